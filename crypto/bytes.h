@@ -1,0 +1,70 @@
+// Bytes, views and hex: the vocabulary in which every other file speaks of data.
+//
+// A ByteView never outlives the call that received it; whoever keeps bytes owns them. Nothing here
+// allocates but the functions that return an owning type, and nothing here throws.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft {
+
+using Bytes = std::vector<std::uint8_t>;
+using ByteView = std::span<const std::uint8_t>;
+using MutableBytes = std::span<std::uint8_t>;
+template <std::size_t N>
+using ByteArray = std::array<std::uint8_t, N>;
+
+// The bytes of a text, without a terminating zero.
+inline ByteView as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+// The same bytes seen as text; no claim that they are UTF-8.
+inline std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+inline Bytes to_bytes(ByteView view) { return Bytes(view.begin(), view.end()); }
+
+inline bool equal(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
+// Compares secrets: the time taken depends on the lengths alone.
+bool equal_constant_time(ByteView a, ByteView b);
+
+// Lower-case hex of `bytes`, two digits a byte.
+std::string to_hex(ByteView bytes);
+// Parses an even number of hex digits of either case; nullopt for anything else.
+std::optional<Bytes> from_hex(std::string_view text);
+// Parses exactly 2*N hex digits.
+template <std::size_t N>
+std::optional<ByteArray<N>> array_from_hex(std::string_view text) {
+  if (text.size() != 2 * N) return std::nullopt;
+  const auto bytes = from_hex(text);
+  if (!bytes) return std::nullopt;
+  ByteArray<N> out;
+  std::ranges::copy(*bytes, out.begin());
+  return out;
+}
+
+// Little-endian integers at a place in memory that need not be aligned (session frames, keys of
+// the store). The caller guarantees the room.
+template <class T>
+void store_le(std::uint8_t* to, T value) {
+  for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<std::uint8_t>(value >> (8 * i));
+}
+template <class T>
+T load_le(const std::uint8_t* from) {
+  T value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    value = static_cast<T>(value | static_cast<T>(static_cast<T>(from[i]) << (8 * i)));
+  }
+  return value;
+}
+
+}  // namespace weft

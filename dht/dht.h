@@ -1,0 +1,221 @@
+// The Kademlia core of one node: wiring of routing table, lookups, values and upkeep. No I/O.
+//
+// NodeCore feeds it proven contacts, decoded messages and deadlines, and carries out what it
+// appends to Output. Server calls (on_find_node, on_get) allocate nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "crypto/effects.h"
+#include "crypto/keys.h"
+#include "crypto/rng.h"
+#include "dht/messages.h"
+
+namespace weft::dht {
+
+struct Config {
+  std::size_t bucket_size = 20;
+  std::size_t replacements = 8;
+  std::size_t replicas = 12;           // r: copies of a value
+  std::size_t read_quorum = 2;         // copies with the newest number that end a get early
+  std::size_t parallelism = 3;         // alpha; grows by one for each slow request, to...
+  std::size_t parallelism_max = 8;
+  Duration op_deadline = 20s;          // any operation ends by then
+  std::uint32_t default_ttl_s = 24 * 3600;
+  Duration republish_every = 1h;       // holders, jittered
+  Duration refresh_every = 15min;      // stale buckets
+  std::size_t values_bytes_max = 16 << 20;
+  std::size_t values_per_author_max = 2048;
+  std::size_t ops_max = 256;           // concurrent operations
+  std::size_t prefix_per_bucket = 2;   // contacts of one /24 or /48; 0: no limit (loopback only)
+  std::size_t prefix_per_table = 10;
+};
+
+struct FoundValue {
+  PublicKey author;
+  NodeId author_id;
+  std::uint64_t seq = 0;
+  std::uint32_t remaining_s = 0;
+  Bytes value;               // empty: withdrawn
+  std::size_t copies = 0;    // holders that answered with this number
+};
+struct Step {  // of a traced lookup: one request and what came of it
+  Contact peer;
+  NodeId named_by;                 // all zero: from our own table
+  std::uint32_t hop = 0;
+  std::optional<Duration> rtt;     // nullopt: silent
+  std::size_t contacts = 0;
+};
+struct PutOk {
+  NodeId key;
+  std::uint64_t seq = 0;
+  std::size_t replicas = 0;  // holders that acknowledged (the node itself may be one)
+  std::size_t wanted = 0;
+};
+struct OpFailure {
+  OpError error = OpError::kTimedOut;
+  std::uint64_t current_seq = 0;  // kConflict
+  std::size_t replicas = 0;       // kQuorum
+};
+struct PutDone {
+  OpId op{};
+  std::expected<PutOk, OpFailure> result;
+};
+struct GetOk {
+  NodeId key;
+  std::vector<FoundValue> values;  // by author, newest number of each; withdrawn ones left out
+  std::size_t hops = 0;
+  std::size_t queries = 0;
+  std::vector<Step> steps;         // if traced
+};
+struct GetDone {
+  OpId op{};
+  std::expected<GetOk, OpFailure> result;  // kNotFound if no author has a value
+};
+struct LookupOk {
+  NodeId target;
+  std::vector<Contact> closest;    // responders only, nearest first
+  std::size_t hops = 0;
+  std::size_t queries = 0;
+  std::vector<Step> steps;
+};
+struct LookupDone {
+  OpId op{};
+  std::expected<LookupOk, OpFailure> result;
+};
+using Event = std::variant<PutDone, GetDone, LookupDone>;
+
+struct Request {
+  RequestTag tag{};
+  Target to;
+  std::variant<FindNode, Get, Store> message;
+  bool background = false;  // upkeep: may wait behind users' requests
+};
+struct Reply {
+  ReplyTo to;
+  Stored message;
+};
+struct Persist {
+  Ticket ticket{};
+  std::vector<Write> writes;
+};
+struct Output {
+  std::vector<Request> requests;
+  std::vector<Reply> replies;
+  std::vector<Persist> persist;
+  std::vector<Event> events;
+  void clear() { requests.clear(); replies.clear(); persist.clear(); events.clear(); }
+};
+
+struct PutOptions {
+  std::uint32_t ttl_s = 0;                   // 0: default_ttl_s
+  std::optional<std::uint64_t> cas;          // only if the current number is this (0: none yet)
+  std::size_t replicas = 0;                  // 0: Config::replicas
+  std::size_t quorum = 0;                    // fewer acknowledgements fail with kQuorum; 0: one
+  bool withdraw = false;                     // `rm`: signed empty value
+};
+struct GetOptions {
+  std::optional<NodeId> author;
+  std::size_t quorum = 0;   // copies of the newest number needed; 0: Config::read_quorum, lenient
+  bool all = false;         // every author, so read the whole region
+  bool trace = false;
+};
+
+struct OwnValue {
+  NodeId key;
+  std::uint64_t seq = 0;
+  std::size_t bytes = 0;
+  std::size_t copies = 0;       // acknowledgements at the last publication
+  Instant expires;
+  Instant next_republish;
+  bool withdrawn = false;
+};
+struct TableEntry {
+  Contact contact;
+  int bucket = 0;               // common prefix bits with the own id
+  std::optional<Duration> rtt;
+  Instant last_seen;
+};
+struct Stats {
+  std::size_t contacts = 0;
+  std::size_t buckets = 0;      // non-empty
+  std::size_t values = 0;
+  std::size_t values_bytes = 0;
+  std::size_t own = 0;
+  std::size_t own_copies_min = 0;
+  std::uint64_t lookups_total = 0;
+  std::uint64_t requests_total = 0;
+  std::uint64_t stores_refused_total[6] = {};  // by StoreStatus
+  std::uint64_t equal_number_conflicts_total = 0;
+  std::uint64_t repairs_total = 0;
+  std::uint64_t republished_total = 0;
+  std::uint64_t handed_over_total = 0;
+  std::uint64_t evictions_frozen_total = 0;
+};
+
+class Dht {
+ public:
+  // `identity`, `provider` and `entropy` must outlive it.
+  Dht(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
+      Config config, Now now);
+  ~Dht();
+
+  // ---- restart: rows that an earlier life persisted (keys starting with 'v', 'o' or 'c').
+  // `down` is how long the node was off by its own wall clock, never negative.
+  void restore(Now now, ByteView key, ByteView value, Duration down);
+
+  // ---- evidence about peers
+  // The peer proved its key at this address (handshake, or an answer in a session).
+  void heard_from(Now now, const Contact& peer, std::optional<Duration> rtt, Output& out);
+  // The peer is gone for good as far as we know (membership's verdict, or its signed leave).
+  void forget(Now now, const NodeId& peer);
+
+  // ---- served
+  void on_find_node(Now now, const Asker& asker, const FindNode& m, Nodes& reply);
+  void on_get(Now now, const Asker& asker, const Get& m, Values& reply);
+  // Answers now or after the commit, by Output::replies. Early askers are refused by NodeCore.
+  void on_store(Now now, const Asker& asker, const Store& m, Output& out);
+
+  // ---- operations; each gets exactly one Done event
+  void lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out);
+  void put(Now now, OpId op, const NodeId& key, Bytes value, const PutOptions& options,
+           Output& out);
+  void get(Now now, OpId op, const NodeId& key, const GetOptions& options, Output& out);
+  void cancel(Now now, OpId op, Output& out);
+  // Ends every operation with kShutdown.
+  void shutdown(Now now, Output& out);
+  // Fills the table around the own id, then refreshes the other buckets (after a join).
+  void bootstrap(Now now, Output& out);
+
+  // ---- answers to own requests
+  void on_nodes(Now now, RequestTag tag, Duration rtt, const Nodes& m, Output& out);
+  void on_values(Now now, RequestTag tag, Duration rtt, const Values& m, Output& out);
+  void on_stored(Now now, RequestTag tag, Duration rtt, const Stored& m, Output& out);
+  void on_slow(Now now, RequestTag tag, Output& out);     // longer than expected: hedge
+  void on_timeout(Now now, RequestTag tag, Output& out);  // given up
+
+  void on_persisted(Now now, Ticket ticket, bool ok, Output& out);
+  void on_deadline(Now now, Output& out);
+  std::optional<Instant> next_deadline();
+
+  // ---- views
+  Stats stats() const;
+  void for_each_contact(const std::function<void(const TableEntry&)>& visit) const;
+  void for_each_own(const std::function<void(const OwnValue&)>& visit) const;
+  // Estimated number of nodes in the mesh, from the distances of the nearest responders.
+  std::uint64_t network_size_estimate() const;
+  // Hash of the protocol-relevant state in canonical order.
+  std::uint64_t digest() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The DHT key of a text of at most 255 bytes: BLAKE2b-256 under a domain label.
+NodeId key_of_text(std::string_view text);
+
+}  // namespace weft::dht

@@ -1,0 +1,94 @@
+// The DHT's requests and replies, and their msgpack form.
+//
+// A payload is the array [kind, rpc, ...fields]; encode_* writes the whole array, decode_* is
+// called with a Reader that has consumed the array header, kind and rpc (node/codec.h), and reads
+// the rest. Views in a decoded message point into the datagram. Limits are named here.
+#pragma once
+
+#include <optional>
+
+#include "crypto/contact.h"
+#include "crypto/inline_vec.h"
+#include "crypto/wire.h"
+
+namespace weft::dht {
+
+inline constexpr std::size_t kContactsPerReply = 20;
+inline constexpr std::size_t kValuesPerReply = 8;
+inline constexpr std::size_t kValueBytesMax = 1000;
+// A signed value as stored and sent: value, author key, seq, lifetime, signature and headers.
+inline constexpr std::size_t kBlobBytesMax = 1120;
+inline constexpr std::uint64_t kSeqMax = (1ULL << 53) - 1;
+inline constexpr std::uint32_t kLifetimeMaxS = 7 * 24 * 3600;
+
+enum Kind : std::uint8_t {
+  kFindNode = 16,
+  kNodes = 17,
+  kGet = 18,
+  kValues = 19,
+  kStore = 20,
+  kStored = 21,
+};
+
+using Token = ByteArray<16>;
+
+struct FindNode {
+  NodeId target;
+  std::uint8_t contacts_max = kContactsPerReply;  // 0: just answer
+  bool want_token = false;                        // a write token for `target`
+};
+struct Nodes {
+  std::optional<Token> token;
+  InlineVec<Contact, kContactsPerReply> contacts;
+};
+struct Get {
+  NodeId key;
+  std::optional<NodeId> author;  // only this author's value
+  std::optional<NodeId> after;   // only authors with a greater id: the next page
+  bool want_token = false;
+};
+struct HeldValue {
+  std::uint32_t remaining_s = 0;  // of its signed lifetime, counted down by holders
+  ByteView blob;                  // a SignedValue, at most kBlobBytesMax
+};
+struct Values {
+  std::optional<Token> token;
+  bool more = false;  // further authors, or values that did not fit
+  InlineVec<HeldValue, kValuesPerReply> values;
+  InlineVec<Contact, kContactsPerReply> contacts;
+};
+struct Store {
+  NodeId key;
+  Token token;
+  std::uint32_t remaining_s = 0;
+  ByteView blob;
+};
+enum class StoreStatus : std::uint8_t {
+  kStored = 0,    // held now (also: the same value was held already)
+  kStale = 1,     // a higher number is held; it is told
+  kBadToken = 2,
+  kInvalid = 3,   // signature, lifetime or form
+  kQuota = 4,
+  kFailed = 5,    // could not be made durable
+};
+struct Stored {
+  StoreStatus status = StoreStatus::kStored;
+  std::uint64_t seq = 0;  // the number held now
+};
+
+void encode(Writer& w, std::uint32_t rpc, const FindNode& m);
+void encode(Writer& w, std::uint32_t rpc, const Nodes& m);
+void encode(Writer& w, std::uint32_t rpc, const Get& m);
+void encode(Writer& w, std::uint32_t rpc, const Values& m);
+void encode(Writer& w, std::uint32_t rpc, const Store& m);
+void encode(Writer& w, std::uint32_t rpc, const Stored& m);
+
+// Each reads its fields up to the end of the message.
+std::optional<DecodeError> decode(Reader& r, FindNode& m);
+std::optional<DecodeError> decode(Reader& r, Nodes& m);
+std::optional<DecodeError> decode(Reader& r, Get& m);
+std::optional<DecodeError> decode(Reader& r, Values& m);
+std::optional<DecodeError> decode(Reader& r, Store& m);
+std::optional<DecodeError> decode(Reader& r, Stored& m);
+
+}  // namespace weft::dht

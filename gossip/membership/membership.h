@@ -1,0 +1,168 @@
+// Who is alive: SWIM (Das, Gupta, Motivala, DSN 2002) with own verdicts, over records that only
+// their owner can sign. No I/O.
+//
+// Rules that hold whatever liars do:
+// - Only a record signed by the member makes it known, changes it, or makes it leave.
+// - A suspicion from others starts or shortens my clock; it never ends it. `failed` needs the full
+//   suspicion time here and my own direct and indirect probes, at a random point in it, unanswered.
+// - An answer to my own probe, or a handshake with me, makes the member alive here at the same
+//   number. A suspicion that names a number above the newest signed record is dropped.
+// - Everything is bounded: members, suspicions, accusers, the broadcast queue, probes under way.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "crypto/effects.h"
+#include "crypto/rng.h"
+#include "gossip/membership/messages.h"
+
+namespace weft::gossip {
+
+struct Config {
+  Duration probe_interval = 1s;
+  Duration gossip_interval = 200ms;  // ticks only while there is something to spread
+  std::size_t gossip_fanout = 3;
+  std::size_t indirect_probes = 3;
+  std::size_t retransmit_factor = 4;  // times ceil(log10(n + 1)) sends per update
+  Duration suspicion_min = 4s;
+  Duration suspicion_max = 8s;
+  std::size_t confirmations = 3;      // distinct accusers that shorten the clock to the minimum
+  std::size_t health_max = 8;         // local health multiplier, Lifeguard
+  Duration retry_failed = 2s;         // one failed member at a time, jittered
+  Duration forget_failed = 72h;
+  std::size_t members_max = 20000;
+  std::size_t queue_max = 4096;       // updates waiting to be spread
+  Duration refute_interval = 1s;      // at most one new own number in this time
+};
+
+enum class MemberState : std::uint8_t { kAlive, kSuspect, kFailed, kLeft };
+std::string_view to_string(MemberState state);
+
+struct MemberView {
+  RecordRef record;
+  MemberState state = MemberState::kAlive;
+  Instant since;
+  std::optional<Duration> rtt;  // smoothed, of our own probes
+  Endpoint address;             // proven if we have talked, else the record's first
+};
+
+struct MemberChanged {
+  RecordRef record;
+  MemberState from = MemberState::kAlive;
+  MemberState to = MemberState::kAlive;
+  bool is_new = false;  // first seen
+};
+// Somebody suspects us, or shows our record at a number not below ours: a record with a number
+// above `above` is wanted. NodeCore signs it, makes the number durable, then calls set_self.
+struct NumberWanted {
+  std::uint64_t above = 0;
+};
+// A record signed with our key and another instance is in the mesh: a former life, or a twin.
+// NodeCore finds out which by a handshake to its endpoints.
+struct OwnRecordSeen {
+  RecordRef record;
+};
+// The full exchange with `peer` that join() started has ended.
+struct SyncDone {
+  NodeId peer;
+  bool ok = false;
+};
+using Event = std::variant<MemberChanged, NumberWanted, OwnRecordSeen, SyncDone>;
+
+// Messages in requests hold views into the member table: valid until the next call.
+struct Request {
+  RequestTag tag{};
+  Target to;
+  std::variant<Ping, PingReq, Sync> message;
+  // The request is given up (on_timeout) this long after it was sent; NodeCore retransmits once
+  // within, by its estimate of the round trip, and calls on_slow then.
+  Duration patience{};
+  // A probe that decides about life may handshake anew when the session stays silent.
+  bool may_rehandshake = true;
+};
+struct Reply {
+  ReplyTo to;
+  PingReqReply message;
+};
+struct Send {  // no answer expected
+  Target to;
+  Gossip message;
+};
+struct Output {
+  std::vector<Request> requests;
+  std::vector<Reply> replies;
+  std::vector<Send> sends;
+  std::vector<Event> events;
+  void clear() { requests.clear(); replies.clear(); sends.clear(); events.clear(); }
+};
+
+struct Stats {
+  std::size_t alive = 0, suspect = 0, failed = 0, left = 0;  // alive includes the node itself
+  std::size_t queue = 0;
+  std::size_t health = 0;  // 0: well
+  std::uint64_t probes_total = 0;
+  std::uint64_t probe_failures_total = 0;
+  std::uint64_t refutations_total = 0;
+  std::uint64_t suspicions_total = 0;
+  std::uint64_t suspicions_dropped_total = 0;
+  std::uint64_t records_refused_total = 0;
+  std::uint64_t syncs_total = 0;
+  std::uint64_t queue_dropped_total = 0;
+};
+
+class Membership {
+ public:
+  // `self` is the own signed record; `records` must outlive the object.
+  Membership(RecordRef self, RecordCache& records, Rng rng, Config config, Now now);
+  ~Membership();
+
+  // The own record changed (new number, endpoints, tags, or leaving): spreads it.
+  void set_self(Now now, RecordRef self, Output& out);
+  // Members of an earlier life, tried again one at a time (their records were verified).
+  void restore(Now now, const RecordRef& record);
+  // Full exchange with a peer whose key is proven (a seed, or after a split). One SyncDone follows.
+  void join(Now now, const Contact& peer, Output& out);
+  // Sends the own leaving record to several members at once (after set_self with kLeft).
+  void spread_now(Now now, std::size_t fanout, Output& out);
+
+  // The peer proved its key at this address (handshake done by us or an answer): evidence of life.
+  // `ours`: we initiated the handshake; otherwise it only makes a failed member worth a probe.
+  void heard_from(Now now, const Contact& peer, bool ours, Output& out);
+  // The loop was late by this much (a stall of our own): deadlines that passed meanwhile are not
+  // held against others.
+  void was_late(Now now, Duration by);
+
+  // ---- served. Replies that need no wait are filled in; their views are valid until the next call.
+  void on_ping(Now now, const Asker& asker, const Ping& m, Ack& reply, Output& out);
+  void on_ping_req(Now now, const Asker& asker, const PingReq& m, Output& out);
+  void on_gossip(Now now, const Asker& asker, const Gossip& m, Output& out);
+  void on_sync(Now now, const Asker& asker, const Sync& m, SyncPage& reply, Output& out);
+
+  // ---- answers to own requests
+  void on_ack(Now now, RequestTag tag, Duration rtt, const Contact& from, const Ack& m,
+              Output& out);
+  void on_ping_req_reply(Now now, RequestTag tag, const PingReqReply& m, Output& out);
+  void on_sync_page(Now now, RequestTag tag, const Contact& from, const SyncPage& m, Output& out);
+  void on_slow(Now now, RequestTag tag, Output& out);
+  void on_timeout(Now now, RequestTag tag, Output& out);
+
+  void on_deadline(Now now, Output& out);
+  std::optional<Instant> next_deadline();
+
+  // ---- views
+  const RecordRef& self() const;
+  // nullopt for a stranger. The node itself is a member, always alive.
+  std::optional<MemberView> find(const NodeId& id) const;
+  void for_each(const std::function<void(const MemberView&)>& visit) const;  // by id
+  Stats stats() const;
+  std::uint64_t digest() const;  // of all protocol-relevant state, canonical
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weft::gossip
