@@ -112,13 +112,13 @@ struct Output {
 
 struct PutOptions {
   std::uint32_t ttl_s = 0;                   // 0: default_ttl_s
-  std::optional<std::uint64_t> cas;          // only if the current number is this (0: none yet)
+  std::optional<std::uint64_t> cas = std::nullopt;          // only if the current number is this (0: none yet)
   std::size_t replicas = 0;                  // 0: Config::replicas
   std::size_t quorum = 0;                    // fewer acknowledgements fail with kQuorum; 0: one
   bool withdraw = false;                     // `rm`: signed empty value
 };
 struct GetOptions {
-  std::optional<NodeId> author;
+  std::optional<NodeId> author = std::nullopt;
   std::size_t quorum = 0;   // copies of the newest number needed; 0: Config::read_quorum, lenient
   bool all = false;         // every author, so read the whole region
   bool trace = false;

@@ -1,8 +1,9 @@
 // The DHT's requests and replies, and their msgpack form.
 //
-// A payload is the array [kind, rpc, ...fields]; encode_* writes the whole array, decode_* is
-// called with a Reader that has consumed the array header, kind and rpc (node/codec.h), and reads
-// the rest. Views in a decoded message point into the datagram. Limits are named here.
+// A payload is the array [kind, rpc, ...fields]; encode writes the whole array, decode is called
+// with a Reader that has consumed the array header, kind and rpc (node/codec.h), and reads the
+// rest. Views in a decoded message point into the datagram. Limits are named here; the bytes are
+// described, with test vectors, in docs/PROTOCOL-dht.md.
 #pragma once
 
 #include <optional>
@@ -16,8 +17,10 @@ namespace weft::dht {
 inline constexpr std::size_t kContactsPerReply = 20;
 inline constexpr std::size_t kValuesPerReply = 8;
 inline constexpr std::size_t kValueBytesMax = 1000;
-// A signed value as stored and sent: value, author key, seq, lifetime, signature and headers.
-inline constexpr std::size_t kBlobBytesMax = 1120;
+// A signed value as stored and sent (signed_value.h): author key 32, number 8, lifetime 4,
+// signature 64, then the value. A fixed layout, because the largest Store must fit one datagram.
+inline constexpr std::size_t kBlobHeadBytes = 32 + 8 + 4 + 64;
+inline constexpr std::size_t kBlobBytesMax = kBlobHeadBytes + kValueBytesMax;
 inline constexpr std::uint64_t kSeqMax = (1ULL << 53) - 1;
 inline constexpr std::uint32_t kLifetimeMaxS = 7 * 24 * 3600;
 
@@ -30,7 +33,9 @@ enum Kind : std::uint8_t {
   kStored = 21,
 };
 
-using Token = ByteArray<16>;
+// A write token. 8 bytes: it is only ever guessed online, one try a Store, within ten minutes; and
+// with 16 the largest Store would not fit one datagram.
+using Token = ByteArray<8>;
 
 struct FindNode {
   NodeId target;
@@ -46,6 +51,9 @@ struct Get {
   std::optional<NodeId> author;  // only this author's value
   std::optional<NodeId> after;   // only authors with a greater id: the next page
   bool want_token = false;
+  // Values with this number or a lower one are left out: a writer who remembers its number, or a
+  // holder who asks whether another holds the same, need not be sent the bytes.
+  std::uint64_t newer_than = 0;
 };
 struct HeldValue {
   std::uint32_t remaining_s = 0;  // of its signed lifetime, counted down by holders
@@ -76,6 +84,17 @@ struct Stored {
   std::uint64_t seq = 0;  // the number held now
 };
 
+// The most that the envelope of a payload takes: array header, kind, rpc.
+inline constexpr std::size_t kEnvelopeBytesMax = 1 + 1 + 5;
+// Bytes of a contact inside a reply, with its header; of a value; and the most that a Nodes and a
+// Values take besides. The servers fill replies up to Asker::reply_max by these.
+std::size_t contact_bytes(const Contact& contact);
+std::size_t value_bytes(const HeldValue& value);
+inline constexpr std::size_t kTokenBytes = 2 + sizeof(Token);
+inline constexpr std::size_t kNodesHeadBytes = kEnvelopeBytesMax + 1 + 3;
+inline constexpr std::size_t kValuesHeadBytes = kEnvelopeBytesMax + 1 + 1 + 3 + 3;
+
+// Each writes the whole payload; Writer::ok() tells whether it fitted.
 void encode(Writer& w, std::uint32_t rpc, const FindNode& m);
 void encode(Writer& w, std::uint32_t rpc, const Nodes& m);
 void encode(Writer& w, std::uint32_t rpc, const Get& m);
@@ -83,7 +102,8 @@ void encode(Writer& w, std::uint32_t rpc, const Values& m);
 void encode(Writer& w, std::uint32_t rpc, const Store& m);
 void encode(Writer& w, std::uint32_t rpc, const Stored& m);
 
-// Each reads its fields up to the end of the message.
+// Each reads its fields up to the end of the message. Nothing is allocated; on an error `m` is
+// worthless.
 std::optional<DecodeError> decode(Reader& r, FindNode& m);
 std::optional<DecodeError> decode(Reader& r, Nodes& m);
 std::optional<DecodeError> decode(Reader& r, Get& m);

@@ -158,6 +158,8 @@ class Membership {
   std::optional<MemberView> find(const NodeId& id) const;
   void for_each(const std::function<void(const MemberView&)>& visit) const;  // by id
   Stats stats() const;
+  // The digest that pings and acks carry: of the signed facts held (not of local verdicts).
+  std::uint64_t facts_digest() const;
   std::uint64_t digest() const;  // of all protocol-relevant state, canonical
 
  private:

@@ -1,0 +1,201 @@
+#include "crypto/noise.h"
+
+#include "crypto/check.h"
+
+namespace weft::noise {
+namespace {
+
+constexpr std::size_t kBlockBytes = 128;
+
+std::string_view protocol_name(Pattern pattern) {
+  switch (pattern) {
+    case Pattern::kIk: return "Noise_IK_25519_ChaChaPoly_BLAKE2b";
+    case Pattern::kIkPsk2: return "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b";
+  }
+  return {};
+}
+
+CipherKey truncated(const Hash& hash) {
+  CipherKey key;
+  std::copy_n(hash.begin(), key.size(), key.begin());
+  return key;
+}
+
+DhKey key_at(ByteView message, std::size_t offset) {
+  DhKey key;
+  std::ranges::copy(message.subspan(offset, kDhBytes), key.begin());
+  return key;
+}
+
+// Token "e" for a public key that is in clear on the wire (section 9.2 adds MixKey under a psk).
+void mix_ephemeral(SymmetricState& state, Pattern pattern, const DhKey& key) {
+  state.mix_hash(key);
+  if (pattern == Pattern::kIkPsk2) state.mix_key(key);
+}
+
+// A DH token; false for a low-order point.
+bool mix_dh(SymmetricState& state, const CryptoProvider& provider, const DhKey& secret,
+            const DhKey& pub) {
+  DhKey shared;
+  if (!provider.dh(secret, pub, shared)) return false;
+  state.mix_key(shared);
+  return true;
+}
+
+}  // namespace
+
+Hash hmac(ByteView key, ByteView a, ByteView b) {
+  CHECK(key.size() <= kBlockBytes);
+  ByteArray<kBlockBytes> pad{};
+  std::ranges::copy(key, pad.begin());
+  for (auto& byte : pad) byte ^= 0x36;
+  Hash inner;
+  blake2b(inner, {}, pad, a, b);
+  for (auto& byte : pad) byte ^= 0x36 ^ 0x5c;
+  Hash out;
+  blake2b(out, {}, pad, inner);
+  return out;
+}
+
+Derived hkdf2(const Hash& chaining_key, ByteView input) {
+  static constexpr ByteArray<1> kOne = {1};
+  static constexpr ByteArray<1> kTwo = {2};
+  const Hash temp = hmac(chaining_key, input);
+  Derived out;
+  out.first = hmac(temp, kOne);
+  out.second = hmac(temp, out.first, kTwo);
+  return out;
+}
+
+Derived hkdf3(const Hash& chaining_key, ByteView input) {
+  static constexpr ByteArray<1> kThree = {3};
+  const Hash temp = hmac(chaining_key, input);
+  Derived out = hkdf2(chaining_key, input);
+  out.third = hmac(temp, out.second, kThree);
+  return out;
+}
+
+SymmetricState::SymmetricState(Pattern pattern) {
+  const std::string_view name = protocol_name(pattern);
+  CHECK(name.size() <= kHashBytes);
+  std::ranges::copy(as_bytes(name), hash_.begin());
+  chaining_key_ = hash_;
+}
+
+void SymmetricState::mix_hash(ByteView data) {
+  Hash next;
+  blake2b(next, {}, hash_, data);
+  hash_ = next;
+}
+
+void SymmetricState::mix_key(ByteView input) {
+  const Derived d = hkdf2(chaining_key_, input);
+  chaining_key_ = d.first;
+  key_ = truncated(d.second);
+  nonce_ = 0;
+}
+
+void SymmetricState::mix_key_and_hash(ByteView input) {
+  const Derived d = hkdf3(chaining_key_, input);
+  chaining_key_ = d.first;
+  mix_hash(d.second);
+  key_ = truncated(d.third);
+  nonce_ = 0;
+}
+
+void SymmetricState::encrypt_and_hash(const CryptoProvider& provider, ByteView plain,
+                                      MutableBytes out) {
+  const std::size_t sealed = plain.size() + kTagBytes;
+  provider.seal(key_, nonce_++, hash_, plain, out);
+  mix_hash(out.first(sealed));
+}
+
+bool SymmetricState::decrypt_and_hash(const CryptoProvider& provider, ByteView sealed,
+                                      MutableBytes out) {
+  if (!provider.open(key_, nonce_++, hash_, sealed, out)) return false;
+  mix_hash(sealed);
+  return true;
+}
+
+std::pair<CipherKey, CipherKey> SymmetricState::split() const {
+  const Derived d = hkdf2(chaining_key_, {});
+  return {truncated(d.first), truncated(d.second)};
+}
+
+Initiator::Initiator(Pattern pattern, ByteView prologue, const DhKey& remote_static)
+    : state_(pattern), pattern_(pattern) {
+  state_.mix_hash(prologue);
+  state_.mix_hash(remote_static);
+}
+
+bool Initiator::write_first(const CryptoProvider& provider, const First& keys, ByteView payload,
+                            MutableBytes out) {
+  CHECK(out.size() >= payload.size() + kFirstOverhead);
+  ephemeral_secret_ = keys.ephemeral_secret;
+  const DhKey e = provider.dh_base(ephemeral_secret_);
+  std::ranges::copy(e, out.begin());
+  mix_ephemeral(state_, pattern_, e);
+  if (!mix_dh(state_, provider, ephemeral_secret_, keys.remote_static)) return false;  // es
+  state_.encrypt_and_hash(provider, keys.static_public, out.subspan(kDhBytes));        // s
+  state_.mix_key(keys.static_shared);                                                  // ss
+  state_.encrypt_and_hash(provider, payload, out.subspan(2 * kDhBytes + kTagBytes));
+  return true;
+}
+
+std::optional<TransportKeys> Initiator::read_second(const CryptoProvider& provider,
+                                                    const DhKey& static_secret, const Psk& psk,
+                                                    ByteView message, MutableBytes out) {
+  if (message.size() < kSecondOverhead) return std::nullopt;
+  const DhKey re = key_at(message, 0);
+  mix_ephemeral(state_, pattern_, re);
+  if (!mix_dh(state_, provider, ephemeral_secret_, re)) return std::nullopt;  // ee
+  if (!mix_dh(state_, provider, static_secret, re)) return std::nullopt;      // se
+  if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(psk);
+  if (!state_.decrypt_and_hash(provider, message.subspan(kDhBytes), out)) return std::nullopt;
+  const auto [send, receive] = state_.split();
+  return TransportKeys{send, receive};
+}
+
+Responder::Responder(Pattern pattern, ByteView prologue, const DhKey& static_public)
+    : state_(pattern), pattern_(pattern) {
+  state_.mix_hash(prologue);
+  state_.mix_hash(static_public);
+}
+
+std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& provider,
+                                                       const DhKey& static_secret,
+                                                       ByteView message, MutableBytes out) {
+  if (message.size() < kFirstOverhead) return std::nullopt;
+  remote_ephemeral_ = key_at(message, 0);
+  mix_ephemeral(state_, pattern_, remote_ephemeral_);
+  if (!mix_dh(state_, provider, static_secret, remote_ephemeral_)) return std::nullopt;  // es
+  if (!state_.decrypt_and_hash(provider, message.subspan(kDhBytes, kDhBytes + kTagBytes),
+                               remote_static_)) {
+    return std::nullopt;
+  }
+  Sender sender{.static_public = remote_static_};
+  if (!provider.dh(static_secret, remote_static_, sender.static_shared)) return std::nullopt;
+  state_.mix_key(sender.static_shared);  // ss
+  if (!state_.decrypt_and_hash(provider, message.subspan(2 * kDhBytes + kTagBytes), out)) {
+    return std::nullopt;
+  }
+  return sender;
+}
+
+std::optional<TransportKeys> Responder::write_second(const CryptoProvider& provider,
+                                                     const DhKey& ephemeral_secret,
+                                                     const Psk& psk, ByteView payload,
+                                                     MutableBytes out) {
+  CHECK(out.size() >= payload.size() + kSecondOverhead);
+  const DhKey e = provider.dh_base(ephemeral_secret);
+  std::ranges::copy(e, out.begin());
+  mix_ephemeral(state_, pattern_, e);
+  if (!mix_dh(state_, provider, ephemeral_secret, remote_ephemeral_)) return std::nullopt;  // ee
+  if (!mix_dh(state_, provider, ephemeral_secret, remote_static_)) return std::nullopt;     // se
+  if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(psk);
+  state_.encrypt_and_hash(provider, payload, out.subspan(kDhBytes));
+  const auto [receive, send] = state_.split();
+  return TransportKeys{send, receive};
+}
+
+}  // namespace weft::noise

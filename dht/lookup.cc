@@ -1,0 +1,188 @@
+#include "dht/lookup.h"
+
+namespace weft::dht {
+
+Lookup::Lookup(const Options& options) : options_(options) {
+  CHECK(options.want > 0);
+  CHECK(options.parallelism > 0);
+}
+
+// Position in order_ of the first candidate that is not nearer than `away`.
+std::size_t Lookup::rank_of(const Distance& away) const {
+  const auto it = std::ranges::lower_bound(
+      order_, away, {}, [this](std::uint16_t slot) { return pool_[slot].away; });
+  return static_cast<std::size_t>(it - order_.begin());
+}
+
+const Lookup::Candidate* Lookup::find(const NodeId& id) const {
+  const Distance away = distance(id, options_.target);
+  const std::size_t rank = rank_of(away);
+  // Equal distances to one target are equal ids.
+  if (rank == order_.size() || pool_[order_[rank]].away != away) return nullptr;
+  return &pool_[order_[rank]];
+}
+
+Lookup::Candidate* Lookup::find(const NodeId& id) {
+  return const_cast<Candidate*>(std::as_const(*this).find(id));
+}
+
+// A slot for a candidate at `away`: a new one, or that of the farthest one not asked yet.
+bool Lookup::make_room(const Distance& away, std::uint16_t& slot) {
+  if (pool_.size() < kCandidatesMax) {
+    slot = static_cast<std::uint16_t>(pool_.size());
+    pool_.emplace_back();
+    return true;
+  }
+  for (std::size_t i = order_.size(); i-- > 0;) {
+    const Candidate& last = pool_[order_[i]];
+    if (last.away < away) return false;
+    if (last.state != State::kHeard) continue;
+    slot = order_[i];
+    order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
+void Lookup::add(const Contact& contact, const NodeId& named_by, std::uint32_t hop) {
+  if (contact.id == options_.self) return;
+  const Distance away = distance(contact.id, options_.target);
+  if (Candidate* known = find(contact.id)) {
+    // Another address for it: a liar who named the first one cannot hide the peer.
+    if (known->state != State::kHeard) return;
+    for (const Endpoint& endpoint : known->to.endpoints) {
+      if (endpoint == contact.endpoint) return;
+    }
+    known->to.endpoints.try_push(contact.endpoint);
+    return;
+  }
+  std::uint16_t slot = 0;
+  if (!make_room(away, slot)) return;
+  pool_[slot] = {.away = away, .to = target_of(contact), .named_by = named_by, .hop = hop,
+                 .state = State::kHeard, .rtt = {}, .contacts = 0};
+  order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(rank_of(away)), slot);
+}
+
+void Lookup::seed(const Contact& contact) { add(contact, NodeId{}, 1); }
+
+std::size_t Lookup::count(State state) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      order_, [this, state](std::uint16_t slot) { return pool_[slot].state == state; }));
+}
+
+// How many requests may run that are not slow.
+std::size_t Lookup::width() const {
+  const std::size_t most = std::max(options_.parallelism, options_.parallelism_max);
+  std::size_t seen = 0;
+  bool closing = true;
+  for (const std::uint16_t slot : order_) {
+    const State state = pool_[slot].state;
+    if (state == State::kSilent || state == State::kSlow) continue;
+    if (state != State::kAnswered) closing = false;
+    if (!closing || ++seen == kClosingResponders) break;
+  }
+  if (closing && seen == kClosingResponders) return most;
+  return std::min(options_.parallelism + troubles_, most);
+}
+
+std::optional<Target> Lookup::next() {
+  const std::size_t active = count(State::kAsked);
+  if (active >= width() || active + count(State::kSlow) >= kOutstandingMax) return std::nullopt;
+  std::size_t window = 0;
+  for (const std::uint16_t slot : order_) {
+    Candidate& candidate = pool_[slot];
+    if (candidate.state == State::kSilent || candidate.state == State::kSlow) continue;
+    if (window++ == options_.want) return std::nullopt;
+    if (candidate.state != State::kHeard) continue;
+    candidate.state = State::kAsked;
+    asked_.push_back(slot);
+    return candidate.to;
+  }
+  return std::nullopt;
+}
+
+void Lookup::learn(const NodeId& named_by, std::span<const Contact> contacts) {
+  const Candidate* from = find(named_by);
+  if (from == nullptr || from->to.endpoints.empty()) return;
+  const std::uint32_t hop = from->hop + 1;
+  const Endpoint endpoint = from->to.endpoints[0];
+  for (const Contact& contact : contacts) {
+    if (may_be_named_to(contact.endpoint, endpoint)) add(contact, named_by, hop);
+  }
+}
+
+void Lookup::on_reply(const NodeId& peer, Duration rtt, std::span<const Contact> contacts) {
+  Candidate* candidate = find(peer);
+  if (candidate == nullptr) return;
+  if (candidate->state != State::kAsked && candidate->state != State::kSlow) return;
+  candidate->state = State::kAnswered;
+  candidate->rtt = rtt;
+  candidate->contacts = static_cast<std::uint16_t>(contacts.size());
+  ++answered_;
+  learn(peer, contacts);
+}
+
+void Lookup::on_slow(const NodeId& peer) {
+  Candidate* candidate = find(peer);
+  if (candidate == nullptr || candidate->state != State::kAsked) return;
+  candidate->state = State::kSlow;
+  ++troubles_;
+}
+
+void Lookup::on_timeout(const NodeId& peer) {
+  Candidate* candidate = find(peer);
+  if (candidate == nullptr) return;
+  if (candidate->state == State::kAsked) ++troubles_;
+  if (candidate->state == State::kAsked || candidate->state == State::kSlow) {
+    candidate->state = State::kSilent;
+  }
+}
+
+bool Lookup::finished() const {
+  std::size_t answered = 0;
+  for (const std::uint16_t slot : order_) {
+    const State state = pool_[slot].state;
+    if (state == State::kSilent || state == State::kSlow) continue;
+    if (state != State::kAnswered) return false;
+    if (++answered == options_.want) return true;
+  }
+  return count(State::kSlow) <= answered;
+}
+
+std::vector<Target> Lookup::closest(std::size_t max) const {
+  std::vector<Target> out;
+  for (const std::uint16_t slot : order_) {
+    if (out.size() == max) break;
+    if (pool_[slot].state == State::kAnswered) out.push_back(pool_[slot].to);
+  }
+  return out;
+}
+
+std::uint32_t Lookup::hop_of(const NodeId& peer) const {
+  const Candidate* candidate = find(peer);
+  return candidate == nullptr ? 0 : candidate->hop;
+}
+
+std::size_t Lookup::hops() const {
+  std::size_t most = 0;
+  std::size_t seen = 0;
+  for (const std::uint16_t slot : order_) {
+    if (pool_[slot].state != State::kAnswered) continue;
+    most = std::max<std::size_t>(most, pool_[slot].hop);
+    if (++seen == options_.want) break;
+  }
+  return most;
+}
+
+std::vector<Lookup::Visit> Lookup::visits() const {
+  std::vector<Visit> out;
+  out.reserve(asked_.size());
+  for (const std::uint16_t slot : asked_) {
+    const Candidate& c = pool_[slot];
+    out.push_back({.peer = {c.to.key, c.to.id, c.to.endpoints[0]}, .named_by = c.named_by,
+                   .hop = c.hop, .rtt = c.rtt, .contacts = c.contacts});
+  }
+  return out;
+}
+
+}  // namespace weft::dht

@@ -1,0 +1,105 @@
+// One iterative lookup as a pure value: whom to ask next, and when it is over. It sends nothing,
+// waits for nothing and knows no time.
+//
+// Rules (Maymounkov, Mazieres 2002, section 2.3, with what later systems learned):
+// - It ends when the `want` closest candidates that are not silent have answered. Whoever was asked
+//   too long ago is set aside (on_slow): it no longer blocks the end and its slot is free; if it
+//   answers while the lookup runs it counts like any other. Only while slow peers outnumber those
+//   who answered does the lookup wait for them, because then they are all there is.
+// - At most `parallelism` requests run that are not slow; each slow or silent peer widens that by
+//   one, up to parallelism_max. As soon as the kClosingResponders nearest candidates have answered
+//   nothing nearer is expected, and the rest of the `want` closest are asked at full width.
+// - Nobody is asked twice. At most kCandidatesMax are remembered, the nearest.
+// - The result holds responders only.
+//
+// Cost: next() and on_reply() are linear in the candidates.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "crypto/effects.h"
+
+namespace weft::dht {
+
+inline constexpr std::size_t kCandidatesMax = 128;
+inline constexpr std::size_t kClosingResponders = 3;
+// Requests under way, slow ones included.
+inline constexpr std::size_t kOutstandingMax = 32;
+
+class Lookup {
+ public:
+  struct Options {
+    NodeId self;    // never asked
+    NodeId target;
+    std::size_t want = 20;
+    std::size_t parallelism = 3;
+    std::size_t parallelism_max = 8;
+  };
+  // What is known of one asked peer.
+  struct Visit {
+    Contact peer;
+    NodeId named_by;  // all zero: a seed
+    std::uint32_t hop = 0;
+    std::optional<Duration> rtt;  // nullopt: silent, or not yet answered
+    std::size_t contacts = 0;
+  };
+
+  explicit Lookup(const Options& options);
+
+  // A contact to start from.
+  void seed(const Contact& contact);
+  // The next peer to ask, if one should be asked now; it counts as asked from then on. Call until
+  // nullopt after each change.
+  std::optional<Target> next();
+  // An asked peer answered. Contacts that it named are taken up; those it could not know by their
+  // address scope are not. Ignored if the peer was not asked or was given up.
+  void on_reply(const NodeId& peer, Duration rtt, std::span<const Contact> contacts);
+  // More contacts from a peer that has answered already.
+  void learn(const NodeId& named_by, std::span<const Contact> contacts);
+  // An asked peer takes longer than expected.
+  void on_slow(const NodeId& peer);
+  // An asked peer was given up.
+  void on_timeout(const NodeId& peer);
+  bool finished() const;
+
+  // Responders, nearest first, at most `max`.
+  std::vector<Target> closest(std::size_t max) const;
+  std::size_t responders() const { return answered_; }
+  // Requests made; the longest chain of namings among the `want` closest responders.
+  std::size_t queries() const { return asked_.size(); }
+  std::size_t hops() const;
+  std::uint32_t hop_of(const NodeId& peer) const;
+  // Every peer asked, in the order of asking.
+  std::vector<Visit> visits() const;
+  const NodeId& target() const { return options_.target; }
+
+ private:
+  enum class State : std::uint8_t { kHeard, kAsked, kSlow, kAnswered, kSilent };
+  struct Candidate {
+    Distance away;
+    Target to;  // the addresses named, the first one first
+    NodeId named_by;
+    std::uint32_t hop = 1;
+    State state = State::kHeard;
+    std::optional<Duration> rtt;
+    std::uint16_t contacts = 0;
+  };
+
+  void add(const Contact& contact, const NodeId& named_by, std::uint32_t hop);
+  std::size_t rank_of(const Distance& away) const;
+  Candidate* find(const NodeId& id);
+  const Candidate* find(const NodeId& id) const;
+  bool make_room(const Distance& away, std::uint16_t& slot);
+  std::size_t width() const;
+  std::size_t count(State state) const;
+
+  Options options_;
+  std::vector<Candidate> pool_;       // never moves a candidate
+  std::vector<std::uint16_t> order_;  // pool positions, nearest first
+  std::vector<std::uint16_t> asked_;  // pool positions, in the order of asking
+  std::size_t answered_ = 0;
+  std::size_t troubles_ = 0;  // slow or silent peers so far
+};
+
+}  // namespace weft::dht

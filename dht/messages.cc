@@ -1,0 +1,156 @@
+#include "dht/messages.h"
+
+namespace weft::dht {
+namespace {
+
+constexpr std::size_t kContactV4Bytes = 32 + 6;
+
+void write_token(Writer& w, const std::optional<Token>& token) {
+  if (token) {
+    w.bin(*token);
+  } else {
+    w.nil();
+  }
+}
+
+std::optional<Token> read_token(Reader& r) {
+  if (r.skip_nil()) return std::nullopt;
+  return r.bin_exact<sizeof(Token)>();
+}
+
+void write_id(Writer& w, const std::optional<NodeId>& id) {
+  if (id) {
+    w.bin(id->bytes);
+  } else {
+    w.nil();
+  }
+}
+
+std::optional<NodeId> read_id(Reader& r) {
+  if (r.skip_nil()) return std::nullopt;
+  return NodeId{r.bin_exact<32>()};
+}
+
+using Contacts = InlineVec<Contact, kContactsPerReply>;
+
+void write_contacts(Writer& w, const Contacts& contacts) {
+  w.array(contacts.size());
+  for (const Contact& contact : contacts) {
+    ByteArray<kContactWireMax> raw;
+    std::ranges::copy(contact.key.bytes, raw.begin());
+    const std::size_t size = 32 + encode_endpoint(contact.endpoint, MutableBytes(raw).subspan(32));
+    w.bin(ByteView(raw).first(size));
+  }
+}
+
+void read_contacts(Reader& r, Contacts& contacts) {
+  contacts.clear();
+  const std::size_t count = r.array(kContactsPerReply);
+  for (std::size_t i = 0; i < count && !r.failed(); ++i) {
+    const ByteView raw = r.bin(kContactWireMax);
+    if (r.failed()) return;
+    if (raw.size() < kContactV4Bytes) return r.fail(DecodeError::kBadValue);
+    const auto endpoint = decode_endpoint(raw.subspan(32));
+    if (!endpoint) return r.fail(DecodeError::kBadValue);
+    PublicKey key;
+    std::ranges::copy(raw.first(32), key.bytes.begin());
+    contacts.push(make_contact(key, *endpoint));
+  }
+}
+
+}  // namespace
+
+std::size_t contact_bytes(const Contact& contact) {
+  return 2 + 32 + (contact.endpoint.is_v4() ? std::size_t{6} : kEndpointWireMax);
+}
+
+std::size_t value_bytes(const HeldValue& value) { return 5 + 3 + value.blob.size(); }
+
+void encode(Writer& w, std::uint32_t rpc, const FindNode& m) {
+  w.array(5).uint(kFindNode).uint(rpc).bin(m.target.bytes).uint(m.contacts_max);
+  w.boolean(m.want_token);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Nodes& m) {
+  w.array(4).uint(kNodes).uint(rpc);
+  write_token(w, m.token);
+  write_contacts(w, m.contacts);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Get& m) {
+  w.array(7).uint(kGet).uint(rpc).bin(m.key.bytes);
+  write_id(w, m.author);
+  write_id(w, m.after);
+  w.boolean(m.want_token).uint(m.newer_than);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Values& m) {
+  w.array(6).uint(kValues).uint(rpc);
+  write_token(w, m.token);
+  w.boolean(m.more).array(2 * m.values.size());
+  for (const HeldValue& value : m.values) w.uint(value.remaining_s).bin(value.blob);
+  write_contacts(w, m.contacts);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Store& m) {
+  w.array(6).uint(kStore).uint(rpc).bin(m.key.bytes).bin(m.token).uint(m.remaining_s);
+  w.bin(m.blob);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Stored& m) {
+  w.array(4).uint(kStored).uint(rpc).uint(static_cast<std::uint64_t>(m.status)).uint(m.seq);
+}
+
+std::optional<DecodeError> decode(Reader& r, FindNode& m) {
+  m.target.bytes = r.bin_exact<32>();
+  m.contacts_max = static_cast<std::uint8_t>(r.uint(kContactsPerReply));
+  m.want_token = r.boolean();
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Nodes& m) {
+  m.token = read_token(r);
+  read_contacts(r, m.contacts);
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Get& m) {
+  m.key.bytes = r.bin_exact<32>();
+  m.author = read_id(r);
+  m.after = read_id(r);
+  m.want_token = r.boolean();
+  m.newer_than = r.uint(kSeqMax);
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Values& m) {
+  m.token = read_token(r);
+  m.more = r.boolean();
+  m.values.clear();
+  const std::size_t words = r.array(2 * kValuesPerReply);
+  if (words % 2 != 0) r.fail(DecodeError::kBadValue);
+  for (std::size_t i = 0; i + 1 < words && !r.failed(); i += 2) {
+    HeldValue value;
+    value.remaining_s = static_cast<std::uint32_t>(r.uint(kLifetimeMaxS));
+    value.blob = r.bin(kBlobBytesMax);
+    m.values.push(value);
+  }
+  read_contacts(r, m.contacts);
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Store& m) {
+  m.key.bytes = r.bin_exact<32>();
+  m.token = r.bin_exact<sizeof(Token)>();
+  m.remaining_s = static_cast<std::uint32_t>(r.uint(kLifetimeMaxS));
+  m.blob = r.bin(kBlobBytesMax);
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Stored& m) {
+  m.status = static_cast<StoreStatus>(r.uint(static_cast<std::uint64_t>(StoreStatus::kFailed)));
+  m.seq = r.uint(kSeqMax);
+  return r.finish();
+}
+
+}  // namespace weft::dht

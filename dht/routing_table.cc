@@ -1,0 +1,281 @@
+#include "dht/routing_table.h"
+
+#include "crypto/check.h"
+
+namespace weft::dht {
+namespace {
+
+constexpr std::size_t kNowhere = SIZE_MAX;
+
+std::size_t position_of(const std::vector<RoutingTable::Entry>& entries, const NodeId& id) {
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].contact.id == id) return i;
+  }
+  return kNowhere;
+}
+
+template <class T>
+void erase_at(std::vector<T>& items, std::size_t position) {
+  items.erase(items.begin() + static_cast<std::ptrdiff_t>(position));
+}
+
+void refresh(RoutingTable::Entry& entry, Now now, std::optional<Duration> rtt) {
+  entry.last_seen = now.mono;
+  entry.failures = 0;
+  entry.pinged = false;
+  if (!rtt) return;
+  // RFC 6298, section 2: one eighth of the difference.
+  entry.srtt = entry.srtt == Duration{} ? *rtt : entry.srtt + (*rtt - entry.srtt) / 8;
+}
+
+// A round trip for comparisons: unmeasured ones come last.
+Duration rank(const RoutingTable::Entry& entry) {
+  return entry.srtt == Duration{} ? Duration::max() : entry.srtt;
+}
+
+bool usable(const Endpoint& endpoint) {
+  const Scope s = scope(endpoint);
+  return s != Scope::kUnusable && s != Scope::kLinkLocal;
+}
+
+}  // namespace
+
+RoutingTable::RoutingTable(const NodeId& self, const Config& config)
+    : self_(self), config_(config) {
+  CHECK(config.bucket_size > 0);
+  CHECK(config.bucket_size <= kBucketSizeMax);
+}
+
+std::size_t RoutingTable::index_of(const NodeId& id) const {
+  return static_cast<std::size_t>(common_prefix_bits(self_, id));
+}
+
+RoutingTable::Bucket& RoutingTable::bucket_of(Now now, const NodeId& id) {
+  const std::size_t index = index_of(id);
+  CHECK(index < 256);
+  while (buckets_.size() <= index) {
+    buckets_.emplace_back();
+    buckets_.back().last_lookup = now.mono;
+  }
+  return buckets_[index];
+}
+
+bool RoutingTable::prefix_fits(const Bucket& bucket, const Endpoint& endpoint) const {
+  const std::uint64_t wanted = prefix(endpoint);
+  if (config_.prefix_per_table != 0) {
+    const auto it = prefixes_.find(wanted);
+    if (it != prefixes_.end() && it->second >= config_.prefix_per_table) return false;
+  }
+  if (config_.prefix_per_bucket == 0) return true;
+  const auto same = std::ranges::count_if(bucket.live, [wanted](const Entry& entry) {
+    return prefix(entry.contact.endpoint) == wanted;
+  });
+  return static_cast<std::size_t>(same) < config_.prefix_per_bucket;
+}
+
+void RoutingTable::count_prefix(const Endpoint& endpoint, int change) {
+  if (config_.prefix_per_table == 0) return;
+  if (change > 0) {
+    ++prefixes_[prefix(endpoint)];
+    return;
+  }
+  const auto it = prefixes_.find(prefix(endpoint));
+  CHECK(it != prefixes_.end());
+  if (--it->second == 0) prefixes_.erase(it);
+}
+
+void RoutingTable::add_live(Bucket& bucket, const Entry& entry) {
+  bucket.live.push_back(entry);
+  count_prefix(entry.contact.endpoint, +1);
+  ++size_;
+}
+
+void RoutingTable::erase_live(Bucket& bucket, std::size_t position) {
+  count_prefix(bucket.live[position].contact.endpoint, -1);
+  erase_at(bucket.live, position);
+  --size_;
+}
+
+// Moves a spare up into a bucket that has room: the one with the shortest round trip, of unmeasured
+// ones the newest. That is all that round trips decide (among equally useful contacts).
+bool RoutingTable::promote(Bucket& bucket) {
+  std::size_t best = kNowhere;
+  for (std::size_t i = 0; i < bucket.spare.size(); ++i) {
+    if (!prefix_fits(bucket, bucket.spare[i].contact.endpoint)) continue;
+    if (best == kNowhere || rank(bucket.spare[i]) <= rank(bucket.spare[best])) best = i;
+  }
+  if (best == kNowhere) return false;
+  const Entry entry = bucket.spare[best];
+  erase_at(bucket.spare, best);
+  // Keeps the order by last_seen: a spare may have been silent for longer than those who stay.
+  add_live(bucket, entry);
+  for (std::size_t i = bucket.live.size() - 1;
+       i > 0 && bucket.live[i].last_seen < bucket.live[i - 1].last_seen; --i) {
+    std::swap(bucket.live[i], bucket.live[i - 1]);
+  }
+  return true;
+}
+
+void RoutingTable::add_spare(Bucket& bucket, const Entry& entry) {
+  if (config_.replacements == 0) return;
+  // One prefix cannot fill the spares either; it would only displace those who could be promoted.
+  if (config_.prefix_per_bucket != 0) {
+    const std::uint64_t wanted = prefix(entry.contact.endpoint);
+    const auto same = std::ranges::count_if(bucket.spare, [wanted](const Entry& other) {
+      return prefix(other.contact.endpoint) == wanted;
+    });
+    if (static_cast<std::size_t>(same) >= config_.prefix_per_bucket) return;
+  }
+  if (bucket.spare.size() == config_.replacements) erase_at(bucket.spare, 0);
+  bucket.spare.push_back(entry);
+}
+
+RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optional<Duration> rtt) {
+  if (peer.id == self_ || !usable(peer.endpoint)) return {};
+  Bucket& bucket = bucket_of(now, peer.id);
+  Entry entry{.contact = peer, .first_seen = now.mono, .last_seen = now.mono};
+  bool was_live = false;
+  if (const std::size_t at = position_of(bucket.live, peer.id); at != kNowhere) {
+    entry = bucket.live[at];
+    was_live = true;
+    if (entry.contact.endpoint == peer.endpoint) {
+      refresh(bucket.live[at], now, rtt);
+      std::rotate(bucket.live.begin() + static_cast<std::ptrdiff_t>(at),
+                  bucket.live.begin() + static_cast<std::ptrdiff_t>(at) + 1, bucket.live.end());
+      return {};
+    }
+    // It has moved, and proved it: it enters anew, so that the limits hold for the new address too.
+    erase_live(bucket, at);
+    entry.contact = peer;
+  } else if (const std::size_t old = position_of(bucket.spare, peer.id); old != kNowhere) {
+    entry = bucket.spare[old];
+    entry.contact = peer;
+    erase_at(bucket.spare, old);
+  }
+  refresh(entry, now, rtt);
+
+  const bool fits = prefix_fits(bucket, peer.endpoint);
+  if (fits && bucket.live.size() < config_.bucket_size) {
+    add_live(bucket, entry);
+    return {.added = !was_live, .ping = {}};
+  }
+  if (!fits) {
+    if (was_live) promote(bucket);
+    add_spare(bucket, entry);
+    return {};
+  }
+  for (std::size_t i = 0; i < bucket.live.size(); ++i) {
+    if (bucket.live[i].failures < kFailuresToReplace) continue;
+    erase_live(bucket, i);
+    add_live(bucket, entry);
+    return {.added = true, .ping = {}};
+  }
+  add_spare(bucket, entry);
+  Entry& oldest = bucket.live.front();
+  if (oldest.pinged || now.mono - oldest.last_seen < kQuestionableAfter) return {};
+  oldest.pinged = true;
+  return {.added = false, .ping = oldest.contact};
+}
+
+std::optional<Contact> RoutingTable::silent(const NodeId& id) {
+  const std::size_t index = index_of(id);
+  if (index >= buckets_.size()) return std::nullopt;
+  Bucket& bucket = buckets_[index];
+  if (const std::size_t at = position_of(bucket.spare, id); at != kNowhere) {
+    erase_at(bucket.spare, at);
+    return std::nullopt;
+  }
+  const std::size_t at = position_of(bucket.live, id);
+  if (at == kNowhere) return std::nullopt;
+  Entry& entry = bucket.live[at];
+  entry.pinged = false;
+  if (++entry.failures == 1) {
+    entry.pinged = true;
+    return entry.contact;
+  }
+  const Entry old = entry;
+  if (old.failures >= kFailuresToReplace) {
+    erase_live(bucket, at);
+    if (!promote(bucket) && old.failures < kFailuresToDrop) {
+      add_live(bucket, old);
+      std::rotate(bucket.live.begin() + static_cast<std::ptrdiff_t>(at), bucket.live.end() - 1,
+                  bucket.live.end());
+    }
+  }
+  return std::nullopt;
+}
+
+void RoutingTable::remove(const NodeId& id) {
+  const std::size_t index = index_of(id);
+  if (index >= buckets_.size()) return;
+  Bucket& bucket = buckets_[index];
+  if (const std::size_t at = position_of(bucket.spare, id); at != kNowhere) {
+    erase_at(bucket.spare, at);
+  }
+  if (const std::size_t at = position_of(bucket.live, id); at != kNowhere) {
+    erase_live(bucket, at);
+    promote(bucket);
+  }
+}
+
+const RoutingTable::Entry* RoutingTable::find(const NodeId& id) const {
+  const std::size_t index = index_of(id);
+  if (index >= buckets_.size()) return nullptr;
+  const std::size_t at = position_of(buckets_[index].live, id);
+  return at == kNowhere ? nullptr : &buckets_[index].live[at];
+}
+
+std::size_t RoutingTable::buckets() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(buckets_, [](const Bucket& b) { return !b.live.empty(); }));
+}
+
+std::size_t RoutingTable::depth() const {
+  std::size_t depth = buckets_.size();
+  while (depth > 0 && buckets_[depth - 1].live.empty()) --depth;
+  return depth;
+}
+
+std::size_t RoutingTable::bucket_population(std::size_t bucket) const {
+  return bucket < buckets_.size() ? buckets_[bucket].live.size() : 0;
+}
+
+void RoutingTable::note_lookup(Now now, const NodeId& target) {
+  const std::size_t index = index_of(target);
+  if (index < buckets_.size()) buckets_[index].last_lookup = now.mono;
+}
+
+std::optional<std::size_t> RoutingTable::stale_bucket(Now now, Duration every) const {
+  const std::size_t deepest = depth();
+  for (std::size_t j = 0; j < deepest; ++j) {
+    if (buckets_[j].last_lookup + every <= now.mono) return j;
+  }
+  return std::nullopt;
+}
+
+std::optional<Instant> RoutingTable::next_stale(Duration every) const {
+  std::optional<Instant> next;
+  const std::size_t deepest = depth();
+  for (std::size_t j = 0; j < deepest; ++j) {
+    const Instant at = buckets_[j].last_lookup + every;
+    if (!next || at < *next) next = at;
+  }
+  return next;
+}
+
+NodeId RoutingTable::random_id_in(std::size_t bucket, Rng& rng) const {
+  CHECK(bucket < 256);
+  NodeId id;
+  for (std::size_t i = 0; i < 32; i += 8) store_le(id.bytes.data() + i, rng.next());
+  // The first `bucket` bits are ours, the next one is not, the rest is luck.
+  for (std::size_t bit = 0; bit <= bucket; ++bit) {
+    const auto mask = static_cast<std::uint8_t>(0x80U >> (bit % 8));
+    const bool ours = (self_.bytes[bit / 8] & mask) != 0;
+    const bool set = bit == bucket ? !ours : ours;
+    auto& byte = id.bytes[bit / 8];
+    byte = static_cast<std::uint8_t>(set ? byte | mask : byte & ~mask);
+  }
+  return id;
+}
+
+}  // namespace weft::dht

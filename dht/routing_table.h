@@ -1,0 +1,157 @@
+// Routing table of one node: buckets by the number of leading bits shared with the own id.
+//
+// Invariants: at most bucket_size live contacts and `replacements` spare ones a bucket, spares
+// newest last; nobody is in both; the own id is in neither; live contacts are ordered by when they
+// were last heard, the longest silent first. A contact entered because it proved its key at its
+// endpoint. A live contact leaves for a spare only after it failed to answer (Maymounkov, Mazieres
+// 2002, section 2.2: old contacts live longest); it is dropped without a spare after
+// kFailuresToDrop. At most prefix_per_bucket (prefix_per_table) live contacts share a /24 or /48.
+#pragma once
+
+#include <map>
+#include <span>
+#include <vector>
+
+#include "crypto/contact.h"
+#include "crypto/rng.h"
+#include "crypto/time.h"
+
+namespace weft::dht {
+
+inline constexpr std::size_t kBucketSizeMax = 32;
+// A live contact that has been silent this often gives way to a spare...
+inline constexpr std::uint8_t kFailuresToReplace = 2;
+// ...and this often leaves even if nobody takes its place.
+inline constexpr std::uint8_t kFailuresToDrop = 3;
+// A full bucket asks its longest silent contact whether it is alive only if it was not heard for
+// this long; otherwise each newcomer would cost a request.
+inline constexpr Duration kQuestionableAfter = 1min;
+
+class RoutingTable {
+ public:
+  struct Config {
+    std::size_t bucket_size = 20;
+    std::size_t replacements = 8;
+    std::size_t prefix_per_bucket = 2;  // 0: no limit
+    std::size_t prefix_per_table = 10;  // 0: no limit
+  };
+  struct Entry {
+    Contact contact;
+    Instant first_seen;
+    Instant last_seen;
+    Duration srtt{};             // smoothed round trip; zero: not measured
+    std::uint8_t failures = 0;   // requests given up since it was last heard
+    bool pinged = false;         // asked whether it lives, not yet answered
+  };
+  struct Heard {
+    bool added = false;            // a live contact now, and was not before
+    std::optional<Contact> ping;   // ask this one whether it lives; it may have to make room
+  };
+
+  // An empty table for the node `self`.
+  RoutingTable(const NodeId& self, const Config& config);
+
+  // `peer` proved its key at its endpoint just now.
+  Heard heard(Now now, const Contact& peer, std::optional<Duration> rtt);
+  // A request to `id` was given up. Returns the contact if it should be asked once more at once.
+  std::optional<Contact> silent(const NodeId& id);
+  // Takes `id` out, wherever it is; a spare moves up.
+  void remove(const NodeId& id);
+
+  // The live contact with that id, or nullptr. Valid until the next change.
+  const Entry* find(const NodeId& id) const;
+  std::size_t size() const { return size_; }
+  // Number of buckets that are not empty.
+  std::size_t buckets() const;
+  // One more than the index of the deepest bucket that is not empty.
+  std::size_t depth() const;
+  std::size_t bucket_population(std::size_t bucket) const;
+
+  // Calls visit(const Entry&) for live contacts, nearest to `target` first, until it returns false.
+  // Allocates nothing.
+  template <class Visit>
+  void visit_nearest(const NodeId& target, Visit visit) const;
+  // Calls visit(const Entry&, int bucket) for each live contact, bucket by bucket.
+  template <class Visit>
+  void for_each(Visit visit) const;
+
+  // Remembers that a lookup for `target` was made: its bucket needs no refresh for a while.
+  void note_lookup(Now now, const NodeId& target);
+  // The widest bucket, not deeper than depth(), that no lookup has visited for `every`.
+  std::optional<std::size_t> stale_bucket(Now now, Duration every) const;
+  // When stale_bucket will next have an answer.
+  std::optional<Instant> next_stale(Duration every) const;
+  // A random id that belongs into that bucket.
+  NodeId random_id_in(std::size_t bucket, Rng& rng) const;
+
+ private:
+  struct Bucket {
+    std::vector<Entry> live;
+    std::vector<Entry> spare;
+    Instant last_lookup;
+  };
+
+  std::size_t index_of(const NodeId& id) const;
+  Bucket& bucket_of(Now now, const NodeId& id);
+  bool prefix_fits(const Bucket& bucket, const Endpoint& endpoint) const;
+  void count_prefix(const Endpoint& endpoint, int change);
+  void add_live(Bucket& bucket, const Entry& entry);
+  void erase_live(Bucket& bucket, std::size_t position);
+  bool promote(Bucket& bucket);
+  void add_spare(Bucket& bucket, const Entry& entry);
+  template <class Visit>
+  static bool visit_bucket(const Bucket& bucket, const NodeId& target, Visit& visit);
+
+  NodeId self_;
+  Config config_;
+  std::vector<Bucket> buckets_;  // only as deep as contacts have been
+  std::size_t size_ = 0;
+  std::map<std::uint64_t, std::size_t> prefixes_;
+};
+
+template <class Visit>
+bool RoutingTable::visit_bucket(const Bucket& bucket, const NodeId& target, Visit& visit) {
+  // Insertion sort by distance into an array on the stack: a bucket is small.
+  struct Near {
+    Distance away;
+    const Entry* entry = nullptr;
+  };
+  std::array<Near, kBucketSizeMax> sorted;
+  std::size_t count = 0;
+  for (const Entry& entry : bucket.live) {
+    const Distance away = distance(entry.contact.id, target);
+    std::size_t at = count++;
+    for (; at > 0 && away < sorted[at - 1].away; --at) sorted[at] = sorted[at - 1];
+    sorted[at] = {away, &entry};
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!visit(*sorted[i].entry)) return false;
+  }
+  return true;
+}
+
+template <class Visit>
+void RoutingTable::visit_nearest(const NodeId& target, Visit visit) const {
+  // Everything in bucket j differs from us first at bit j. Where we differ from the target at j,
+  // bucket j agrees with it there and is nearer than all deeper buckets; where we agree, it is
+  // farther than all deeper ones. So: those with a set bit going down, then the others coming up.
+  const Distance away = distance(self_, target);
+  const auto differs = [&away](std::size_t bit) {
+    return ((away.bytes[bit / 8] >> (7 - bit % 8)) & 1) != 0;
+  };
+  for (std::size_t j = 0; j < buckets_.size(); ++j) {
+    if (differs(j) && !visit_bucket(buckets_[j], target, visit)) return;
+  }
+  for (std::size_t j = buckets_.size(); j-- > 0;) {
+    if (!differs(j) && !visit_bucket(buckets_[j], target, visit)) return;
+  }
+}
+
+template <class Visit>
+void RoutingTable::for_each(Visit visit) const {
+  for (std::size_t j = 0; j < buckets_.size(); ++j) {
+    for (const Entry& entry : buckets_[j].live) visit(entry, static_cast<int>(j));
+  }
+}
+
+}  // namespace weft::dht

@@ -1,0 +1,71 @@
+#include "dht/signed_value.h"
+
+#include "crypto/check.h"
+
+namespace weft::dht {
+namespace {
+
+constexpr std::size_t kSeqAt = 32;
+constexpr std::size_t kLifetimeAt = kSeqAt + 8;
+constexpr std::size_t kSignatureAt = kLifetimeAt + 4;
+static_assert(kSignatureAt + 64 == kBlobHeadBytes);
+
+// What is signed: 1 + 34 + 34 + 9 + 5 + 3 bytes around the value.
+using SignedBytes = ByteArray<kValueBytesMax + 86>;
+
+ByteView signed_bytes(const NodeId& key, const PublicKey& author, std::uint64_t seq,
+                      std::uint32_t lifetime_s, ByteView value, SignedBytes& room) {
+  Writer w(room);
+  w.array(5).bin(key.bytes).bin(author.bytes).uint(seq).uint(lifetime_s).bin(value);
+  CHECK(w.ok());
+  return w.view();
+}
+
+}  // namespace
+
+std::optional<SignedValue> decode_value(ByteView blob) {
+  if (blob.size() < kBlobHeadBytes || blob.size() > kBlobBytesMax) return std::nullopt;
+  SignedValue out;
+  std::ranges::copy(blob.first(32), out.author.bytes.begin());
+  out.seq = load_le<std::uint64_t>(blob.data() + kSeqAt);
+  out.lifetime_s = load_le<std::uint32_t>(blob.data() + kLifetimeAt);
+  std::ranges::copy(blob.subspan(kSignatureAt, 64), out.signature.bytes.begin());
+  out.value = blob.subspan(kBlobHeadBytes);
+  if (out.seq == 0 || out.seq > kSeqMax) return std::nullopt;
+  if (out.lifetime_s == 0 || out.lifetime_s > kLifetimeMaxS) return std::nullopt;
+  return out;
+}
+
+bool verify_value(const CryptoProvider& provider, const NodeId& key, const SignedValue& value) {
+  SignedBytes room;
+  const ByteView message =
+      signed_bytes(key, value.author, value.seq, value.lifetime_s, value.value, room);
+  return verify(provider, value.author, kValueDomain, message, value.signature);
+}
+
+Bytes sign_value(const Identity& identity, const ValueFields& fields) {
+  CHECK(fields.value.size() <= kValueBytesMax);
+  CHECK(fields.seq >= 1 && fields.seq <= kSeqMax);
+  CHECK(fields.lifetime_s >= 1 && fields.lifetime_s <= kLifetimeMaxS);
+  SignedBytes room;
+  const ByteView message = signed_bytes(fields.key, identity.public_key(), fields.seq,
+                                        fields.lifetime_s, fields.value, room);
+  const Signature signature = identity.sign(kValueDomain, message);
+  Bytes blob(kBlobHeadBytes + fields.value.size());
+  std::ranges::copy(identity.public_key().bytes, blob.begin());
+  store_le(blob.data() + kSeqAt, fields.seq);
+  store_le(blob.data() + kLifetimeAt, fields.lifetime_s);
+  std::ranges::copy(signature.bytes, blob.begin() + kSignatureAt);
+  std::ranges::copy(fields.value, blob.begin() + kBlobHeadBytes);
+  return blob;
+}
+
+ByteArray<32> blob_hash(ByteView blob) { return blake2b_256(blob); }
+
+bool supersedes(std::uint64_t a_seq, ByteView a, std::uint64_t b_seq, ByteView b) {
+  if (a_seq != b_seq) return a_seq > b_seq;
+  if (equal(a, b)) return false;
+  return blob_hash(a) > blob_hash(b);
+}
+
+}  // namespace weft::dht

@@ -1,0 +1,36 @@
+// Stateless write tokens: proof that whoever stores has just asked, from that address, for that key.
+//
+// A token is keyed BLAKE2b over (asker's key, its endpoint, the DHT key), cut to 8 bytes. The secret
+// is rotated every kTokenRotation; the previous one is still accepted, so a token lives 5 to 10
+// minutes. Nothing is kept per asker.
+#pragma once
+
+#include "crypto/rng.h"
+#include "crypto/time.h"
+#include "dht/messages.h"
+
+namespace weft::dht {
+
+inline constexpr Duration kTokenRotation = 5min;
+
+class WriteTokens {
+ public:
+  // `entropy` must outlive the object.
+  WriteTokens(Entropy& entropy, Now now);
+
+  // The token with which `asker` may store under `key`, from its present endpoint.
+  Token make(Now now, const Contact& asker, const NodeId& key);
+  // True if the token was made for the same asker, endpoint and key under the present or the
+  // previous secret.
+  bool check(Now now, const Contact& asker, const NodeId& key, const Token& token);
+
+ private:
+  void rotate(Now now);
+
+  Entropy& entropy_;
+  Instant rotated_;
+  ByteArray<32> current_{};
+  ByteArray<32> previous_{};
+};
+
+}  // namespace weft::dht

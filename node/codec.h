@@ -1,0 +1,60 @@
+// The first fields of every payload, and which kind answers which.
+//
+// A payload is the msgpack array [kind, rpc, ...]; the rest is the message's own business
+// (dht/messages.h, gossip/membership/messages.h).
+#pragma once
+
+#include <optional>
+
+#include "crypto/wire.h"
+#include "dht/messages.h"
+#include "gossip/membership/messages.h"
+
+namespace weft::node {
+
+inline constexpr std::size_t kFieldsMax = 16;  // elements of the outer array
+
+struct Head {
+  std::uint8_t kind = 0;
+  std::uint32_t rpc = 0;
+};
+
+// Reads [kind, rpc; failed() of the reader tells whether that went well.
+inline Head read_head(Reader& r) {
+  Head head;
+  (void)r.array(kFieldsMax);
+  head.kind = static_cast<std::uint8_t>(r.uint(UINT8_MAX));
+  head.rpc = static_cast<std::uint32_t>(r.uint(UINT32_MAX));
+  return head;
+}
+
+inline bool is_reply(std::uint8_t kind) {
+  switch (kind) {
+    case gossip::kAck:
+    case gossip::kPingReqReply:
+    case gossip::kSyncPage:
+    case dht::kNodes:
+    case dht::kValues:
+    case dht::kStored:
+      return true;
+    default:
+      return false;
+  }
+}
+
+inline std::uint8_t reply_kind(const gossip::Ping&) { return gossip::kAck; }
+inline std::uint8_t reply_kind(const gossip::PingReq&) { return gossip::kPingReqReply; }
+inline std::uint8_t reply_kind(const gossip::Sync&) { return gossip::kSyncPage; }
+inline std::uint8_t reply_kind(const dht::FindNode&) { return dht::kNodes; }
+inline std::uint8_t reply_kind(const dht::Get&) { return dht::kValues; }
+inline std::uint8_t reply_kind(const dht::Store&) { return dht::kStored; }
+
+// What may travel as early data: reads that carry nothing to be learned from.
+inline bool early_ok(const gossip::Ping& m) { return m.items.empty(); }
+inline bool early_ok(const gossip::PingReq&) { return false; }
+inline bool early_ok(const gossip::Sync& m) { return m.items.empty(); }
+inline bool early_ok(const dht::FindNode&) { return true; }
+inline bool early_ok(const dht::Get&) { return true; }
+inline bool early_ok(const dht::Store&) { return false; }
+
+}  // namespace weft::node

@@ -1,0 +1,182 @@
+// NodeCore: one node of the mesh as a plain object. It opens and seals, decodes and encodes, matches
+// requests with answers, and wires the DHT to membership. libuv drives it in production, the
+// network in memory drives the very same object in tests and simulations.
+//
+// Contract, after every call that takes an Output: (1) hand `persist` to the store, each batch
+// with its ticket, and call on_persisted when it has ended; (2) send `send`; (3) deliver `events`;
+// (4) re-arm the one timer from next_deadline(). The caller owns and clears the Output; the core
+// never looks back into it. Loop thread only; no call blocks, throws, reads a clock or a file.
+// Time never goes back; on_deadline may come early, late or repeatedly.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "crypto/effects.h"
+#include "crypto/network.h"
+#include "crypto/outbox.h"
+#include "crypto/sessions.h"
+#include "dht/dht.h"
+#include "gossip/membership/membership.h"
+
+namespace weft::node {
+
+inline constexpr std::uint32_t kProtocolMinor = 0;
+
+struct Seed {
+  std::optional<NodeId> id;  // another key at the endpoint is refused
+  Endpoint endpoint;
+};
+
+struct Config {
+  Network network;
+  std::string name;                         // at most kNameBytesMax
+  std::map<std::string, std::string> tags;  // limits: node_record.h
+  // Addresses that others may use, best first: --advertise, else those of the interfaces, with the
+  // bound port. What three or more peers observe is added by the core.
+  std::vector<Endpoint> endpoints;
+  bool ipv4 = true;                         // there is a socket of that family
+  bool ipv6 = true;
+  bool loopback_only = false;               // no limits per address prefix
+  std::uint64_t rng_seed = 0;               // choices only; secrets come from Entropy
+  SessionConfig sessions;
+  dht::Config dht;
+  gossip::Config membership;
+};
+
+// Rows that an earlier life persisted, in any order, and how long the node was off by its own wall
+// clock (0 if that went back).
+struct Stored {
+  std::vector<Write> rows;
+  Duration down{};
+};
+
+// Everything impure, in one place. All must outlive the core. One provider and one record cache
+// may serve many cores of one thread.
+struct Deps {
+  const Identity& identity;
+  const CryptoProvider& provider;
+  RecordCache& records;
+  Entropy& entropy;
+};
+
+// ---- events
+struct Ready {};  // the own number is durable: the node speaks
+struct PingDone {
+  OpId op{};
+  std::expected<Duration, OpError> rtt;
+};
+struct JoinDone {
+  OpId op{};
+  std::size_t joined = 0;  // seeds that answered and gave their members
+  std::size_t alive = 0;
+  std::expected<void, OpError> result;
+};
+struct LeaveDone {
+  OpId op{};
+};
+struct SeedsWanted {};  // no member answers: resolve the configured seeds again and call join
+struct TwinFound {      // another live process has this key; this one is to stop
+  Endpoint endpoint;
+};
+struct EndpointsChanged {  // the own record names other addresses now
+  std::vector<Endpoint> endpoints;
+};
+using Event = std::variant<dht::PutDone, dht::GetDone, dht::LookupDone, PingDone, JoinDone,
+                           LeaveDone, gossip::MemberChanged, Ready, SeedsWanted, TwinFound,
+                           EndpointsChanged>;
+
+struct Persist {
+  Ticket ticket{};
+  std::vector<Write> writes;
+};
+struct Output {
+  std::vector<Persist> persist;
+  Outbox send;
+  std::vector<Event> events;
+  void clear() {
+    persist.clear();
+    send.clear();
+    events.clear();
+  }
+};
+
+// Why a packet or message was dropped above the session layer.
+enum class Drop : std::uint8_t {
+  kMalformed,      // does not decode, or breaks a limit
+  kUnknownKind,
+  kUnasked,        // an answer that matches no request of ours
+  kEarlyWrite,     // a write in early data
+  kSelf,           // our own key
+  kTooManyRequests,
+  kNoEndpoint,     // no address that this node may use
+  kBackedOff,      // an address that never answered, asked again too soon
+  kCount,
+};
+std::string_view to_string(Drop drop);
+
+struct Status {
+  Instant started;
+  gossip::Stats members;
+  dht::Stats dht;
+  std::size_t sessions = 0;
+  std::uint64_t network_size_estimate = 0;
+  std::uint64_t sent_bytes = 0, sent_packets = 0, received_bytes = 0, received_packets = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Drop::kCount)> drops{};
+  Sessions::Stats session_stats;
+  bool ready = false;
+  bool leaving = false;
+  std::size_t requests_pending = 0;
+};
+
+class NodeCore {
+ public:
+  // `config` must be within its limits (the shell has checked user input).
+  NodeCore(Config config, Stored stored, Now now, Deps deps);
+  ~NodeCore();
+
+  // Takes the next own number and starts to speak when it is durable (event Ready). Once.
+  void start(Now now, Output& out);
+
+  void on_datagram(Now now, const Endpoint& from, ByteView datagram, Output& out);
+  void on_deadline(Now now, Output& out);
+  // Non-const: forgets cancelled deadlines on the way.
+  std::optional<Instant> next_deadline();
+  // The batch with this ticket is durable, or (ok = false) could not be made so.
+  void on_persisted(Now now, Ticket ticket, bool ok, Output& out);
+  // The loop came back this late: what fell due meanwhile is not held against peers.
+  void was_late(Now now, Duration by);
+
+  // ---- operations: each returns an id and gets exactly one Done event, maybe in this Output
+  OpId join(Now now, std::span<const Seed> seeds, Output& out);
+  OpId ping(Now now, const NodeId& node, Output& out);
+  OpId put(Now now, const NodeId& key, Bytes value, const dht::PutOptions& options, Output& out);
+  OpId get(Now now, const NodeId& key, const dht::GetOptions& options, Output& out);
+  OpId lookup(Now now, const NodeId& target, bool trace, Output& out);
+  // Says goodbye with a signed record, waits briefly for it to spread. Everything else ends with
+  // kShutdown. After LeaveDone the core may be destroyed.
+  OpId leave(Now now, Output& out);
+  void cancel(Now now, OpId op, Output& out);
+  // The addresses of the host changed.
+  void set_endpoints(Now now, std::vector<Endpoint> endpoints, Output& out);
+
+  // ---- views
+  Status status() const;
+  const RecordRef& record() const;  // own; nullptr before Ready
+  const Identity& identity() const;
+  void for_each_member(const std::function<void(const gossip::MemberView&)>& visit) const;
+  void for_each_contact(const std::function<void(const dht::TableEntry&)>& visit) const;
+  void for_each_own(const std::function<void(const dht::OwnValue&)>& visit) const;
+  // Hash of the protocol-relevant state in canonical order.
+  std::uint64_t digest() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weft::node

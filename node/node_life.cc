@@ -1,0 +1,280 @@
+// The life of a node: ready, joined, leaving; and the hunt for a second process with its key.
+#include <algorithm>
+
+#include "crypto/check.h"
+#include "node/node_state.h"
+
+namespace weft::node {
+namespace {
+
+// A node counts as a newcomer this long after its first join: of two processes with one key, the
+// newcomer stops.
+constexpr Duration kNewcomer = 10s;
+
+}  // namespace
+
+std::size_t NodeCore::State::alive() const {
+  return membership == nullptr ? 0 : membership->stats().alive;
+}
+
+// ---- own number and record
+
+void NodeCore::State::want_record(Now, Output& out) {
+  const auto number = own.take_wanted();
+  if (!number) return;
+  Bytes value(8);
+  store_le(value.data(), *number);
+  std::vector<Write> writes;
+  writes.push_back({.key = {kRowNumber}, .value = std::move(value)});
+  out.persist.push_back({core_ticket(*number, kTicketNumber), std::move(writes)});
+}
+
+void NodeCore::State::on_number_durable(Now now, bool ok, Output& out) {
+  if (left) return;
+  if (!ok) {
+    own.failed();
+    timers.arm(now.mono + kPersistRetry, tag(Timer::kNumber));
+    return;
+  }
+  const RecordRef before = own.current();
+  const RecordRef record = own.durable();
+  sessions.set_record(record);
+  if (membership == nullptr) {
+    become_ready(now, out);
+  } else {
+    membership->set_self(now, record, gossip_out);
+    if (before != nullptr && before->endpoints != record->endpoints) {
+      out.events.push_back(
+          EndpointsChanged{{record->endpoints.begin(), record->endpoints.end()}});
+    }
+  }
+  if (record->status == RecordStatus::kLeft && !goodbye_said) {
+    goodbye_said = true;
+    const std::size_t others = alive() > 0 ? alive() - 1 : 0;
+    if (others == 0) return finish_leave(out);
+    membership->spread_now(now, std::min<std::size_t>(others, 8), gossip_out);
+    timers.arm(now.mono + kLeaveSpread, tag(Timer::kLeave));
+  }
+  want_record(now, out);  // another may have become due meanwhile
+}
+
+void NodeCore::State::become_ready(Now now, Output& out) {
+  membership = std::make_unique<gossip::Membership>(own.current(), deps.records,
+                                                    rng.fork("membership"), config.membership, now);
+  for (const RecordRef& record : stored_members) membership->restore(now, record);
+  stored_members.clear();
+  status_.ready = true;
+  out.events.push_back(Ready{});
+  dht.bootstrap(now, dht_out);
+  out.events.push_back(SeedsWanted{});
+  arm_seeds(now);
+}
+
+// ---- joining
+
+void NodeCore::State::arm_seeds(Now now) {
+  if (seeds_armed) return;
+  seeds_armed = true;
+  timers.arm(now.mono + rng.jitter(seeds_backoff, {1, 4}), tag(Timer::kSeeds));
+  seeds_backoff = std::min(seeds_backoff * 2, kSeedsMax);
+}
+
+void NodeCore::State::on_seeds_timer(Now now, Output& out) {
+  seeds_armed = false;
+  if (leaving) return;
+  if (alive() > 1) {
+    seeds_backoff = kSeedsFirst;
+    timers.arm(now.mono + kSeedsMax, tag(Timer::kSeeds));
+    seeds_armed = true;
+    return;
+  }
+  if (joins.empty()) out.events.push_back(SeedsWanted{});
+  arm_seeds(now);
+}
+
+void NodeCore::State::start_join(Now now, OpId op, std::span<const Seed> seeds, Output& out) {
+  if (membership == nullptr || leaving || joins.size() == kJoinsMax || seeds.empty()) {
+    const OpError error = membership == nullptr || leaving ? OpError::kShutdown
+                          : seeds.empty()                  ? OpError::kNoPeers
+                                                           : OpError::kOverloaded;
+    out.events.push_back(JoinDone{op, 0, alive(), std::unexpected(error)});
+    return;
+  }
+  JoinOp join;
+  join.op = op;
+  join.deadline = now.mono + kJoinDeadline;
+  for (const Seed& seed : seeds.first(std::min(seeds.size(), kSeedsPerJoin))) {
+    SeedTry attempt;
+    attempt.seed = seed;
+    attempt.next_hello = now.mono;
+    join.seeds.push_back(attempt);
+  }
+  joins.push_back(std::move(join));
+  on_join_timer(now, op, out);
+}
+
+void NodeCore::State::on_join_timer(Now now, OpId op, Output& out) {
+  const auto it = std::ranges::find(joins, op, &JoinOp::op);
+  if (it == joins.end()) return;
+  JoinOp& join = *it;
+  if (now.mono >= join.deadline) {
+    for (SeedTry& s : join.seeds) s.settled = true;
+    return finish_join_if_settled(now, join, out);
+  }
+  for (SeedTry& s : join.seeds) {
+    if (s.settled || s.contact || now.mono < s.next_hello) continue;
+    s.next_hello = now.mono + rng.jitter(kHelloRetry, {1, 4});
+    if (s.seed.endpoint.is_v4() ? !config.ipv4 : !config.ipv6) {
+      s.settled = true;
+      continue;
+    }
+    s.hello_id = sessions.hello(now, s.seed.endpoint, out.send);
+  }
+  Instant next = join.deadline;
+  for (const SeedTry& s : join.seeds) {
+    if (!s.settled && !s.contact) next = std::min(next, s.next_hello);
+  }
+  join.timer = timers.arm(next, tag(Timer::kJoin, static_cast<std::uint64_t>(op)));
+  finish_join_if_settled(now, join, out);
+}
+
+void NodeCore::State::on_seed_record(Now now, const Sessions::Result& result, Output& out) {
+  // The record tells the key; the handshake that follows proves it at the address we asked.
+  const NodeRecord& record = *result.record;
+  for (std::size_t i = joins.size(); i-- > 0;) {
+    JoinOp& join = joins[i];
+    for (SeedTry& s : join.seeds) {
+      if (s.settled || s.contact || s.seed.endpoint != result.record_from) continue;
+      if (s.seed.id && *s.seed.id != record.id) continue;  // another key: refused, may be a liar
+      if (record.key == deps.identity.public_key()) {
+        s.settled = true;  // ourselves
+        continue;
+      }
+      s.contact = Contact{record.key, record.id, s.seed.endpoint};
+      membership->join(now, *s.contact, gossip_out);
+    }
+    finish_join_if_settled(now, join, out);
+  }
+}
+
+void NodeCore::State::on_sync_done(Now now, const gossip::SyncDone& done, Output& out) {
+  bool first = false;
+  for (std::size_t i = joins.size(); i-- > 0;) {
+    JoinOp& join = joins[i];
+    for (SeedTry& s : join.seeds) {
+      if (s.settled || !s.contact || s.contact->id != done.peer) continue;
+      s.settled = done.ok;
+      s.joined = done.ok;
+      if (!done.ok) {
+        s.contact.reset();  // try again from the start until the deadline
+        s.next_hello = now.mono + kHelloRetry;
+        timers.cancel(join.timer);
+        join.timer = timers.arm(s.next_hello, tag(Timer::kJoin, static_cast<std::uint64_t>(join.op)));
+      }
+      first = first || done.ok;
+    }
+    finish_join_if_settled(now, join, out);
+  }
+  if (first) {
+    if (!joined_at) joined_at = now.mono;
+    dht.bootstrap(now, dht_out);
+  }
+}
+
+void NodeCore::State::finish_join_if_settled(Now, JoinOp& join, Output& out) {
+  if (!std::ranges::all_of(join.seeds, &SeedTry::settled)) return;
+  const auto joined =
+      static_cast<std::size_t>(std::ranges::count(join.seeds, true, &SeedTry::joined));
+  timers.cancel(join.timer);
+  JoinDone done{join.op, joined, alive(), {}};
+  if (joined == 0) done.result = std::unexpected(OpError::kTimedOut);
+  out.events.push_back(std::move(done));
+  joins.erase(joins.begin() + (&join - joins.data()));
+}
+
+// ---- leaving
+
+void NodeCore::State::start_leave(Now now, OpId op, Output& out) {
+  if (leaving) {
+    out.events.push_back(LeaveDone{op});
+    return;
+  }
+  leaving = op;
+  status_.leaving = true;
+  dht.shutdown(now, dht_out);
+  while (!joins.empty()) {
+    for (SeedTry& s : joins.back().seeds) s.settled = true;
+    finish_join_if_settled(now, joins.back(), out);
+  }
+  if (membership == nullptr) return finish_leave(out);
+  own.set_status(RecordStatus::kLeft);
+  want_record(now, out);
+  timers.arm(now.mono + kLeaveDeadline, tag(Timer::kLeave));
+}
+
+void NodeCore::State::finish_leave(Output& out) {
+  if (left) return;
+  left = true;
+  requests.for_each([&](RequestTable::Request& r) {
+    if (r.owner != Owner::kPingOp) return;
+    out.events.push_back(PingDone{static_cast<OpId>(r.tag), std::unexpected(OpError::kShutdown)});
+    timers.cancel(r.timer);
+    requests.close(r);
+  });
+  flush_members(out);
+  out.events.push_back(LeaveDone{*leaving});
+}
+
+// ---- members on disk
+
+void NodeCore::State::flush_members(Output& out) {
+  flush_armed = false;
+  if (dirty_members.empty()) return;
+  std::vector<Write> writes;
+  for (const auto& [id, erase] : dirty_members) {
+    Bytes key{kRowMember};
+    key.insert(key.end(), id.bytes.begin(), id.bytes.end());
+    const auto member = erase ? std::nullopt : membership->find(id);
+    if (member) {
+      writes.push_back({std::move(key), member->record->wire, false});
+    } else {
+      writes.push_back({std::move(key), {}, true});
+    }
+  }
+  dirty_members.clear();
+  out.persist.push_back({core_ticket(++tickets_, kTicketMembers), std::move(writes)});
+}
+
+// ---- twins: two live processes with one key
+
+void NodeCore::State::on_own_record_seen(Now now, const RecordRef& seen, Output& out) {
+  if (seen->instance == own.fields().instance) return;
+  const auto& mine = own.fields().endpoints;
+  for (const Endpoint& e : seen->endpoints) {
+    if (std::ranges::find(mine, e) != mine.end()) continue;
+    if (!peers.may_try(now.mono, e)) continue;
+    peers.silent(now.mono, e);  // a former life of ours does not answer: ask it ever less often
+    twin_number = std::max(twin_number, seen->number);
+    sessions.rehandshake(now, deps.identity.public_key(), e, {}, /*early_ok=*/false, out.send);
+  }
+}
+
+void NodeCore::State::on_twin(Now now, const Endpoint& at, Output& out) {
+  if (leaving) return;
+  if (!joined_at || now.mono - *joined_at < kNewcomer) {
+    out.events.push_back(TwinFound{at});
+    return;
+  }
+  // We are both settled, or the other is a newcomer about to stop: look again before deciding.
+  if (!twin_seen_at) {
+    twin_seen_at = now.mono;
+    twin_at = at;
+    timers.arm(now.mono + kTwinRecheck, tag(Timer::kTwin));
+    return;
+  }
+  if (now.mono - *twin_seen_at < kTwinRecheck) return;
+  twin_seen_at.reset();
+  if (own.number() < twin_number) out.events.push_back(TwinFound{at});
+}
+
+}  // namespace weft::node

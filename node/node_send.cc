@@ -1,0 +1,273 @@
+// Sending half of NodeCore: encode, seal, retransmit, and pass on what the cores produced.
+#include <algorithm>
+
+#include "crypto/check.h"
+#include "node/node_state.h"
+
+namespace weft::node {
+
+void NodeCore::State::drain(Now now, Output& out) {
+  // Each round hands the cores' wishes out and may feed failures back, which may cause new wishes.
+  // Rounds end: a request fails at once only while it is being opened.
+  for (;;) {
+    carry_out_dht(now, out);
+    if (membership != nullptr) carry_out_membership(now, out);
+    if (failed_at_once.empty()) {
+      if (dht_out.requests.empty() && dht_out.replies.empty() && dht_out.persist.empty() &&
+          dht_out.events.empty() && gossip_out.requests.empty() && gossip_out.replies.empty() &&
+          gossip_out.sends.empty() && gossip_out.events.empty()) {
+        return;
+      }
+      continue;
+    }
+    while (!failed_at_once.empty()) {
+      const std::uint32_t rpc = failed_at_once.back();
+      failed_at_once.pop_back();
+      if (RequestTable::Request* r = requests.find(rpc)) give_up(now, *r, out);
+    }
+  }
+}
+
+void NodeCore::State::carry_out_dht(Now now, Output& out) {
+  if (dht_out.requests.empty() && dht_out.replies.empty() && dht_out.persist.empty() &&
+      dht_out.events.empty()) {
+    return;
+  }
+  std::swap(dht_out, dht_work);
+  for (dht::Persist& p : dht_work.persist) {
+    out.persist.push_back(
+        {core_ticket(static_cast<std::uint64_t>(p.ticket), kTicketDht), std::move(p.writes)});
+  }
+  for (const dht::Request& asked : dht_work.requests) {
+    std::visit(
+        [&](const auto& m) {
+          request(now,
+                  {.owner = Owner::kDht,
+                   .tag = asked.tag,
+                   .reply_kind = reply_kind(m),
+                   .to = asked.to,
+                   .early_ok = early_ok(m)},
+                  m, out);
+        },
+        asked.message);
+  }
+  for (const dht::Reply& reply : dht_work.replies) reply_in_session(now, reply.to, reply.message, out);
+  for (dht::Event& event : dht_work.events) on_event(now, event, out);
+  dht_work.clear();
+}
+
+void NodeCore::State::carry_out_membership(Now now, Output& out) {
+  if (gossip_out.requests.empty() && gossip_out.replies.empty() && gossip_out.sends.empty() &&
+      gossip_out.events.empty()) {
+    return;
+  }
+  std::swap(gossip_out, gossip_work);
+  for (const gossip::Request& asked : gossip_work.requests) {
+    std::visit(
+        [&](const auto& m) {
+          request(now,
+                  {.owner = Owner::kMembership,
+                   .tag = asked.tag,
+                   .reply_kind = reply_kind(m),
+                   .to = asked.to,
+                   .early_ok = early_ok(m),
+                   .may_rehandshake = asked.may_rehandshake,
+                   .patience = asked.patience},
+                  m, out);
+        },
+        asked.message);
+  }
+  for (const gossip::Reply& reply : gossip_work.replies) {
+    reply_in_session(now, reply.to, reply.message, out);
+  }
+  for (const gossip::Send& send : gossip_work.sends) {
+    Writer w(MutableBytes(scratch).first(kPayloadBytesMax));
+    encode(w, 0, send.message);
+    CHECK(w.ok());
+    const auto known = sessions.session_endpoint(send.to.id);
+    RequestTable::Request probe;  // only to choose an address the way requests do
+    probe.to = send.to;
+    if (known) {
+      sessions.send(now, send.to.key, *known, w.view(), /*early_ok=*/false, out.send);
+    } else if (pick_endpoint(now, probe)) {
+      sessions.send(now, send.to.key, probe.tried, w.view(), /*early_ok=*/false, out.send);
+    }
+  }
+  for (gossip::Event& event : gossip_work.events) on_event(now, event, out);
+  gossip_work.clear();
+}
+
+template <class M>
+void NodeCore::State::request(Now now, RequestInfo info, const M& message, Output& out) {
+  RequestTable::Request* r = requests.open(info);
+  if (r == nullptr) {
+    count(Drop::kTooManyRequests);
+    // The owner still gets its one answer: through a slot-less failure on the next deadline would
+    // need a queue of its own, so the failure is told from here once the round is over.
+    switch (info.owner) {
+      case Owner::kDht: dht.on_timeout(now, info.tag, dht_out); break;
+      case Owner::kMembership: membership->on_timeout(now, info.tag, gossip_out); break;
+      case Owner::kPingOp:
+        out.events.push_back(PingDone{static_cast<OpId>(info.tag), std::unexpected(OpError::kOverloaded)});
+        break;
+      case Owner::kTwin: break;
+    }
+    return;
+  }
+  Writer w(MutableBytes(scratch).first(kPayloadBytesMax));
+  encode(w, r->rpc, message);
+  CHECK(w.ok());
+  r->payload.assign(w.view().begin(), w.view().end());
+  r->sent_at = now.mono;
+  r->rto = peers.rto(r->to.id);
+  const Duration patience = r->patience != Duration::zero() ? r->patience : r->rto * 7;
+  r->give_up_at = now.mono + std::min(patience, Duration(8s));
+  if (!sessions.session_endpoint(r->to.id) && !pick_endpoint(now, *r)) {
+    failed_at_once.push_back(r->rpc);
+    return;
+  }
+  r->timer = timers.arm(std::min(now.mono + r->rto, r->give_up_at), tag(Timer::kRequest, r->rpc));
+  transmit(now, *r, /*fresh_handshake=*/false, out);
+}
+template void NodeCore::State::request(Now, RequestInfo, const gossip::Ping&, Output&);
+
+// Chooses the next address of a request's target that this node may use; false if there is none.
+bool NodeCore::State::pick_endpoint(Now now, RequestTable::Request& r) {
+  bool any = false;
+  for (std::size_t i = 0; i < r.to.endpoints.size(); ++i) {
+    const std::size_t index = (r.endpoint + i) % r.to.endpoints.size();
+    const Endpoint& e = r.to.endpoints[index];
+    if (e.is_v4() ? !config.ipv4 : !config.ipv6) continue;
+    const Scope s = scope(e);
+    if (s == Scope::kUnusable || s == Scope::kLinkLocal) continue;
+    any = true;
+    if (!peers.may_try(now.mono, e)) continue;
+    r.endpoint = index + 1;
+    r.tried = e;
+    return true;
+  }
+  count(any ? Drop::kBackedOff : Drop::kNoEndpoint);
+  return false;
+}
+
+void NodeCore::State::transmit(Now now, RequestTable::Request& r, bool fresh_handshake,
+                               Output& out) {
+  const auto known = sessions.session_endpoint(r.to.id);
+  if (known && !fresh_handshake) {
+    sessions.send(now, r.to.key, *known, r.payload, r.early_ok, out.send);
+    return;
+  }
+  if (fresh_handshake) {
+    sessions.rehandshake(now, r.to.key, r.tried, r.payload, r.early_ok, out.send);
+  } else {
+    sessions.send(now, r.to.key, r.tried, r.payload, r.early_ok, out.send);
+  }
+}
+
+template <class M>
+void NodeCore::State::reply_in_session(Now now, const ReplyTo& to, const M& message, Output& out) {
+  Writer w(MutableBytes(scratch).first(kPayloadBytesMax));
+  encode(w, to.rpc, message);
+  CHECK(w.ok());
+  // Only into a live session: a reply never starts a handshake.
+  if (const auto known = sessions.session_endpoint(to.contact.id)) {
+    sessions.send(now, to.contact.key, *known, w.view(), /*early_ok=*/false, out.send);
+  }
+}
+
+void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) {
+  RequestTable::Request* r = requests.find(rpc);
+  if (r == nullptr) return;
+  if (now.mono >= r->give_up_at) {
+    give_up(now, *r, out);
+    return;
+  }
+  ++r->attempt;
+  const auto known = sessions.session_endpoint(r->to.id);
+  // One retransmission; after that silence may mean a restart, so a fresh handshake. Without a
+  // session the handshake repeats itself, and another address of the peer gets its turn.
+  if (r->attempt == 1 && known) {
+    transmit(now, *r, /*fresh_handshake=*/false, out);
+  } else if (r->attempt == 2 && known && r->may_rehandshake) {
+    r->tried = *known;
+    const bool elsewhere = std::ranges::find(r->to.endpoints, *known) == r->to.endpoints.end();
+    if (!elsewhere || r->to.endpoints.empty() || !pick_endpoint(now, *r)) r->tried = *known;
+    transmit(now, *r, /*fresh_handshake=*/true, out);
+  } else if (!known && r->to.endpoints.size() > 1) {
+    peers.silent(now.mono, r->tried);
+    if (pick_endpoint(now, *r)) transmit(now, *r, /*fresh_handshake=*/true, out);
+  }
+  const Duration wait = r->rto * (1 << std::min(r->attempt, 4));
+  r->timer = timers.arm(std::min(now.mono + wait, r->give_up_at), tag(Timer::kRequest, rpc));
+  if (r->attempt == 1) tell_slow(now, *r, out);
+}
+
+void NodeCore::State::tell_slow(Now now, const RequestTable::Request& r, Output& out) {
+  switch (r.owner) {
+    case Owner::kDht: dht.on_slow(now, r.tag, dht_out); break;
+    case Owner::kMembership: membership->on_slow(now, r.tag, gossip_out); break;
+    case Owner::kPingOp:
+    case Owner::kTwin: break;
+  }
+  drain(now, out);
+}
+
+void NodeCore::State::give_up(Now now, RequestTable::Request& r, Output& out) {
+  const Owner owner = r.owner;
+  const RequestTag tag_of = r.tag;
+  if (r.tried != Endpoint{}) peers.silent(now.mono, r.tried);
+  timers.cancel(r.timer);
+  requests.close(r);
+  switch (owner) {
+    case Owner::kDht: dht.on_timeout(now, tag_of, dht_out); break;
+    case Owner::kMembership: membership->on_timeout(now, tag_of, gossip_out); break;
+    case Owner::kPingOp:
+      out.events.push_back(
+          PingDone{static_cast<OpId>(tag_of), std::unexpected(OpError::kTimedOut)});
+      break;
+    case Owner::kTwin: break;
+  }
+}
+
+void NodeCore::State::on_event(Now, dht::Event& event, Output& out) {
+  std::visit([&](auto& e) { out.events.push_back(std::move(e)); }, event);
+}
+
+void NodeCore::State::on_event(Now now, gossip::Event& event, Output& out) {
+  if (auto* changed = std::get_if<gossip::MemberChanged>(&event)) {
+    on_member_changed(now, *changed);
+    out.events.push_back(std::move(*changed));
+  } else if (const auto* wanted = std::get_if<gossip::NumberWanted>(&event)) {
+    own.want_above(wanted->above);
+    want_record(now, out);
+  } else if (const auto* seen = std::get_if<gossip::OwnRecordSeen>(&event)) {
+    on_own_record_seen(now, seen->record, out);
+  } else if (const auto* done = std::get_if<gossip::SyncDone>(&event)) {
+    on_sync_done(now, *done, out);
+  }
+}
+
+void NodeCore::State::on_member_changed(Now now, const gossip::MemberChanged& change) {
+  const NodeId& id = change.record->id;
+  switch (change.to) {
+    case gossip::MemberState::kAlive:
+      dirty_members[id] = false;
+      break;
+    case gossip::MemberState::kSuspect:
+      return;
+    case gossip::MemberState::kFailed:
+      dht.forget(now, id);
+      return;  // the row stays: a failed member is tried again after a restart
+    case gossip::MemberState::kLeft:
+      dht.forget(now, id);
+      sessions.forget(id);
+      dirty_members[id] = true;
+      break;
+  }
+  if (!flush_armed) {
+    flush_armed = true;
+    timers.arm(now.mono + rng.jitter(kMemberFlush, {1, 2}), tag(Timer::kFlush));
+  }
+}
+
+}  // namespace weft::node

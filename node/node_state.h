@@ -1,0 +1,161 @@
+// The inside of NodeCore, shared by its four files and by nothing else:
+//   node_core.cc     entry points, views, deadlines
+//   node_send.cc     carries out what dht and membership ask for: seal, retransmit, persist, tell
+//   node_receive.cc  from a datagram to the right handler
+//   node_life.cc     start, own record, join, leave, twins
+#pragma once
+
+#include "crypto/timer_queue.h"
+#include "node/codec.h"
+#include "node/node_core.h"
+#include "node/own_record.h"
+#include "node/peer_stats.h"
+#include "node/requests.h"
+
+namespace weft::node {
+
+inline constexpr std::size_t kSeedsPerJoin = 32;
+inline constexpr std::size_t kJoinsMax = 8;
+inline constexpr std::size_t kPingOpsMax = 1024;
+inline constexpr Duration kHelloRetry = 500ms;
+inline constexpr Duration kJoinDeadline = 10s;
+inline constexpr Duration kLeaveSpread = 300ms;     // lets the goodbye travel
+inline constexpr Duration kLeaveDeadline = 1500ms;  // even if the store hangs
+inline constexpr Duration kSeedsFirst = 1s;         // back-off of SeedsWanted
+inline constexpr Duration kSeedsMax = 30s;
+inline constexpr Duration kMemberFlush = 5s;        // members are written in batches
+inline constexpr std::size_t kMemberFlushMax = 256;
+inline constexpr Duration kPersistRetry = 2s;       // own number after a failing store
+inline constexpr Duration kTwinRecheck = 5s;
+
+// Rows of the store that NodeCore owns; 'v', 'o' and 'c' are the DHT's.
+inline constexpr std::uint8_t kRowNumber = 'n';
+inline constexpr std::uint8_t kRowMember = 'm';
+
+struct NodeCore::State {
+  State(Config config_in, Stored stored, Now now, Deps deps_in);
+
+  // ---- node_send.cc
+  // Carries out everything the cores have asked for, until they ask for nothing more.
+  void drain(Now now, Output& out);
+  void carry_out_dht(Now now, Output& out);
+  void carry_out_membership(Now now, Output& out);
+  template <class M>
+  void request(Now now, RequestInfo info, const M& message, Output& out);
+  void transmit(Now now, RequestTable::Request& r, bool fresh_handshake, Output& out);
+  bool pick_endpoint(Now now, RequestTable::Request& r);
+  template <class M>
+  void reply_in_session(Now now, const ReplyTo& to, const M& message, Output& out);
+  void on_request_timer(Now now, std::uint32_t rpc, Output& out);
+  void tell_slow(Now now, const RequestTable::Request& r, Output& out);
+  void give_up(Now now, RequestTable::Request& r, Output& out);
+  void on_event(Now now, dht::Event& event, Output& out);
+  void on_event(Now now, gossip::Event& event, Output& out);
+  void on_member_changed(Now now, const gossip::MemberChanged& change);
+
+  // ---- node_receive.cc
+  void on_result(Now now, const Sessions::Result& result, Output& out);
+  void on_payload(Now now, const Sessions::Received& received, Output& out);
+  void on_request(Now now, const Asker& asker, std::uint8_t kind, Reader& r, Output& out);
+  void on_answer(Now now, const Contact& from, const Head& head, Reader& r, Output& out);
+  template <class M>
+  void answer(Now now, const Asker& asker, const M& message, Output& out);
+  template <class M>
+  bool decoded(Reader& r, M& message);
+  void count(Drop drop) { ++status_.drops[static_cast<std::size_t>(drop)]; }
+
+  // ---- node_life.cc
+  struct SeedTry {
+    Seed seed;
+    std::optional<Contact> contact;  // known since its record came
+    std::uint64_t hello_id = 0;
+    bool settled = false;
+    bool joined = false;
+    Instant next_hello;
+  };
+  struct JoinOp {
+    OpId op{};
+    std::vector<SeedTry> seeds;
+    Instant deadline;
+    TimerQueue::Handle timer;
+  };
+  void want_record(Now now, Output& out);
+  void on_number_durable(Now now, bool ok, Output& out);
+  void become_ready(Now now, Output& out);
+  void start_join(Now now, OpId op, std::span<const Seed> seeds, Output& out);
+  void on_join_timer(Now now, OpId op, Output& out);
+  void on_seed_record(Now now, const Sessions::Result& result, Output& out);
+  void on_sync_done(Now now, const gossip::SyncDone& done, Output& out);
+  void finish_join_if_settled(Now now, JoinOp& join, Output& out);
+  void arm_seeds(Now now);
+  void on_seeds_timer(Now now, Output& out);
+  void start_leave(Now now, OpId op, Output& out);
+  void finish_leave(Output& out);
+  void flush_members(Output& out);
+  void on_own_record_seen(Now now, const RecordRef& seen, Output& out);
+  void on_twin(Now now, const Endpoint& at, Output& out);
+
+  // Books what left since the outbox had `before` datagrams.
+  void count_sent(const Output& out, std::size_t before) {
+    const auto& all = out.send.datagrams();
+    for (std::size_t i = before; i < all.size(); ++i) {
+      status_.sent_bytes += all[i].size;
+      ++status_.sent_packets;
+    }
+  }
+  std::optional<Target> target_for(const NodeId& node) const;
+  std::size_t alive() const;
+
+  // Timers of the core: a kind in the top byte of the tag, a number below.
+  enum class Timer : std::uint8_t { kRequest = 1, kJoin, kSeeds, kFlush, kLeave, kNumber, kTwin };
+  static TimerQueue::Tag tag(Timer kind, std::uint64_t number = 0) {
+    return static_cast<std::uint64_t>(kind) << 56 | number;
+  }
+  void on_timer(Now now, TimerQueue::Tag fired, Output& out);
+
+  OpId next_op() { return static_cast<OpId>(++ops_); }
+  Ticket core_ticket(std::uint64_t inner, std::uint64_t module) {
+    return static_cast<Ticket>(inner << 2 | module);
+  }
+  static constexpr std::uint64_t kTicketDht = 1;
+  static constexpr std::uint64_t kTicketNumber = 2;
+  static constexpr std::uint64_t kTicketMembers = 3;
+
+  Config config;
+  Deps deps;
+  Rng rng;
+  Instant last_now;
+  Instant started;
+  Sessions sessions;
+  dht::Dht dht;
+  std::unique_ptr<gossip::Membership> membership;  // from Ready on
+  OwnRecord own;
+  PeerStats peers;
+  RequestTable requests;
+  TimerQueue timers;
+  std::vector<RecordRef> stored_members;
+
+  dht::Output dht_out, dht_work;
+  gossip::Output gossip_out, gossip_work;
+  std::vector<std::uint32_t> failed_at_once;  // rpc ids that found no address
+
+  std::vector<JoinOp> joins;
+  std::map<NodeId, bool> dirty_members;  // true: erase the row
+  bool flush_armed = false;
+  bool seeds_armed = false;
+  Duration seeds_backoff = kSeedsFirst;
+  std::optional<Instant> joined_at;
+  std::optional<Instant> twin_seen_at;
+  Endpoint twin_at;
+  std::uint64_t twin_number = 0;  // highest number seen in a record with our key and not by us
+  std::optional<OpId> leaving;
+  bool goodbye_said = false;
+  bool left = false;
+  std::uint64_t ops_ = 0;
+  std::uint64_t tickets_ = 0;
+  Status status_;
+  std::size_t early_answers = 0;  // responses given to early data so far
+  ByteArray<kDatagramBytesMax> scratch{};
+};
+
+}  // namespace weft::node

@@ -1,0 +1,59 @@
+// Where a node's rows become durable: the interface, and a store in memory for --ephemeral.
+//
+// Loop thread only. submit() never blocks on a disk. Every ticket comes out of take_done() exactly
+// once, in any order with respect to other tickets' success, and as soon as it is true. A failure
+// (disk full, I/O error, queue full) is ok = false and a health message, never a crash.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crypto/effects.h"
+
+namespace weft::node {
+
+struct StoreDone {
+  Ticket ticket{};
+  bool ok = false;
+};
+
+struct StoreStats {
+  std::uint64_t commits_total = 0;
+  std::uint64_t rows_written_total = 0;
+  std::uint64_t batches_total = 0;
+  std::uint64_t failures_total = 0;   // batches that could not be made durable
+  std::size_t queued_bytes = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Takes a batch. `wall` is noted as the last sign of life of this process.
+  virtual void submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) = 0;
+  // Appends what has ended since the last call.
+  virtual void take_done(std::vector<StoreDone>& done) = 0;
+  virtual StoreStats stats() const = 0;
+  // Empty: well. Else what is wrong now and what to do.
+  virtual std::string health() const = 0;
+  // Waits until all that was submitted has ended and lets go of the files. Nothing may be submitted
+  // afterwards; take_done() still answers.
+  virtual void close(UnixMillis wall) = 0;
+};
+
+// Acknowledges at once and keeps nothing.
+class MemoryStore final : public Store {
+ public:
+  void submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) override;
+  void take_done(std::vector<StoreDone>& done) override;
+  StoreStats stats() const override { return stats_; }
+  std::string health() const override { return {}; }
+  void close(UnixMillis) override {}
+
+ private:
+  std::vector<StoreDone> done_;
+  StoreStats stats_;
+};
+
+}  // namespace weft::node

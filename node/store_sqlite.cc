@@ -1,0 +1,345 @@
+#include "node/store_sqlite.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "crypto/check.h"
+#include "node/files.h"
+
+namespace weft::node {
+namespace {
+
+// SQLite's deepest call chains here need well below 64 KiB; a thread's unused stack costs nothing
+// but address space, its guard makes an overflow a fault.
+constexpr std::size_t kWorkerStackBytes = 192 * 1024;
+
+struct CloseDb {
+  void operator()(sqlite3* db) const { sqlite3_close(db); }
+};
+struct Finalize {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using Db = std::unique_ptr<sqlite3, CloseDb>;
+using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+bool run(sqlite3* db, const char* sql) {
+  return sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK;
+}
+
+Statement prepare(sqlite3* db, const char* sql) {
+  sqlite3_stmt* raw = nullptr;
+  sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  return Statement(raw);
+}
+
+std::optional<std::int64_t> read_number(sqlite3* db, const char* sql) {
+  const Statement statement = prepare(db, sql);
+  if (!statement || sqlite3_step(statement.get()) != SQLITE_ROW) return std::nullopt;
+  return sqlite3_column_int64(statement.get(), 0);
+}
+
+// Read with a view over SQLite's memory; an empty blob comes as a null pointer.
+Bytes column_bytes(sqlite3_stmt* statement, int column) {
+  const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement, column));
+  const int size = sqlite3_column_bytes(statement, column);
+  return data == nullptr ? Bytes{} : Bytes(data, data + size);
+}
+
+bool bind_bytes(sqlite3_stmt* statement, int index, const Bytes& bytes) {
+  // A null pointer would bind NULL; an empty blob needs an address.
+  const void* data = bytes.empty() ? static_cast<const void*>("") : bytes.data();
+  return sqlite3_bind_blob(statement, index, data, static_cast<int>(bytes.size()),
+                           SQLITE_STATIC) == SQLITE_OK;
+}
+
+bool step_done(sqlite3_stmt* statement) {
+  const bool ok = sqlite3_step(statement) == SQLITE_DONE;
+  sqlite3_reset(statement);
+  return ok;
+}
+
+std::string reason_of(sqlite3* db) {
+  const int code = sqlite3_errcode(db);
+  if (code == SQLITE_FULL) return "the disk is full";
+  if (code == SQLITE_READONLY) return "the file system is read-only";
+  return sqlite3_errmsg(db);
+}
+
+// One process-wide setting, before the first connection: SQLite's own mutexes and statistics are not
+// needed with one connection that one thread uses at a time.
+void configure_sqlite() {
+  static const bool once = [] {
+    sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
+// A connection with its prepared statements. Used by the opener, then by the worker alone.
+struct Connection {
+  Db db;
+  Statement begin, commit, rollback, upsert, erase, life;
+
+  bool prepare_all() {
+    begin = prepare(db.get(), "BEGIN IMMEDIATE");
+    commit = prepare(db.get(), "COMMIT");
+    rollback = prepare(db.get(), "ROLLBACK");
+    upsert = prepare(db.get(), "INSERT OR REPLACE INTO kv(key, value) VALUES(?1, ?2)");
+    erase = prepare(db.get(), "DELETE FROM kv WHERE key = ?1");
+    life = prepare(db.get(), "UPDATE life SET last_seen_ms = ?1");
+    return begin && commit && rollback && upsert && erase && life;
+  }
+  bool apply(const Write& write) {
+    sqlite3_stmt* statement = write.erase ? erase.get() : upsert.get();
+    if (!bind_bytes(statement, 1, write.key)) return false;
+    if (!write.erase && !bind_bytes(statement, 2, write.value)) return false;
+    return step_done(statement);
+  }
+  bool note_life(UnixMillis wall) {
+    return sqlite3_bind_int64(life.get(), 1, wall.value) == SQLITE_OK && step_done(life.get());
+  }
+  void give_up() {
+    // A full disk may have rolled back already; then there is nothing to do.
+    if (sqlite3_get_autocommit(db.get()) == 0) step_done(rollback.get());
+  }
+};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(Connection connection, StoreOptions options)
+      : connection_(std::move(connection)), options_(std::move(options)) {}
+  ~SqliteStore() override { close({}); }
+
+  bool start_worker() {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, kWorkerStackBytes);
+    running_ = pthread_create(&worker_, &attributes, &SqliteStore::worker_main, this) == 0;
+    pthread_attr_destroy(&attributes);
+    return running_;
+  }
+
+  void submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) override;
+  void take_done(std::vector<StoreDone>& done) override;
+  StoreStats stats() const override;
+  std::string health() const override;
+  void close(UnixMillis wall) override;
+
+ private:
+  struct Batch {
+    Ticket ticket{};
+    std::vector<Write> writes;
+    std::size_t bytes = 0;
+  };
+  static void* worker_main(void* self) {
+    static_cast<SqliteStore*>(self)->work();
+    return nullptr;
+  }
+  void work();
+  bool commit(const std::vector<Batch>& group, UnixMillis wall, std::string& why);
+
+  Connection connection_;  // the worker's, while it runs
+  const StoreOptions options_;
+  pthread_t worker_{};
+  bool running_ = false;   // loop thread
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Batch> queue_;        // guarded, as all below
+  std::vector<StoreDone> done_;
+  StoreStats stats_;
+  std::string trouble_;
+  UnixMillis wall_;
+  bool stopping_ = false;
+};
+
+void SqliteStore::submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) {
+  std::size_t bytes = sizeof(Batch);
+  for (const Write& write : writes) bytes += sizeof(Write) + write.key.size() + write.value.size();
+  const std::lock_guard lock(mutex_);
+  CHECK(!stopping_);
+  ++stats_.batches_total;
+  wall_ = wall;
+  if (stats_.queued_bytes + bytes > kStoreQueueBytesMax) {
+    ++stats_.failures_total;
+    trouble_ = "the disk is too slow: writes are refused until it has caught up";
+    done_.push_back({ticket, false});
+    return;
+  }
+  stats_.queued_bytes += bytes;
+  if (options_.relaxed) done_.push_back({ticket, true});
+  queue_.push_back({ticket, std::move(writes), bytes});
+  if (queue_.size() == 1) changed_.notify_one();
+}
+
+void SqliteStore::take_done(std::vector<StoreDone>& done) {
+  const std::lock_guard lock(mutex_);
+  done.insert(done.end(), done_.begin(), done_.end());
+  done_.clear();
+}
+
+StoreStats SqliteStore::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+std::string SqliteStore::health() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void SqliteStore::close(UnixMillis wall) {
+  if (running_) {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      changed_.notify_one();
+    }
+    pthread_join(worker_, nullptr);
+    running_ = false;
+  }
+  if (!connection_.db) return;
+  if (wall.value != 0) connection_.note_life(wall);
+  connection_ = {};
+}
+
+void SqliteStore::work() {
+  std::vector<Batch> group;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (options_.relaxed && !stopping_) {
+      changed_.wait_for(lock, kRelaxedDelay, [this] { return stopping_; });
+    }
+    if (queue_.empty()) return;
+    group.swap(queue_);
+    const UnixMillis wall = wall_;
+    lock.unlock();
+
+    std::string why;
+    const bool ok = commit(group, wall, why);
+    std::size_t bytes = 0;
+    std::size_t rows = 0;
+    for (const Batch& batch : group) {
+      bytes += batch.bytes;
+      rows += batch.writes.size();
+    }
+
+    lock.lock();
+    for (const Batch& batch : group) {
+      if (!options_.relaxed) done_.push_back({batch.ticket, ok});
+    }
+    stats_.queued_bytes -= bytes;
+    ++stats_.commits_total;
+    if (ok) stats_.rows_written_total += rows;
+    if (!ok) stats_.failures_total += group.size();
+    trouble_ = std::move(why);
+    group.clear();
+    if (options_.wake) options_.wake();
+  }
+}
+
+bool SqliteStore::commit(const std::vector<Batch>& group, UnixMillis wall, std::string& why) {
+  const auto apply_all = [&] {
+    if (!step_done(connection_.begin.get())) return false;
+    for (const Batch& batch : group) {
+      for (const Write& write : batch.writes) {
+        if (!connection_.apply(write)) return false;
+      }
+    }
+    return connection_.note_life(wall) && step_done(connection_.commit.get());
+  };
+  if (apply_all()) return true;
+  why = "cannot write " + options_.path + ": " + reason_of(connection_.db.get());
+  connection_.give_up();
+  return false;
+}
+
+std::unexpected<Failure> cannot_open(const std::string& path, sqlite3* db) {
+  const std::string reason = db == nullptr ? "out of memory" : reason_of(db);
+  return failed("cannot open the store " + path + ": " + reason +
+                "; mend or move the file away (its values are then fetched anew)");
+}
+
+// A new file: its tables, without a sync for each step. One sync of the file and its directory
+// makes the whole durable; the write-ahead log is synced by the first commit.
+bool create_schema(sqlite3* db, const std::string& path) {
+  if (!run(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; BEGIN;"
+               "CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
+               "CREATE TABLE life(last_seen_ms INTEGER NOT NULL);"
+               "INSERT INTO life VALUES(0); PRAGMA user_version = 1; COMMIT;")) {
+    return false;
+  }
+  static_assert(kStoreSchemaVersion == 1);
+  const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  return fd.valid() && ::fsync(fd.get()) == 0 && sync_directory(path.substr(0, path.rfind('/')));
+}
+
+std::expected<std::vector<Write>, Failure> load_rows(sqlite3* db, const std::string& path) {
+  std::vector<Write> rows;
+  const Statement all = prepare(db, "SELECT key, value FROM kv");
+  if (!all) return cannot_open(path, db);
+  int state = 0;
+  while ((state = sqlite3_step(all.get())) == SQLITE_ROW) {
+    rows.push_back({column_bytes(all.get(), 0), column_bytes(all.get(), 1), false});
+  }
+  if (state != SQLITE_DONE) return cannot_open(path, db);
+  return rows;
+}
+
+std::expected<void, Failure> check_version(sqlite3* db, const std::string& path) {
+  const auto version = read_number(db, "PRAGMA user_version");
+  if (!version) return cannot_open(path, db);
+  if (*version > kStoreSchemaVersion) {
+    return failed("the store " + path + " was written by a newer weft (schema " +
+                  std::to_string(*version) + ", this one knows " +
+                  std::to_string(kStoreSchemaVersion) + "); run that version");
+  }
+  if (*version == kStoreSchemaVersion) return {};
+  const auto tables = read_number(db, "SELECT count(*) FROM sqlite_master");
+  if (!tables) return cannot_open(path, db);
+  if (*tables != 0) return failed(path + " is a database, but not weft's; move it away");
+  if (!create_schema(db, path)) return cannot_open(path, db);
+  return {};
+}
+
+}  // namespace
+
+std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
+  configure_sqlite();
+  const std::string path = options.path;
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2(path.c_str(), &raw,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                                     nullptr);
+  Connection connection;
+  connection.db.reset(raw);
+  if (opened != SQLITE_OK) return cannot_open(path, raw);
+  sqlite3_extended_result_codes(raw, 0);
+  sqlite3_busy_timeout(raw, 2000);  // a backup or a person with the sqlite3 shell
+  if (!run(raw, "PRAGMA cache_size = -256; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;")) {
+    return cannot_open(path, raw);
+  }
+  if (auto checked = check_version(raw, path); !checked) return std::unexpected(checked.error());
+  if (!run(raw, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")) {
+    return cannot_open(path, raw);
+  }
+  auto rows = load_rows(raw, path);
+  if (!rows) return std::unexpected(rows.error());
+  const auto last_seen = read_number(raw, "SELECT last_seen_ms FROM life");
+  if (!last_seen || !connection.prepare_all()) return cannot_open(path, raw);
+  sqlite3_db_release_memory(raw);
+
+  auto store = std::make_unique<SqliteStore>(std::move(connection), std::move(options));
+  if (!store->start_worker()) return failed("cannot start the store's thread; raise the limit of threads");
+  return OpenedStore{std::move(store), std::move(*rows), {*last_seen}};
+}
+
+}  // namespace weft::node

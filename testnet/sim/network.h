@@ -1,0 +1,146 @@
+// A network of many nodes in memory, on virtual time: the first test bench of NodeCore.
+//
+// It replaces the two steps of a node that touch the world, and nothing else: datagrams travel
+// through one event heap ordered by (time, insertion) instead of sockets, commits end after a
+// virtual while instead of an fsync, and the clock is the heap's. Everything is drawn from the
+// seed, in integers. A datagram's fate (lost, delayed, doubled) is a hash of the seed and its own
+// coordinates (from, to, time, ordinal), so removing one node leaves the luck of the rest alone.
+//
+// A rolling trace hash covers every event and every output; two runs of one seed must be equal.
+// Links neither libuv nor a file system. One thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <queue>
+#include <set>
+#include <vector>
+
+#include "node/node_core.h"
+
+namespace weft::sim {
+
+struct LinkOptions {
+  Duration latency_min = 100us;  // one way
+  Duration latency_max = 300us;
+  Ratio loss{0, 1};
+  Ratio duplicate{0, 1};
+};
+
+struct NetworkOptions {
+  std::uint64_t seed = 1;
+  LinkOptions link;
+  Duration commit = 500us;       // from persist to on_persisted
+  bool real_crypto = false;      // else CheapProvider: equal sizes, no arithmetic
+  std::string network = "sim";
+};
+
+class SimNetwork {
+ public:
+  // Called for every event a node emits, in order.
+  using Observer = std::function<void(std::size_t node, Now now, const node::Event& event)>;
+
+  explicit SimNetwork(NetworkOptions options);
+  ~SimNetwork();
+
+  // Adds a node and starts it now; it joins through `seed` (an index) once it is ready.
+  // `adjust` may change its configuration.
+  std::size_t add(std::optional<std::size_t> seed,
+                  const std::function<void(node::Config&)>& adjust = {});
+  // SIGKILL: the core is gone, uncommitted writes with it.
+  void crash(std::size_t node);
+  // Constructs the core anew from what was committed; joins through `seed` if given.
+  void restart(std::size_t node, std::optional<std::size_t> seed);
+  // Inputs queue and come late (SIGSTOP).
+  void pause(std::size_t node);
+  void resume(std::size_t node);
+
+  void set_link(const LinkOptions& link) { options_.link = link; }
+  // Datagrams from a to b vanish while blocked(a, b) is true; nullptr heals.
+  void set_blocked(std::function<bool(std::size_t from, std::size_t to)> blocked);
+  // A datagram from nowhere: what an attacker sends. Arrives now.
+  void inject(const Endpoint& from, std::size_t to, ByteView bytes);
+
+  void run_for(Duration span);
+  // Runs until `done` (asked every `step`) or for `at_most`; true if done.
+  bool run_until(const std::function<bool()>& done, Duration at_most, Duration step = 50ms);
+
+  Now now() const { return now_; }
+  std::size_t size() const { return nodes_.size(); }
+  bool alive(std::size_t node) const { return nodes_[node]->core != nullptr; }
+  node::NodeCore& core(std::size_t node);
+  const Endpoint& endpoint(std::size_t node) const { return nodes_[node]->endpoint; }
+  NodeId id(std::size_t node) const { return nodes_[node]->identity->id(); }
+  // Runs `call` on a node's core with an Output that is then carried out.
+  OpId operate(std::size_t node, const std::function<OpId(node::NodeCore&, Now, node::Output&)>& call);
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
+  std::uint64_t trace_hash() const { return trace_; }
+  std::uint64_t events_total() const { return events_; }
+  std::uint64_t datagrams_total() const { return datagrams_; }
+  std::uint64_t bytes_total() const { return bytes_; }
+  // Members that `node` lists as alive (itself included).
+  std::size_t alive_at(std::size_t node);
+  // Every living node lists exactly `count` alive.
+  bool all_see(std::size_t count);
+
+ private:
+  struct Node {
+    std::unique_ptr<Identity> identity;
+    std::unique_ptr<SeededEntropy> entropy;
+    std::unique_ptr<node::NodeCore> core;
+    node::Config config;
+    Endpoint endpoint;
+    std::map<Bytes, Bytes> durable;
+    std::optional<std::size_t> seed;
+    std::uint64_t life = 0;  // events of a former life are dropped
+    bool paused = false;
+    std::vector<std::pair<Endpoint, Bytes>> waiting;  // while paused
+    std::optional<Instant> armed;
+    std::uint64_t ordinal = 0;
+  };
+  struct Event {
+    Instant at;
+    std::uint64_t order = 0;
+    enum class Kind : std::uint8_t { kDatagram, kWake, kCommit } kind = Kind::kWake;
+    std::size_t node = 0;
+    std::uint64_t life = 0;
+    Endpoint from;
+    Bytes bytes;
+    node::Persist persist;
+  };
+  struct Later {
+    bool operator()(const Event& a, const Event& b) const {
+      return a.at != b.at ? a.at > b.at : a.order > b.order;
+    }
+  };
+
+  void boot(std::size_t index);
+  void push(Event event);
+  void step();
+  void carry_out(std::size_t index, node::Output& out);
+  void arm(std::size_t index);
+  void transmit(std::size_t index, const Endpoint& to, ByteView bytes);
+  void mix(std::uint64_t value);
+
+  NetworkOptions options_;
+  SodiumProvider real_;
+  CheapProvider cheap_;
+  std::unique_ptr<RecordCache> records_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::map<Endpoint, std::size_t> by_endpoint_;
+  std::vector<Event> heap_;
+  std::function<bool(std::size_t, std::size_t)> blocked_;
+  Observer observer_;
+  Now now_;
+  std::uint64_t order_ = 0;
+  std::uint64_t wall_us_ = 0;
+  std::uint64_t trace_ = 0;
+  std::uint64_t events_ = 0;
+  std::uint64_t datagrams_ = 0;
+  std::uint64_t bytes_ = 0;
+  node::Output scratch_;
+};
+
+}  // namespace weft::sim

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Packet loss and a split by the kernel: nobody alive is called failed, the dead one is, and after
+the split everyone finds everyone.
+
+    tests/bench/loss50.py
+"""
+import argparse
+import random
+import time
+
+import mesh
+
+
+def watch(tail, seconds, failed):
+    """Reads event lines for that long; notes who called whom failed, and when."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for at, node, event in tail.poll():
+            subject = mesh.became(event, "failed")
+            if subject:
+                failed.append((at, node.name, subject))
+        time.sleep(0.1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", type=int, default=50)
+    parser.add_argument("--loss", type=int, default=10, help="per cent of datagrams")
+    parser.add_argument("--loss-s", type=float, default=120)
+    parser.add_argument("--split-s", type=float, default=60)
+    parser.add_argument("--settle-s", type=float, default=10)
+    args = parser.parse_args()
+    mesh.enter_own_network()
+
+    with mesh.Mesh(args.n) as m:
+        m.spawn_all()
+        if m.wait_all_see(args.n, 60) is None:
+            mesh.finish("loss", args, {}, {"formed": False}, "the mesh did not form")
+        m.learn_ids()
+        time.sleep(args.settle_s)
+        tail = mesh.EventTail(m.nodes)
+
+        mesh.say(f"{args.n} formed; dropping {args.loss} % for {args.loss_s:.0f} s")
+        failed = []
+        mesh.nft_drop_share(args.loss)
+        loss_from = time.monotonic()
+        watch(tail, args.loss_s * 2 / 3, failed)
+        victim = random.choice(m.nodes)
+        victim.kill()
+        killed_at = time.monotonic()
+        watch(tail, max(16, args.loss_s - (killed_at - loss_from)), failed)
+        mesh.nft_clear()
+        survivors = [node for node in m.nodes if node is not victim]
+        false = [row for row in failed if row[2] != victim.id]
+        told = {name: at - killed_at for at, name, subject in failed if subject == victim.id}
+        listed = [node.name for node in survivors
+                  if victim.id not in {row["id"] for row in node.members("failed")}]
+
+        half = len(survivors) // 2
+        luck = random.sample(survivors, len(survivors))
+        ports = [int(node.address.rsplit(":", 1)[1]) for node in luck]
+        mesh.say(f"detected by {len(told)} within {max(told.values(), default=0):.1f} s; "
+                 f"splitting {half}/{len(luck) - half} for {args.split_s:.0f} s")
+        mesh.nft_split(ports[:half], ports[half:])
+        time.sleep(args.split_s)
+        sides = sorted({node.alive_count() for node in survivors})
+        mesh.nft_clear()
+        merged = m.wait_all_see(len(survivors), 120, survivors)
+
+        checks = {"no_false_failure": not false,
+                  "killed_known_to_all_within_15s": len(told) == len(survivors)
+                  and max(told.values()) <= 15.0 and not listed,
+                  "split_was_noticed": max(sides) < len(survivors),
+                  "all_see_all_within_30s": merged is not None and merged <= 30.0}
+        result = {"false_failures": [(name, subject) for _, name, subject in false][:20],
+                  "detect_first_s": told and round(min(told.values()), 2),
+                  "detect_all_s": told and round(max(told.values()), 2),
+                  "detected_by": len(told), "not_listing_it": listed[:10],
+                  "alive_seen_in_split": sides, "merged_s": merged and round(merged, 2)}
+        mesh.finish("loss", args, result, checks,
+                    f"{len(false)} false failures at {args.loss} % loss, the killed one known to "
+                    f"{len(told)}/{len(survivors)} after {result['detect_all_s']} s, all see all "
+                    f"{result['merged_s']} s after the split")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+// Whole nodes in memory: the main job on virtual time.
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "tests/sim/helpers.h"
+
+namespace weft::sim {
+namespace {
+
+TEST(Mesh, TwoNodesJoinAndPingThroughSealedSessions) {
+  SimNetwork net({.seed = seed_or(1), .link = {}, .real_crypto = true});
+  Ledger ledger(net);
+  form(net, 2);
+  const auto ping = ledger.ping(0, net.id(1));
+  ASSERT_TRUE(ping.rtt.has_value());
+  EXPECT_GE(*ping.rtt, 200us);  // two one-way latencies of at least 100 us
+  EXPECT_GE(net.core(0).status().session_stats.handshakes_done_total, 1U);
+}
+
+TEST(Mesh, TwentyNodesGivenOneSeedAllSeeAll) {
+  SimNetwork net({.seed = seed_or(2), .link = {}, .real_crypto = true});
+  Ledger ledger(net);
+  form(net, 20);
+  net.run_for(30s);
+  EXPECT_TRUE(net.all_see(20));
+  EXPECT_THAT(ledger.failures, testing::IsEmpty());
+}
+
+TEST(Mesh, ValuesAreFoundFromOtherNodes) {
+  SimNetwork net({.seed = seed_or(3), .link = {}});
+  Ledger ledger(net);
+  form(net, 50);
+  net.run_for(5s);
+  for (std::size_t i = 0; i < 50; ++i) {
+    const auto put = ledger.put(i, "key" + std::to_string(i), "value" + std::to_string(i));
+    ASSERT_TRUE(put.result.has_value()) << to_string(put.result.error().error);
+    EXPECT_GE(put.result->replicas, 8U);
+    EXPECT_EQ(put.result->seq, 1U);
+  }
+  for (std::size_t i = 0; i < 50; ++i) {
+    const auto get = ledger.get((i + 17) % 50, "key" + std::to_string(i));
+    ASSERT_TRUE(get.result.has_value()) << i << " " << to_string(get.result.error().error);
+    ASSERT_EQ(get.result->values.size(), 1U);
+    EXPECT_EQ(as_text(get.result->values[0].value), "value" + std::to_string(i));
+  }
+}
+
+TEST(Mesh, ASecondPutTakesTheNextNumberAndCasIsKept) {
+  SimNetwork net({.seed = seed_or(4), .link = {}});
+  Ledger ledger(net);
+  form(net, 20);
+  ASSERT_TRUE(ledger.put(3, "k", "one").result.has_value());
+  const auto second = ledger.put(3, "k", "two");
+  ASSERT_TRUE(second.result.has_value());
+  EXPECT_EQ(second.result->seq, 2U);
+  const auto conflict = ledger.put(3, "k", "three", {.cas = 1});
+  ASSERT_FALSE(conflict.result.has_value());
+  EXPECT_EQ(conflict.result.error().error, OpError::kConflict);
+  EXPECT_EQ(conflict.result.error().current_seq, 2U);
+  const auto get = ledger.get(11, "k");
+  ASSERT_TRUE(get.result.has_value());
+  EXPECT_EQ(as_text(get.result->values[0].value), "two");
+  ASSERT_TRUE(ledger.put(3, "k", "", {.withdraw = true}).result.has_value());
+  EXPECT_EQ(ledger.get(11, "k").result.error().error, OpError::kNotFound);
+}
+
+TEST(Mesh, AQuarterIsKilledFoundOutAndWelcomedBackAndNothingIsLost) {
+  SimNetwork net({.seed = seed_or(5), .link = {}});
+  Ledger ledger(net);
+  form(net, 60);
+  net.run_for(5s);
+  for (std::size_t i = 0; i < 60; ++i) {
+    ASSERT_TRUE(ledger.put(i, "k" + std::to_string(i), "v" + std::to_string(i)).result.has_value());
+  }
+  for (std::size_t i = 5; i < 20; ++i) net.crash(i);
+  for (std::size_t i = 0; i < 60; ++i) {  // at once, before any failure is detected
+    const auto get = ledger.get(20 + i % 40, "k" + std::to_string(i));
+    ASSERT_TRUE(get.result.has_value()) << i;
+    EXPECT_EQ(as_text(get.result->values[0].value), "v" + std::to_string(i));
+  }
+  EXPECT_TRUE(net.run_until([&] { return net.all_see(45); }, 20s));
+  for (const auto& failure : ledger.failures) {
+    bool dead = false;
+    for (std::size_t i = 5; i < 20; ++i) dead = dead || net.id(i) == failure.subject;
+    EXPECT_TRUE(dead) << "a live member was declared failed";
+  }
+  for (std::size_t i = 5; i < 20; ++i) net.restart(i, 0);
+  EXPECT_TRUE(net.run_until([&] { return net.all_see(60); }, 10s));
+  for (std::size_t i = 0; i < 60; ++i) {
+    ASSERT_TRUE(ledger.get((i + 7) % 60, "k" + std::to_string(i)).result.has_value()) << i;
+  }
+}
+
+TEST(Mesh, ARestartedNodeKeepsItsIdAndContinuesItsNumber) {
+  SimNetwork net({.seed = seed_or(6), .link = {}});
+  Ledger ledger(net);
+  form(net, 10);
+  const std::uint64_t before = net.core(4).record()->number;
+  const NodeId id = net.id(4);
+  net.crash(4);
+  net.run_for(200ms);
+  net.restart(4, 0);
+  ASSERT_TRUE(net.run_until(
+      [&] {
+        bool all = true;
+        for (std::size_t i = 0; i < 10; ++i) {
+          bool seen = false;
+          net.core(i).for_each_member([&](const gossip::MemberView& m) {
+            seen = seen || (m.record->id == id && m.record->number > before &&
+                            m.state == gossip::MemberState::kAlive);
+          });
+          all = all && seen;
+        }
+        return all;
+      },
+      5s));
+  EXPECT_TRUE(net.all_see(10));
+}
+
+TEST(Mesh, ALeaverIsSeenToHaveLeftNotFailed) {
+  SimNetwork net({.seed = seed_or(7), .link = {}});
+  Ledger ledger(net);
+  form(net, 20);
+  bool left = false;
+  net.operate(7, [&](node::NodeCore& core, Now now, node::Output& out) { return core.leave(now, out); });
+  net.run_for(2s);
+  net.crash(7);
+  left = net.run_until([&] { return net.all_see(19); }, 5s);
+  EXPECT_TRUE(left);
+  net.run_for(20s);
+  EXPECT_THAT(ledger.failures, testing::IsEmpty());
+}
+
+TEST(Mesh, TenPercentLossKillsNobodyAndAKilledOneIsFound) {
+  SimNetwork net({.seed = seed_or(8), .link = {}});
+  Ledger ledger(net);
+  form(net, 50);
+  net.set_link({.loss = {10, 100}});
+  net.run_for(120s);
+  EXPECT_THAT(ledger.failures, testing::IsEmpty());
+  net.crash(13);
+  EXPECT_TRUE(net.run_until([&] { return net.all_see(49); }, 15s));
+}
+
+TEST(Mesh, ASplitHeals) {
+  SimNetwork net({.seed = seed_or(9), .link = {}});
+  Ledger ledger(net);
+  form(net, 50);
+  net.set_blocked([](std::size_t a, std::size_t b) { return (a < 25) != (b < 25); });
+  net.run_for(60s);
+  EXPECT_EQ(net.alive_at(3), 25U);
+  net.set_blocked(nullptr);
+  EXPECT_TRUE(net.run_until([&] { return net.all_see(50); }, 30s));
+}
+
+TEST(Mesh, APausedNodeDoesNotBlameOthers) {
+  SimNetwork net({.seed = seed_or(10), .link = {}});
+  Ledger ledger(net);
+  form(net, 20);
+  net.run_for(5s);
+  net.pause(4);
+  net.run_for(30s);
+  ledger.failures.clear();
+  net.resume(4);
+  EXPECT_TRUE(net.run_until([&] { return net.all_see(20); }, 10s));
+  for (const auto& failure : ledger.failures) EXPECT_NE(failure.observer, 4U);
+}
+
+TEST(Mesh, GarbageChangesNothingButCounters) {
+  SimNetwork net({.seed = seed_or(11), .link = {}});
+  Ledger ledger(net);
+  form(net, 5);
+  const std::uint64_t before = net.core(0).digest();
+  Rng rng(seed_or(11));
+  const std::uint64_t packets = net.core(0).status().sent_packets;
+  for (int i = 0; i < 2000; ++i) {
+    Bytes junk(rng.below(1300));
+    for (auto& b : junk) b = static_cast<std::uint8_t>(rng.next());
+    if (junk.size() > 2) {
+      junk[0] = 1;
+      junk[1] = static_cast<std::uint8_t>(rng.below(8));
+    }
+    net.inject(Endpoint::v4(10, 9, 9, static_cast<std::uint8_t>(i), 9338), 0, junk);
+  }
+  net.run_for(1us);
+  EXPECT_EQ(net.core(0).digest(), before);
+  EXPECT_EQ(net.core(0).status().sent_packets, packets);
+  std::uint64_t drops = 0;
+  for (const auto d : net.core(0).status().session_stats.drops) drops += d;
+  EXPECT_GE(drops, 2000U);
+}
+
+TEST(Mesh, EveryOperationEndsOnceEvenWhenTheNodeLeaves) {
+  SimNetwork net({.seed = seed_or(12), .link = {}});
+  Ledger ledger(net);
+  form(net, 20);
+  net.set_link({.loss = {30, 100}});
+  std::vector<OpId> ops;
+  for (int i = 0; i < 20; ++i) {
+    ops.push_back(net.operate(2, [&](node::NodeCore& core, Now now, node::Output& out) {
+      return core.get(now, dht::key_of_text("none" + std::to_string(i)), {}, out);
+    }));
+    ops.push_back(net.operate(2, [&](node::NodeCore& core, Now now, node::Output& out) {
+      return core.put(now, dht::key_of_text("k" + std::to_string(i)), {1, 2, 3}, {}, out);
+    }));
+  }
+  net.operate(2, [&](node::NodeCore& core, Now now, node::Output& out) { return core.leave(now, out); });
+  net.run_for(5s);
+  for (const OpId op : ops) EXPECT_EQ((ledger.done[{2, static_cast<std::uint64_t>(op)}]), 1);
+}
+
+TEST(Mesh, LookupFindsTheTrulyClosest) {
+  SimNetwork net({.seed = seed_or(13), .link = {}});
+  Ledger ledger(net);
+  form(net, 100);
+  net.run_for(10s);
+  for (int i = 0; i < 20; ++i) {
+    const NodeId target = dht::key_of_text("t" + std::to_string(i));
+    std::vector<NodeId> ids;  // the naive answer
+    for (std::size_t n = 0; n < 100; ++n) {
+      if (n != 42) ids.push_back(net.id(n));
+    }
+    std::ranges::sort(ids, [&](const NodeId& a, const NodeId& b) {
+      return distance(a, target) < distance(b, target);
+    });
+    const auto found = ledger.lookup(42, target);
+    ASSERT_TRUE(found.result.has_value());
+    ASSERT_GE(found.result->closest.size(), 8U);
+    for (std::size_t k = 0; k < 8; ++k) EXPECT_EQ(found.result->closest[k].id, ids[k]) << k;
+  }
+}
+
+std::uint64_t run_mesh(std::uint64_t seed, std::size_t n) {
+  SimNetwork net({.seed = seed, .link = {.loss = {2, 100}, .duplicate = {1, 100}}});
+  Ledger ledger(net);
+  form(net, n);
+  for (std::size_t i = 0; i < 20; ++i) ledger.put(i % n, "k" + std::to_string(i), "v");
+  for (std::size_t i = 1; i < n / 5; ++i) net.crash(i);
+  net.run_for(12s);
+  for (std::size_t i = 1; i < n / 5; ++i) net.restart(i, 0);
+  net.run_for(5s);
+  return net.trace_hash();
+}
+
+TEST(Mesh, TwoRunsOfOneSeedAreEqual) {
+  const std::uint64_t seed = seed_or(14);
+  EXPECT_EQ(run_mesh(seed, 30), run_mesh(seed, 30));
+  EXPECT_NE(run_mesh(seed, 30), run_mesh(seed + 1, 30));
+}
+
+TEST(Mesh, AHundredNodesTwice) {
+  const std::uint64_t seed = seed_or(15);
+  EXPECT_EQ(run_mesh(seed, 100), run_mesh(seed, 100));
+}
+
+}  // namespace
+}  // namespace weft::sim

@@ -1,0 +1,85 @@
+// The books of requests under way: matching, reuse, bounds.
+#include "node/requests.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/sim/helpers.h"
+
+namespace weft::node {
+namespace {
+
+NodeId id_of(std::uint8_t n) {
+  NodeId id;
+  id.bytes[0] = n;
+  return id;
+}
+
+RequestInfo info(std::uint8_t kind, std::uint8_t peer) {
+  RequestInfo i;
+  i.reply_kind = kind;
+  i.to.id = id_of(peer);
+  return i;
+}
+
+TEST(RequestTable, AnAnswerMatchesByIdKindAndPeerOnly) {
+  SeededEntropy entropy(1);
+  RequestTable table(entropy);
+  const std::uint32_t rpc = table.open(info(17, 1))->rpc;
+  EXPECT_EQ(table.match(rpc, 19, id_of(1)), nullptr);
+  EXPECT_EQ(table.match(rpc, 17, id_of(2)), nullptr);
+  EXPECT_EQ(table.match(rpc + 1, 17, id_of(1)), nullptr);
+  ASSERT_NE(table.match(rpc, 17, id_of(1)), nullptr);
+  table.close(*table.find(rpc));
+  EXPECT_EQ(table.match(rpc, 17, id_of(1)), nullptr) << "ended twice";
+}
+
+TEST(RequestTable, AnOldAnswerNeverMatchesTheNextUseOfItsSlot) {
+  SeededEntropy entropy(2);
+  RequestTable table(entropy);
+  std::uint32_t before = 0;
+  for (int i = 0; i < 1000; ++i) {
+    RequestTable::Request* r = table.open(info(17, 1));
+    EXPECT_NE(r->rpc, before);
+    EXPECT_EQ(table.find(before), nullptr);
+    before = r->rpc;
+    table.close(*r);
+  }
+}
+
+TEST(RequestTable, IsBounded) {
+  SeededEntropy entropy(3);
+  RequestTable table(entropy);
+  for (std::size_t i = 0; i < kRequestsMax; ++i) ASSERT_NE(table.open(info(17, 1)), nullptr);
+  EXPECT_EQ(table.open(info(17, 1)), nullptr);
+  EXPECT_EQ(table.size(), kRequestsMax);
+}
+
+TEST(RequestTable, BehavesLikeAMap) {
+  const std::uint64_t seed = sim::seed_or(4);
+  SCOPED_TRACE("SEED=" + std::to_string(seed));
+  Rng rng(seed);
+  SeededEntropy entropy(seed);
+  RequestTable table(entropy);
+  std::map<std::uint32_t, std::uint8_t> model;  // rpc -> peer
+  for (int i = 0; i < 20000; ++i) {
+    if (model.empty() || rng.chance({1, 2})) {
+      const auto peer = static_cast<std::uint8_t>(rng.below(200));
+      if (RequestTable::Request* r = table.open(info(17, peer))) {
+        ASSERT_TRUE(model.emplace(r->rpc, peer).second);
+      }
+    } else {
+      auto it = model.begin();
+      std::advance(it, static_cast<std::ptrdiff_t>(rng.below(std::min<std::size_t>(model.size(), 20))));
+      RequestTable::Request* r = table.match(it->first, 17, id_of(it->second));
+      ASSERT_NE(r, nullptr);
+      table.close(*r);
+      model.erase(it);
+    }
+    ASSERT_EQ(table.size(), model.size());
+  }
+}
+
+}  // namespace
+}  // namespace weft::node
