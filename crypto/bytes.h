@@ -47,7 +47,7 @@ std::optional<ByteArray<N>> array_from_hex(std::string_view text) {
   if (text.size() != 2 * N) return std::nullopt;
   const auto bytes = from_hex(text);
   if (!bytes) return std::nullopt;
-  ByteArray<N> out;
+  ByteArray<N> out{};
   std::ranges::copy(*bytes, out.begin());
   return out;
 }

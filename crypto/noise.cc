@@ -9,8 +9,10 @@ constexpr std::size_t kBlockBytes = 128;
 
 std::string_view protocol_name(Pattern pattern) {
   switch (pattern) {
-    case Pattern::kIk: return "Noise_IK_25519_ChaChaPoly_BLAKE2b";
-    case Pattern::kIkPsk2: return "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b";
+    case Pattern::kIk:
+      return "Noise_IK_25519_ChaChaPoly_BLAKE2b";
+    case Pattern::kIkPsk2:
+      return "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b";
   }
   return {};
 }
@@ -42,6 +44,15 @@ bool mix_dh(SymmetricState& state, const CryptoProvider& provider, const DhKey& 
   return true;
 }
 
+Derived first_two(const Hash& temp) {
+  static constexpr ByteArray<1> kOne = {1};
+  static constexpr ByteArray<1> kTwo = {2};
+  Derived out;
+  out.first = hmac(temp, kOne);
+  out.second = hmac(temp, out.first, kTwo);
+  return out;
+}
+
 }  // namespace
 
 Hash hmac(ByteView key, ByteView a, ByteView b) {
@@ -58,19 +69,13 @@ Hash hmac(ByteView key, ByteView a, ByteView b) {
 }
 
 Derived hkdf2(const Hash& chaining_key, ByteView input) {
-  static constexpr ByteArray<1> kOne = {1};
-  static constexpr ByteArray<1> kTwo = {2};
-  const Hash temp = hmac(chaining_key, input);
-  Derived out;
-  out.first = hmac(temp, kOne);
-  out.second = hmac(temp, out.first, kTwo);
-  return out;
+  return first_two(hmac(chaining_key, input));
 }
 
 Derived hkdf3(const Hash& chaining_key, ByteView input) {
   static constexpr ByteArray<1> kThree = {3};
   const Hash temp = hmac(chaining_key, input);
-  Derived out = hkdf2(chaining_key, input);
+  Derived out = first_two(temp);
   out.third = hmac(temp, out.second, kThree);
   return out;
 }
@@ -163,8 +168,8 @@ Responder::Responder(Pattern pattern, ByteView prologue, const DhKey& static_pub
 }
 
 std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& provider,
-                                                       const DhKey& static_secret,
-                                                       ByteView message, MutableBytes out) {
+                                                       const DhKey& static_secret, ByteView message,
+                                                       MutableBytes out) {
   if (message.size() < kFirstOverhead) return std::nullopt;
   remote_ephemeral_ = key_at(message, 0);
   mix_ephemeral(state_, pattern_, remote_ephemeral_);
@@ -183,9 +188,8 @@ std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& pro
 }
 
 std::optional<TransportKeys> Responder::write_second(const CryptoProvider& provider,
-                                                     const DhKey& ephemeral_secret,
-                                                     const Psk& psk, ByteView payload,
-                                                     MutableBytes out) {
+                                                     const DhKey& ephemeral_secret, const Psk& psk,
+                                                     ByteView payload, MutableBytes out) {
   CHECK(out.size() >= payload.size() + kSecondOverhead);
   const DhKey e = provider.dh_base(ephemeral_secret);
   std::ranges::copy(e, out.begin());

@@ -1,5 +1,6 @@
-// Noise_IK_25519_ChaChaPoly_BLAKE2b and Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b, as the Noise Protocol
-// Framework (revision 34) writes them. The names of its sections stand next to the functions.
+// Noise_IK_25519_ChaChaPoly_BLAKE2b and Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b, as the Noise
+// Protocol Framework (revision 34) writes them. The names of its sections stand next to the
+// functions.
 //
 //     IK:  <- s                      IKpsk2:  <- s
 //          ...                                ...
@@ -79,10 +80,10 @@ class Initiator {
   Initiator(Pattern pattern, ByteView prologue, const DhKey& remote_static);
 
   struct First {
-    const DhKey& remote_static;      // as given to the constructor
-    const DhKey& static_public;      // our own
-    const DhKey& static_shared;      // DH of our static secret with remote_static
-    const DhKey& ephemeral_secret;   // fresh, never used twice
+    const DhKey& remote_static;     // as given to the constructor
+    const DhKey& static_public;     // our own
+    const DhKey& static_shared;     // DH of our static secret with remote_static
+    const DhKey& ephemeral_secret;  // fresh, never used twice
   };
   // Writes message 1 (payload.size() + kFirstOverhead bytes of room). False for a low-order key.
   bool write_first(const CryptoProvider& provider, const First& keys, ByteView payload,

@@ -18,7 +18,8 @@ void ReplayWindow::mark(std::uint64_t counter) {
     if (counter - next_ >= kBits) {
       bits_.fill(0);
     } else {
-      // Forget what the ring said of the counters that are now passed, a word at a time if possible.
+      // Forget what the ring said of the counters that are now passed, a word at a time if
+      // possible.
       for (std::uint64_t c = next_; c <= counter;) {
         if (c % 64 == 0 && counter - c >= 63) {
           bits_[c % kBits / 64] = 0;

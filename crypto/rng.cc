@@ -68,14 +68,16 @@ Rng Rng::fork(std::string_view label) const {
   return Rng(splitmix(state));
 }
 
-void SystemEntropy::fill(MutableBytes out) { randombytes_buf(out.data(), out.size()); }
+void SystemEntropy::fill(MutableBytes out) {
+  if (!out.empty()) randombytes_buf(out.data(), out.size());
+}
 
 SeededEntropy::SeededEntropy(std::uint64_t seed) { store_le(key_.data(), seed); }
 
 void SeededEntropy::fill(MutableBytes out) {
   ByteArray<crypto_stream_chacha20_NONCEBYTES> nonce{};
   store_le(nonce.data(), block_++);
-  crypto_stream_chacha20(out.data(), out.size(), nonce.data(), key_.data());
+  if (!out.empty()) crypto_stream_chacha20(out.data(), out.size(), nonce.data(), key_.data());
 }
 
 }  // namespace weft

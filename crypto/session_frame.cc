@@ -13,12 +13,18 @@ struct Lengths {
 
 Lengths lengths(PacketType type) {
   switch (type) {
-    case PacketType::kInit: return {.min = kFirstPacketBytes};
-    case PacketType::kResp: return {.min = kRespOverhead};
-    case PacketType::kData: return {.min = kDataOverhead};
-    case PacketType::kCookie: return {kCookieBytes, kCookieBytes};
-    case PacketType::kHello: return {kFirstPacketBytes, kFirstPacketBytes};
-    case PacketType::kRecord: return {kRecordOverhead + 1, kRecordOverhead + kRecordBytesMax};
+    case PacketType::kInit:
+      return {.min = kFirstPacketBytes};
+    case PacketType::kResp:
+      return {.min = kRespOverhead};
+    case PacketType::kData:
+      return {.min = kDataOverhead};
+    case PacketType::kCookie:
+      return {kCookieBytes, kCookieBytes};
+    case PacketType::kHello:
+      return {kFirstPacketBytes, kFirstPacketBytes};
+    case PacketType::kRecord:
+      return {kRecordOverhead + 1, kRecordOverhead + kRecordBytesMax};
   }
   return {};
 }

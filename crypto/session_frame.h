@@ -59,10 +59,10 @@ std::expected<PacketType, SessionDrop> classify(ByteView datagram);
 
 // What follows from one network key. Derived once; `own` is the public key of this node.
 struct KeySet {
-  ByteArray<32> network{};     // also the psk in private networks
-  ByteArray<32> mac1{};        // of packets to us
-  ByteArray<32> cookie{};      // of cookies that we seal
-  ByteArray<32> hello{};       // of HELLO and RECORD, both ways
+  ByteArray<32> network{};  // also the psk in private networks
+  ByteArray<32> mac1{};     // of packets to us
+  ByteArray<32> cookie{};   // of cookies that we seal
+  ByteArray<32> hello{};    // of HELLO and RECORD, both ways
 };
 KeySet make_key_set(const ByteArray<32>& network_key, const PublicKey& own);
 

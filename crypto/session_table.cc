@@ -43,9 +43,8 @@ std::uint32_t TransportTable::find(std::uint32_t index) const {
 }
 
 std::size_t PeerTable::lower_bound(const NodeId& id) const {
-  const auto at = std::ranges::lower_bound(sorted_, id, {}, [this](std::uint32_t slot) {
-    return slab_[slot].id;
-  });
+  const auto at = std::ranges::lower_bound(
+      sorted_, id, {}, [this](std::uint32_t slot) -> const NodeId& { return slab_[slot].id; });
   return static_cast<std::size_t>(at - sorted_.begin());
 }
 

@@ -31,8 +31,8 @@ struct Transport {
   };
   std::uint16_t generation = 0;  // high half of the index
   Use use = Use::kFree;
-  bool by_us = false;            // we initiated
-  bool crossed = false;          // proven together with its sibling, by the other side's INIT
+  bool by_us = false;    // we initiated
+  bool crossed = false;  // proven together with its sibling, by the other side's INIT
   std::uint32_t owner = kNoSlot;
   std::uint32_t remote_index = 0;
   Endpoint endpoint;
@@ -41,6 +41,7 @@ struct Transport {
   std::uint64_t sent = 0;  // the next counter
   ReplayWindow window;
   Instant proven{};
+  Instant used{};  // last packet in or out
 };
 
 class TransportTable {
@@ -62,14 +63,14 @@ class TransportTable {
 struct Peer {
   PublicKey key;
   NodeId id;
-  DhKey dh{};      // X25519 side of `key`
-  DhKey shared{};  // static-static DH with it
+  DhKey dh{};                         // X25519 side of `key`
+  DhKey shared{};                     // static-static DH with it
   std::uint32_t current = kNoSlot;    // Transport
   std::uint32_t previous = kNoSlot;   // Transport
   std::uint32_t handshake = kNoSlot;  // Handshake
   std::uint32_t newer = kNoSlot;      // towards the most recently used
   std::uint32_t older = kNoSlot;
-  Instant used{};
+  Instant used{};  // and when it was; a handshake that starts is a use as well
 };
 static_assert(sizeof(Transport) + sizeof(Peer) <= 500, "memory of one session");
 

@@ -7,11 +7,11 @@
 // Packets (byte 0: protocol major kWireVersion; byte 1: type):
 //   INIT    sidx4 | Noise message 1 (payload: Ed25519 key 32, length2, early data, zeros)
 //           | mac1 16 | mac2 16; padded to kFirstPacketBytes at least
-//   RESP    sidx4 | ridx4 | Noise message 2 (payload: answer to the early data, or nothing) | mac1 16
-//   DATA    ridx4 | counter8 | sealed payload + tag 16                       = 30 bytes of overhead
-//   COOKIE  ridx4 | nonce24 | sealed cookie 16 + 16
-//   HELLO   nonce8 | zeros | mac 16, kFirstPacketBytes long: "your record, please" (bare seed)
-//   RECORD  nonce8 | signed record | mac 16
+//   RESP    sidx4 | ridx4 | Noise message 2 (payload: answer to the early data, or nothing) | mac1
+//   16 DATA    ridx4 | counter8 | sealed payload + tag 16                       = 30 bytes of
+//   overhead COOKIE  ridx4 | nonce24 | sealed cookie 16 + 16 HELLO   nonce8 | zeros | mac 16,
+//   kFirstPacketBytes long: "your record, please" (bare seed) RECORD  nonce8 | signed record | mac
+//   16
 // All macs are keyed with a network key, mac1 also with the receiver's public key: who does not
 // know the network gets silence. The Noise pattern is IK (IKpsk2 in private networks); its prologue
 // is the major version and the network's id.
@@ -29,8 +29,9 @@
 // - Early data is at most one payload a handshake and is marked unauthenticated (`early`).
 // - Crossed handshakes: the smaller public key initiates and ignores an INIT that comes from where
 //   its own goes to; the other side answers, and drops its own once that session is confirmed (not
-//   before: an INIT may be a replay); its queued payloads leave in the session that results. If both
-//   complete all the same, both sides keep both, and the smaller key sends where the other does.
+//   before: an INIT may be a replay); its queued payloads leave in the session that results. If
+//   both complete all the same, both sides keep both, and the smaller key sends where the other
+//   does.
 // - Packets with a known index are opened first; only handshakes, hellos and unknown indices are
 //   charged to the source's prefix bucket. Above handshakes_per_second INITs are answered with a
 //   COOKIE only.
@@ -85,35 +86,35 @@ inline constexpr std::size_t kHellosMax = 64;
 enum class SessionDrop : std::uint8_t {
   kTooShort,
   kTooLong,
-  kVersion,        // another protocol major
-  kType,           // unknown packet type
-  kMac,            // wrong network, or not for us
-  kRateLimited,    // prefix bucket empty
+  kVersion,      // another protocol major
+  kType,         // unknown packet type
+  kMac,          // wrong network, or not for us
+  kRateLimited,  // prefix bucket empty
   kUnknownIndex,
-  kBadTag,         // DATA or COOKIE does not open
-  kReplayed,       // counter seen before, or too old to tell
-  kHandshake,      // Noise refused, low-order point, unexpected RESP
-  kCrossed,        // lost a crossed handshake
-  kWrongKey,       // the claimed Ed25519 key is not the proven one, or is not a key at all
-  kWrongAddress,   // RESP, COOKIE or confirming DATA from elsewhere than its handshake
-  kPendingFull,    // an answered handshake gave way to a newer one before it was confirmed
-  kQueueFull,      // a payload that waited for a handshake was given up
-  kUnasked,        // RECORD or COOKIE that nobody asked for; HELLO while we have no record
+  kBadTag,        // DATA or COOKIE does not open
+  kReplayed,      // counter seen before, or too old to tell
+  kHandshake,     // Noise refused, low-order point, unexpected RESP
+  kCrossed,       // lost a crossed handshake
+  kWrongKey,      // the claimed Ed25519 key is not the proven one, or is not a key at all
+  kWrongAddress,  // RESP, COOKIE or confirming DATA from elsewhere than its handshake
+  kPendingFull,   // an answered handshake gave way to a newer one before it was confirmed
+  kQueueFull,     // a payload that waited for a handshake was given up
+  kUnasked,       // RECORD or COOKIE that nobody asked for; HELLO while we have no record
   kBadRecord,
   kCount,
 };
 std::string_view to_string(SessionDrop drop);
 
 struct SessionConfig {
-  std::size_t sessions_max = 4096;   // peers with keys or a handshake under way
-  std::size_t pending_max = 256;     // handshakes answered but not confirmed
+  std::size_t sessions_max = 4096;  // peers with keys or a handshake under way
+  std::size_t pending_max = 256;    // handshakes answered but not confirmed
   Duration idle_out = 30min;
-  Duration rekey_after = 1h;         // the responder waits an eighth longer
+  Duration rekey_after = 1h;  // the responder waits an eighth longer
   std::uint64_t rekey_packets = kRekeyPackets;
   Duration handshake_retry = 250ms;  // first INIT retransmission; doubles, jittered
   int handshake_tries = 4;           // INITs before a handshake is given up
-  std::uint32_t prefix_rate = 500;   // handshakes, hellos and unknown indices a second per prefix...
-  std::uint32_t prefix_burst = 1000; // ...with this burst; loopback counts per address
+  std::uint32_t prefix_rate = 500;  // handshakes, hellos and unknown indices a second per prefix...
+  std::uint32_t prefix_burst = 1000;           // ...with this burst; loopback counts per address
   std::uint32_t handshakes_per_second = 2000;  // above: cookies
 };
 
@@ -138,13 +139,13 @@ class Sessions {
     // The peer proved its key at this address just now: first packet under new keys (either role).
     // With our own key: a twin process answered a handshake that we asked for; no session is kept.
     std::optional<Contact> established;
-    bool established_by_us = false;     // we initiated
+    bool established_by_us = false;  // we initiated
     // A bare seed answered our hello with this (verified, right network) record.
     RecordRef record;
     Endpoint record_from;
     std::uint64_t hello_id = 0;
-    bool opened = false;                // an authentic packet of `peer_id` (also an empty one)
-    NodeId peer_id;                     // valid if `opened`
+    bool opened = false;  // an authentic packet of `peer_id` (also an empty one)
+    NodeId peer_id;       // valid if `opened`
   };
   struct Stats {
     std::array<std::uint64_t, static_cast<std::size_t>(SessionDrop::kCount)> drops{};
@@ -169,9 +170,10 @@ class Sessions {
 
   // Seals `payload` (at most kPayloadBytesMax) to a peer. In a session it leaves at once, to the
   // session's endpoint. Otherwise a handshake starts towards `to` (or goes on, to wherever it goes)
-  // and the payload waits; with `early_ok` it also travels as early data of the INIT that it starts,
-  // if it fits, and is not sent a second time if the response carried an answer. A handshake that
-  // gets no answer in handshake_tries ends without a word and its payloads are counted kQueueFull.
+  // and the payload waits; with `early_ok` it also travels as early data of the INIT that it
+  // starts, if it fits, and is not sent a second time if the response carried an answer. A
+  // handshake that gets no answer in handshake_tries ends without a word and its payloads are
+  // counted kQueueFull.
   void send(Now now, const PublicKey& peer, const Endpoint& to, ByteView payload, bool early_ok,
             Outbox& out);
   // Starts a fresh handshake to `to` although a session may exist (the peer stayed silent and may
@@ -198,8 +200,8 @@ class Sessions {
   // Peers with a confirmed session.
   std::size_t sessions() const;
   const Stats& stats() const;
-  // BLAKE2b over peers in the order of their ids, their transports, what is pending and what waits:
-  // equal for equal histories.
+  // BLAKE2b over peers in the order of their ids, their transports, what is pending and what waits,
+  // without counters: equal for equal histories, and not changed by a packet that is dropped.
   ByteArray<32> digest() const;
 
  private:

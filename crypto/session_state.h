@@ -1,0 +1,157 @@
+// The inside of Sessions: its tables, and the steps that both halves of it share.
+//
+// sessions.cc holds the public calls, what leaves and what falls due; session_inbound.cc what
+// arrives. Nobody else includes this file. Loop thread only.
+#pragma once
+
+#include <vector>
+
+#include "crypto/admission.h"
+#include "crypto/session_frame.h"
+#include "crypto/session_table.h"
+#include "crypto/timer_queue.h"
+
+namespace weft {
+namespace session {
+
+// Payloads that wait for a handshake, oldest first.
+struct Queue {
+  static constexpr std::size_t kNone = SIZE_MAX;
+  std::array<Bytes, kQueuedPerPeer> payloads;
+  std::size_t count = 0;
+  std::size_t early = kNone;  // which of them also travels as early data
+};
+
+// One own handshake under way. Its transport is kInitiating.
+struct Handshake {
+  std::uint32_t peer = kNoSlot;
+  std::uint32_t transport = kNoSlot;
+  Endpoint to;
+  noise::Initiator noise;
+  Bytes init;                   // sent again byte for byte, but for mac2
+  int tries = 0;                // INITs sent by the timer, the first included
+  bool cookie_awaited = false;  // one COOKIE is accepted for each of them
+  TimerQueue::Handle timer;
+  Queue queue;
+};
+
+// An INIT that was read and waits for the answer to its early data.
+struct Answering {
+  noise::Responder noise;
+  PublicKey key;
+  NodeId id;
+  DhKey dh{};
+  DhKey shared{};
+  Endpoint from;
+  ByteArray<kMacBytes> mac1{};
+  std::uint32_t remote_index = 0;
+  std::size_t key_set = 0;
+  std::size_t reply_max = 0;
+};
+
+struct Hello {
+  std::uint64_t nonce = 0;
+  Endpoint to;
+  Instant sent{};
+};
+
+}  // namespace session
+
+struct Sessions::State {
+  State(const Identity& identity_in, Network network_in, const CryptoProvider& provider_in,
+        RecordCache& records_in, Entropy& entropy_in, Rng rng_in, SessionConfig config_in);
+
+  void drop(SessionDrop cause, std::uint64_t count = 1) {
+    stats.drops[static_cast<std::size_t>(cause)] += count;
+  }
+  noise::Pattern pattern() const {
+    return network.is_private ? noise::Pattern::kIkPsk2 : noise::Pattern::kIk;
+  }
+
+  // --- sessions.cc: what leaves ---
+  void send(Now now, const PublicKey& key, const Endpoint& to, ByteView payload, bool early_ok,
+            Outbox& out);
+  // Starts a handshake, or adds to the one under way; `move` restarts that one towards `to`.
+  void want_handshake(Now now, const PublicKey& key, const NodeId& id, const Endpoint& to,
+                      ByteView payload, bool early_ok, bool move, Outbox& out);
+  // The slot of a peer with this key, added if need be; kNoSlot if the key is none or a limit
+  // holds.
+  std::uint32_t peer_for_handshake(Now now, const PublicKey& key, const NodeId& id);
+  std::uint32_t add_peer(Now now, const PublicKey& key, const NodeId& id);
+  // Makes and sends the INIT of a handshake whose peer, `to` and queue are set.
+  void launch(Now now, std::uint32_t handshake, ByteView early, Outbox& out);
+  void transmit_init(Now now, session::Handshake& h, Outbox& out);
+  // Appends a payload unless the same bytes wait already; returns where it waits, or kNone.
+  std::size_t enqueue(session::Queue& queue, ByteView payload);
+  // Forgets a handshake and hands out what waited for it.
+  session::Queue end_handshake(std::uint32_t handshake);
+  void give_up(std::uint32_t handshake);
+  // Seals into the peer's current transport.
+  void seal(Now now, std::uint32_t peer, ByteView payload, Outbox& out);
+  void flush(Now now, std::uint32_t peer, const session::Queue& queue, Outbox& out);
+  bool usable(Now now, const session::Peer& peer) const;
+  bool rekey_due(Now now, const session::Transport& t) const;
+
+  // --- sessions.cc: what ends ---
+  void remove_peer(std::uint32_t peer);
+  void remove_pending(std::uint32_t pending);  // and its transport
+  void release_transport(std::uint32_t& slot);
+  // Makes a transport the peer's current one; the one before it becomes the previous one.
+  void install(Now now, std::uint32_t peer, std::uint32_t transport);
+  void on_timer(Now now, TimerQueue::Tag tag, Outbox& out);
+  void on_deadline(Now now, Outbox& out);
+  std::optional<Instant> next_deadline();
+  ByteArray<32> digest() const;
+
+  // --- session_inbound.cc: what arrives ---
+  Result on_datagram(Now now, const Endpoint& from, ByteView packet, Outbox& out);
+  void on_init(Now now, const Endpoint& from, ByteView packet, Result& result, Outbox& out);
+  void on_resp(Now now, const Endpoint& from, ByteView packet, Result& result, Outbox& out);
+  void on_data(Now now, const Endpoint& from, ByteView packet, Result& result, Outbox& out);
+  void on_cookie(Now now, const Endpoint& from, ByteView packet, Outbox& out);
+  void on_hello(Now now, const Endpoint& from, ByteView packet, Outbox& out);
+  void on_record(const Endpoint& from, ByteView packet, Result& result);
+  void respond(Now now, ByteView reply, Outbox& out);
+  // Counts a packet with an index that names nothing, at the expense of its prefix.
+  void drop_unknown(Now now, const Endpoint& from);
+  // Which of our network keys this mac was made with; nullopt: a stranger.
+  std::optional<std::size_t> key_set_of(ByteArray<32> session::KeySet::*key, ByteView packet,
+                                        std::size_t mac_at) const;
+  bool under_load(Now now);
+  void send_cookie(Now now, const Endpoint& from, ByteView init, std::size_t key_set, Outbox& out);
+  // Reads the Noise message of an INIT; on success `answering` is set and the early data returned.
+  std::optional<ByteView> read_init(const Endpoint& from, ByteView packet, std::size_t key_set);
+  bool lost_crossing(const PublicKey& key, const NodeId& id, const Endpoint& from) const;
+  void make_pending_room(const NodeId& id);
+  // Turns a pending handshake into the peer's session; returns the peer.
+  std::uint32_t confirm(Now now, std::uint32_t pending, Result& result, Outbox& out);
+  void follow_sibling(std::uint32_t peer, std::uint32_t transport);
+
+  const Identity& identity;
+  const Network network;
+  const CryptoProvider& provider;
+  RecordCache& records;
+  Entropy& entropy;
+  Rng rng;
+  const SessionConfig config;
+  const Bytes prologue;
+  std::vector<session::KeySet> key_sets;  // in the network's order; the first sends
+  RecordRef record;
+
+  session::TransportTable transports;
+  session::PeerTable peers;
+  Slab<session::Handshake> handshakes;
+  session::PendingTable pendings;
+  std::vector<session::Hello> hellos;  // oldest first
+  TimerQueue timers;                   // handshakes and previous transports
+  PrefixAdmission admission;
+  TokenBucket load;
+  CookieJar cookies;
+  std::optional<session::Answering> answering;
+  std::size_t queued_bytes = 0;
+  std::size_t live = 0;  // peers with a current transport
+  Stats stats;
+  ByteArray<kDatagramBytesMax> plain{};  // what the last datagram held
+};
+
+}  // namespace weft
