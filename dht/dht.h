@@ -111,8 +111,10 @@ struct Output {
 };
 
 struct PutOptions {
-  std::uint32_t ttl_s = 0;                   // 0: default_ttl_s
-  std::optional<std::uint64_t> cas = std::nullopt;          // only if the current number is this (0: none yet)
+  // Lifetime of the value. 0: default_ttl_s, and the owner renews it before it runs out, until it
+  // is withdrawn; a value with a lifetime of the user's choice is never renewed.
+  std::uint32_t ttl_s = 0;
+  std::optional<std::uint64_t> cas = std::nullopt;  // only if the current number is this (0: none)
   std::size_t replicas = 0;                  // 0: Config::replicas
   std::size_t quorum = 0;                    // fewer acknowledgements fail with kQuorum; 0: one
   bool withdraw = false;                     // `rm`: signed empty value
@@ -166,6 +168,9 @@ class Dht {
   // ---- restart: rows that an earlier life persisted (keys starting with 'v', 'o' or 'c').
   // `down` is how long the node was off by its own wall clock, never negative.
   void restore(Now now, ByteView key, ByteView value, Duration down);
+  // Contacts of an earlier life, likeliest to be up first, that have not been heard in this one.
+  // They are not in the table; lookups start from them while the table is nearly empty.
+  const std::vector<Contact>& restored_contacts() const;
 
   // ---- evidence about peers
   // The peer proved its key at this address (handshake, or an answer in a session).

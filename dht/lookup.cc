@@ -158,6 +158,13 @@ std::vector<Target> Lookup::closest(std::size_t max) const {
   return out;
 }
 
+std::size_t Lookup::awaited_nearer_than(const NodeId& id) const {
+  const Distance away = distance(id, options_.target);
+  return static_cast<std::size_t>(std::ranges::count_if(order_, [&](std::uint16_t slot) {
+    return pool_[slot].state == State::kAsked && pool_[slot].away < away;
+  }));
+}
+
 std::uint32_t Lookup::hop_of(const NodeId& peer) const {
   const Candidate* candidate = find(peer);
   return candidate == nullptr ? 0 : candidate->hop;

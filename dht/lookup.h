@@ -66,6 +66,8 @@ class Lookup {
   // Responders, nearest first, at most `max`.
   std::vector<Target> closest(std::size_t max) const;
   std::size_t responders() const { return answered_; }
+  // Peers nearer than `id` whose answers are awaited and not late.
+  std::size_t awaited_nearer_than(const NodeId& id) const;
   // Requests made; the longest chain of namings among the `want` closest responders.
   std::size_t queries() const { return asked_.size(); }
   std::size_t hops() const;

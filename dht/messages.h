@@ -38,18 +38,18 @@ enum Kind : std::uint8_t {
 using Token = ByteArray<8>;
 
 struct FindNode {
-  NodeId target;
+  NodeId target = {};
   std::uint8_t contacts_max = kContactsPerReply;  // 0: just answer
   bool want_token = false;                        // a write token for `target`
 };
 struct Nodes {
-  std::optional<Token> token;
-  InlineVec<Contact, kContactsPerReply> contacts;
+  std::optional<Token> token = std::nullopt;
+  InlineVec<Contact, kContactsPerReply> contacts = {};
 };
 struct Get {
-  NodeId key;
-  std::optional<NodeId> author;  // only this author's value
-  std::optional<NodeId> after;   // only authors with a greater id: the next page
+  NodeId key = {};
+  std::optional<NodeId> author = std::nullopt;  // only this author's value
+  std::optional<NodeId> after = std::nullopt;   // only authors with a greater id: the next page
   bool want_token = false;
   // Values with this number or a lower one are left out: a writer who remembers its number, or a
   // holder who asks whether another holds the same, need not be sent the bytes.
@@ -57,19 +57,19 @@ struct Get {
 };
 struct HeldValue {
   std::uint32_t remaining_s = 0;  // of its signed lifetime, counted down by holders
-  ByteView blob;                  // a SignedValue, at most kBlobBytesMax
+  ByteView blob = {};             // a SignedValue, at most kBlobBytesMax
 };
 struct Values {
-  std::optional<Token> token;
+  std::optional<Token> token = std::nullopt;
   bool more = false;  // further authors, or values that did not fit
-  InlineVec<HeldValue, kValuesPerReply> values;
-  InlineVec<Contact, kContactsPerReply> contacts;
+  InlineVec<HeldValue, kValuesPerReply> values = {};
+  InlineVec<Contact, kContactsPerReply> contacts = {};
 };
 struct Store {
-  NodeId key;
-  Token token;
+  NodeId key = {};
+  Token token = {};
   std::uint32_t remaining_s = 0;
-  ByteView blob;
+  ByteView blob = {};
 };
 enum class StoreStatus : std::uint8_t {
   kStored = 0,    // held now (also: the same value was held already)

@@ -189,14 +189,16 @@ std::optional<Contact> RoutingTable::silent(const NodeId& id) {
   if (at == kNowhere) return std::nullopt;
   Entry& entry = bucket.live[at];
   entry.pinged = false;
-  if (++entry.failures == 1) {
+  if (entry.failures < UINT8_MAX) ++entry.failures;
+  if (entry.failures == 1) {
     entry.pinged = true;
     return entry.contact;
   }
   const Entry old = entry;
   if (old.failures >= kFailuresToReplace) {
     erase_live(bucket, at);
-    if (!promote(bucket) && old.failures < kFailuresToDrop) {
+    const bool stays = old.failures < kFailuresToDrop || size_ < kContactsKept;
+    if (!promote(bucket) && stays) {
       add_live(bucket, old);
       std::rotate(bucket.live.begin() + static_cast<std::ptrdiff_t>(at), bucket.live.end() - 1,
                   bucket.live.end());
@@ -245,8 +247,17 @@ void RoutingTable::note_lookup(Now now, const NodeId& target) {
   if (index < buckets_.size()) buckets_[index].last_lookup = now.mono;
 }
 
+std::size_t RoutingTable::refresh_depth() const {
+  std::size_t deeper = 0;
+  std::size_t bucket = buckets_.size();
+  while (bucket > 0 && deeper + buckets_[bucket - 1].live.size() < config_.bucket_size) {
+    deeper += buckets_[--bucket].live.size();
+  }
+  return bucket;
+}
+
 std::optional<std::size_t> RoutingTable::stale_bucket(Now now, Duration every) const {
-  const std::size_t deepest = depth();
+  const std::size_t deepest = refresh_depth();
   for (std::size_t j = 0; j < deepest; ++j) {
     if (buckets_[j].last_lookup + every <= now.mono) return j;
   }
@@ -255,7 +266,7 @@ std::optional<std::size_t> RoutingTable::stale_bucket(Now now, Duration every) c
 
 std::optional<Instant> RoutingTable::next_stale(Duration every) const {
   std::optional<Instant> next;
-  const std::size_t deepest = depth();
+  const std::size_t deepest = refresh_depth();
   for (std::size_t j = 0; j < deepest; ++j) {
     const Instant at = buckets_[j].last_lookup + every;
     if (!next || at < *next) next = at;

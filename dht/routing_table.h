@@ -5,7 +5,8 @@
 // were last heard, the longest silent first. A contact entered because it proved its key at its
 // endpoint. A live contact leaves for a spare only after it failed to answer (Maymounkov, Mazieres
 // 2002, section 2.2: old contacts live longest); it is dropped without a spare after
-// kFailuresToDrop. At most prefix_per_bucket (prefix_per_table) live contacts share a /24 or /48.
+// kFailuresToDrop, but never one of the last kContactsKept. At most prefix_per_bucket
+// (prefix_per_table) live contacts share a /24 or /48.
 #pragma once
 
 #include <map>
@@ -23,6 +24,8 @@ inline constexpr std::size_t kBucketSizeMax = 32;
 inline constexpr std::uint8_t kFailuresToReplace = 2;
 // ...and this often leaves even if nobody takes its place.
 inline constexpr std::uint8_t kFailuresToDrop = 3;
+// ...unless hardly anybody is left: an empty table finds nobody ever again.
+inline constexpr std::size_t kContactsKept = 4;
 // A full bucket asks its longest silent contact whether it is alive only if it was not heard for
 // this long; otherwise each newcomer would cost a request.
 inline constexpr Duration kQuestionableAfter = 1min;
@@ -77,7 +80,10 @@ class RoutingTable {
 
   // Remembers that a lookup for `target` was made: its bucket needs no refresh for a while.
   void note_lookup(Now now, const NodeId& target);
-  // The widest bucket, not deeper than depth(), that no lookup has visited for `every`.
+  // How many buckets need refreshing. Where all that is deeper has fewer than bucket_size contacts,
+  // a lookup of the own id finds them at once.
+  std::size_t refresh_depth() const;
+  // The widest of those buckets that no lookup has visited for `every`.
   std::optional<std::size_t> stale_bucket(Now now, Duration every) const;
   // When stale_bucket will next have an answer.
   std::optional<Instant> next_stale(Duration every) const;

@@ -31,7 +31,7 @@ struct ValueFields {
   NodeId key;
   std::uint64_t seq = 1;
   std::uint32_t lifetime_s = 1;
-  ByteView value;
+  ByteView value = {};
 };
 Bytes sign_value(const Identity& identity, const ValueFields& fields);
 

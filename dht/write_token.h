@@ -1,8 +1,8 @@
-// Stateless write tokens: proof that whoever stores has just asked, from that address, for that key.
+// Stateless write tokens: proof that whoever stores has just asked for that key, from that address.
 //
-// A token is keyed BLAKE2b over (asker's key, its endpoint, the DHT key), cut to 8 bytes. The secret
-// is rotated every kTokenRotation; the previous one is still accepted, so a token lives 5 to 10
-// minutes. Nothing is kept per asker.
+// A token is keyed BLAKE2b over (asker's key, its endpoint, the DHT key), cut to 8 bytes. The
+// secret is rotated every kTokenRotation; the previous one is still accepted, so a token lives 5 to
+// 10 minutes. Nothing is kept per asker.
 #pragma once
 
 #include "crypto/rng.h"

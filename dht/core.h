@@ -1,0 +1,124 @@
+// What all parts of one Dht share: the tables, the open requests and commits, the counters.
+//
+// Operations (operation.h) and upkeep work on it through the few verbs below; dht.cc owns it and
+// routes every answer to the operation that asked.
+#pragma once
+
+#include <memory>
+
+#include "dht/dht.h"
+#include "dht/link_health.h"
+#include "dht/lookup.h"
+#include "dht/own_values.h"
+#include "dht/routing_table.h"
+#include "dht/rows.h"
+#include "dht/size_estimate.h"
+#include "dht/store_round.h"
+#include "dht/value_store.h"
+#include "dht/write_token.h"
+
+namespace weft::dht {
+
+// A running operation, a user's or our own; never reused. 0: none.
+enum class OpKey : std::uint64_t {};
+
+// What a request was for, so that its operation knows where the answer belongs.
+enum class Role : std::uint8_t {
+  kPing,      // is it alive?
+  kWalk,      // a step of a lookup
+  kPage,      // further values of a holder
+  kContacts,  // the contacts that did not fit beside its values
+  kToken,     // a write token
+  kStore,
+  kFetch,     // a newer value
+};
+struct Asked {
+  OpKey op{};
+  Role role = Role::kPing;
+  Contact peer;
+};
+
+// Waiting for the disk: another's value, to be held and acknowledged.
+struct StoreCommit {
+  std::optional<ReplyTo> reply;  // none: we took it up ourselves
+  Slot slot;
+  Held held;
+};
+// Waiting for the disk: the own number and value of a put.
+struct OwnCommit {
+  OpKey op{};
+  NodeId key;
+  Own own;
+  bool hold = false;  // we are among the nearest: hold it too
+};
+
+// Stores of others that wait for the disk.
+inline constexpr std::size_t kCommitsMax = 1024;
+// Operations that no user asked for; more are dropped.
+inline constexpr std::size_t kBackgroundOpsMax = 64;
+
+class Operation;
+
+struct Core {
+  Core(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
+       const Config& config, Now now);
+  ~Core();
+
+  // ---- verbs
+  using Message = std::variant<FindNode, Get, Store>;
+  // Sends a request; its answer comes to `asked_by` under `role`.
+  void ask(OpKey asked_by, Role role, const Target& to, const Message& message, bool background,
+           Output& out);
+  // Asks a contact whether it is alive.
+  void ping(const Contact& peer, Output& out);
+  // Writes rows whose fate nobody waits for.
+  void write(std::vector<Write> writes, Output& out);
+  Ticket next_ticket() { return static_cast<Ticket>(++tickets_); }
+  // Starts a lookup from the nearest contacts that we know.
+  void seed(Now now, Lookup& lookup);
+  // Puts a value into the store and erases the rows of what had to give way. False: no room.
+  bool hold(const Slot& slot, Held held, Output& out);
+  // Takes up a value that we found to be newer than ours, or missing here: writes it, then holds
+  // it. The caller has verified it.
+  void adopt(Now now, const Slot& slot, ByteView blob, std::uint32_t remaining_s, Output& out);
+  // True if we are among the config.replicas nearest to `key`, as far as our table knows.
+  bool responsible_for(const NodeId& key) const;
+  // Has dht.cc start another operation after this call; returns its key. Upkeep beyond
+  // kBackgroundOpsMax is dropped, and the key is none.
+  OpKey spawn(std::unique_ptr<Operation> operation);
+  // When a holder publishes a value again if nobody else does; when the owner does.
+  Instant holder_republish(Now now);
+  Instant owner_republish(Now now, std::uint32_t lifetime_s, bool complete);
+  // A lookup has ended with these responders, nearest first.
+  void note_nearest(const NodeId& target, const std::vector<Target>& nearest);
+
+  const NodeId& self() const { return identity.id(); }
+
+  const Identity& identity;
+  const CryptoProvider& provider;
+  const Config config;
+  Rng rng;
+  RoutingTable table;
+  LinkHealth health;
+  ValueStore store;
+  OwnValues own;
+  WriteTokens tokens;
+  SizeEstimate size;
+  Stats counters;                  // the *_total fields
+  std::vector<Contact> restored;   // of an earlier life, not proven in this one
+  std::vector<Write> dead_rows;    // found expired or malformed at the restart: to be erased
+  // Bounded by what the operations and pings of their limits have open.
+  std::map<RequestTag, Asked> asked;
+  std::map<Ticket, StoreCommit> store_commits;
+  std::map<Slot, Ticket> newest_commit;  // of store_commits, by slot
+  std::map<Ticket, OwnCommit> own_commits;
+  std::vector<std::unique_ptr<Operation>> spawned;
+  std::size_t background_open = 0;  // operations without a user, the spawned ones included
+
+ private:
+  std::uint64_t tags_ = 0;
+  std::uint64_t tickets_ = 0;
+  std::uint64_t operations_ = 0;
+};
+
+}  // namespace weft::dht

@@ -1,0 +1,411 @@
+// Wiring only: routes calls to the tables, and answers to the operations that asked.
+#include "dht/dht.h"
+
+#include "dht/get_op.h"
+#include "dht/lookup_op.h"
+#include "dht/put_op.h"
+#include "dht/server.h"
+#include "dht/upkeep.h"
+
+namespace weft::dht {
+
+struct Dht::State {
+  State(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
+        const Config& config, Now now)
+      : core(identity, provider, entropy, rng, config, now), upkeep(now, core) {}
+
+  // Finished operations own bytes that the last output shows; they go at the next call.
+  void begin() { graveyard.clear(); }
+  void start_user(Now now, OpId op, std::unique_ptr<Operation> operation, Output& out);
+  Operation* find(OpKey key);
+  void retire(Operation& operation);
+  void settle(Now now, Output& out);
+  template <class Deliver>
+  void answered(Now now, RequestTag tag, Output& out, Deliver deliver);
+  void end_all(Now now, OpError why, Output& out);
+
+  Core core;
+  Upkeep upkeep;
+  std::map<OpKey, std::unique_ptr<Operation>> operations;
+  std::map<OpId, OpKey> users;
+  std::set<std::pair<Instant, OpKey>> deadlines;
+  std::map<OpKey, Instant> deadline_of;
+  std::vector<std::unique_ptr<Operation>> graveyard;
+  bool shut = false;
+};
+
+Operation* Dht::State::find(OpKey key) {
+  const auto it = operations.find(key);
+  return it == operations.end() ? nullptr : it->second.get();
+}
+
+void Dht::State::start_user(Now now, OpId op, std::unique_ptr<Operation> operation, Output& out) {
+  users[op] = core.spawn(std::move(operation));
+  settle(now, out);
+}
+
+void Dht::State::retire(Operation& operation) {
+  const OpKey key = operation.key();
+  if (operation.user()) {
+    users.erase(*operation.user());
+  } else {
+    --core.background_open;
+  }
+  deadlines.erase({deadline_of.at(key), key});
+  deadline_of.erase(key);
+  const auto it = operations.find(key);
+  graveyard.push_back(std::move(it->second));
+  operations.erase(it);
+  upkeep.on_done(core, key);
+}
+
+// Starts what was spawned, which may spawn more, until nothing new is left. Upkeep starts bounded
+// pieces and each moves its own schedule on, so this ends.
+void Dht::State::settle(Now now, Output& out) {
+  bool upkeep_changed = false;
+  for (;;) {
+    if (core.spawned.empty()) {
+      if (!upkeep_changed || shut) return;
+      upkeep_changed = false;
+      upkeep.run(now, core, out);
+      continue;
+    }
+    std::vector<std::unique_ptr<Operation>> starting;
+    starting.swap(core.spawned);
+    for (auto& operation : starting) {
+      const OpKey key = operation->key();
+      const Instant deadline = now.mono + core.config.op_deadline;
+      deadlines.emplace(deadline, key);
+      deadline_of[key] = deadline;
+      Operation& started = *(operations[key] = std::move(operation));
+      started.start(now, core, out);
+      if (!started.done()) continue;
+      upkeep_changed = upkeep_changed || started.background();
+      retire(started);
+    }
+  }
+}
+
+template <class Deliver>
+void Dht::State::answered(Now now, RequestTag tag, Output& out, Deliver deliver) {
+  begin();
+  const auto it = core.asked.find(tag);
+  if (it == core.asked.end()) return;
+  const Asked asked = it->second;
+  core.asked.erase(it);
+  core.health.note(now, asked.peer.id, /*answered=*/true);
+  if (Operation* operation = find(asked.op)) {
+    deliver(*operation, asked);
+    if (operation->done()) {
+      const bool background = operation->background();
+      retire(*operation);
+      if (background && !shut) upkeep.run(now, core, out);
+    }
+  }
+  settle(now, out);
+}
+
+Dht::Dht(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
+         Config config, Now now)
+    : state_(std::make_unique<State>(identity, provider, entropy, rng, config, now)) {}
+
+Dht::~Dht() = default;
+
+// ---- restart
+
+void Dht::restore(Now now, ByteView key, ByteView value, Duration down) {
+  restore_row(now, state_->core, key, value, down);
+}
+
+const std::vector<Contact>& Dht::restored_contacts() const { return state_->core.restored; }
+
+// ---- evidence
+
+void Dht::heard_from(Now now, const Contact& peer, std::optional<Duration> rtt, Output& out) {
+  State& s = *state_;
+  s.begin();
+  const RoutingTable::Heard heard = s.core.table.heard(now, peer, rtt);
+  if (heard.ping) s.core.ping(*heard.ping, out);
+  if (!heard.added) return;
+  std::erase_if(s.core.restored, [&peer](const Contact& c) { return c.id == peer.id; });
+  s.upkeep.joined(now, s.core, peer.id);
+}
+
+void Dht::forget(Now now, const NodeId& peer) {
+  State& s = *state_;
+  s.begin();
+  if (s.core.table.find(peer) != nullptr) s.upkeep.left(now, s.core, peer);
+  s.core.table.remove(peer);
+  std::erase_if(s.core.restored, [&peer](const Contact& c) { return c.id == peer; });
+}
+
+// ---- served
+
+void Dht::on_find_node(Now now, const Asker& asker, const FindNode& m, Nodes& reply) {
+  serve_find_node(now, state_->core, asker, m, reply);
+}
+
+void Dht::on_get(Now now, const Asker& asker, const Get& m, Values& reply) {
+  serve_get(now, state_->core, asker, m, reply);
+}
+
+void Dht::on_store(Now now, const Asker& asker, const Store& m, Output& out) {
+  state_->begin();
+  serve_store(now, state_->core, asker, m, out);
+}
+
+// ---- operations
+
+void Dht::lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out) {
+  State& s = *state_;
+  s.begin();
+  const auto refuse = [&](OpError why) {
+    out.events.push_back(LookupDone{op, std::unexpected(OpFailure{.error = why})});
+  };
+  if (s.shut) return refuse(OpError::kShutdown);
+  if (s.users.size() >= s.core.config.ops_max) return refuse(OpError::kOverloaded);
+  CHECK(!s.users.contains(op));
+  s.start_user(now, op,
+               std::make_unique<LookupOp>(
+                   op, LookupOp::Options{.target = target, .want = s.core.config.bucket_size,
+                                         .trace = trace}),
+               out);
+}
+
+void Dht::put(Now now, OpId op, const NodeId& key, Bytes value, const PutOptions& options,
+              Output& out) {
+  State& s = *state_;
+  s.begin();
+  const auto refuse = [&](OpError why) {
+    out.events.push_back(PutDone{op, std::unexpected(OpFailure{.error = why})});
+  };
+  if (s.shut) return refuse(OpError::kShutdown);
+  if (value.size() > kValueBytesMax) return refuse(OpError::kTooLarge);
+  if (s.users.size() >= s.core.config.ops_max) return refuse(OpError::kOverloaded);
+  CHECK(!s.users.contains(op));
+  if (options.withdraw) value.clear();
+  s.start_user(now, op, std::make_unique<PutOp>(op, key, std::move(value), options), out);
+}
+
+void Dht::get(Now now, OpId op, const NodeId& key, const GetOptions& options, Output& out) {
+  State& s = *state_;
+  s.begin();
+  const auto refuse = [&](OpError why) {
+    out.events.push_back(GetDone{op, std::unexpected(OpFailure{.error = why})});
+  };
+  if (s.shut) return refuse(OpError::kShutdown);
+  if (s.users.size() >= s.core.config.ops_max) return refuse(OpError::kOverloaded);
+  CHECK(!s.users.contains(op));
+  s.start_user(now, op, std::make_unique<GetOp>(op, key, options), out);
+}
+
+void Dht::cancel(Now now, OpId op, Output& out) {
+  State& s = *state_;
+  s.begin();
+  const auto it = s.users.find(op);
+  if (it == s.users.end()) return;
+  Operation* operation = s.find(it->second);
+  CHECK(operation != nullptr);
+  operation->end(now, s.core, OpError::kCancelled, out);
+  s.retire(*operation);
+  s.settle(now, out);
+}
+
+void Dht::State::end_all(Now now, OpError why, Output& out) {
+  while (!operations.empty()) {
+    Operation& operation = *operations.begin()->second;
+    operation.end(now, core, why, out);
+    retire(operation);
+    for (const auto& dropped : core.spawned) {
+      if (dropped->background()) --core.background_open;
+    }
+    core.spawned.clear();
+  }
+}
+
+void Dht::shutdown(Now now, Output& out) {
+  State& s = *state_;
+  s.begin();
+  s.shut = true;
+  s.end_all(now, OpError::kShutdown, out);
+}
+
+void Dht::bootstrap(Now now, Output& out) {
+  State& s = *state_;
+  s.begin();
+  if (s.shut) return;
+  s.upkeep.bootstrap(now, s.core);
+  s.settle(now, out);
+}
+
+// ---- answers
+
+void Dht::on_nodes(Now now, RequestTag tag, Duration rtt, const Nodes& m, Output& out) {
+  State& s = *state_;
+  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+    operation.on_nodes(now, s.core, asked, rtt, m, out);
+  });
+}
+
+void Dht::on_values(Now now, RequestTag tag, Duration rtt, const Values& m, Output& out) {
+  State& s = *state_;
+  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+    operation.on_values(now, s.core, asked, rtt, m, out);
+  });
+}
+
+void Dht::on_stored(Now now, RequestTag tag, Duration, const Stored& m, Output& out) {
+  State& s = *state_;
+  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+    operation.on_stored(now, s.core, asked, m, out);
+  });
+}
+
+void Dht::on_slow(Now now, RequestTag tag, Output& out) {
+  State& s = *state_;
+  s.begin();
+  const auto it = s.core.asked.find(tag);
+  if (it == s.core.asked.end()) return;
+  const Asked asked = it->second;
+  Operation* operation = s.find(asked.op);
+  if (operation == nullptr) return;
+  operation->on_slow(now, s.core, asked, out);
+  if (operation->done()) s.retire(*operation);
+  s.settle(now, out);
+}
+
+void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
+  State& s = *state_;
+  s.begin();
+  const auto it = s.core.asked.find(tag);
+  if (it == s.core.asked.end()) return;
+  const Asked asked = it->second;
+  s.core.asked.erase(it);
+  s.core.health.note(now, asked.peer.id, /*answered=*/false);
+  if (s.core.health.suspect(now)) {
+    ++s.core.counters.evictions_frozen_total;
+  } else {
+    const bool known = s.core.table.find(asked.peer.id) != nullptr;
+    if (const auto again = s.core.table.silent(asked.peer.id)) s.core.ping(*again, out);
+    if (known && s.core.table.find(asked.peer.id) == nullptr) {
+      s.upkeep.left(now, s.core, asked.peer.id);
+    }
+  }
+  if (Operation* operation = s.find(asked.op)) {
+    operation->on_timeout(now, s.core, asked, out);
+    if (operation->done()) s.retire(*operation);
+  }
+  s.settle(now, out);
+}
+
+void Dht::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
+  State& s = *state_;
+  s.begin();
+  if (finish_store(now, s.core, ticket, ok, out)) return;
+  const auto committed = finish_own(now, s.core, ticket, ok, out);
+  if (!committed) return;
+  if (Operation* operation = s.find(*committed)) {
+    operation->on_committed(now, s.core, ok, out);
+    if (operation->done()) s.retire(*operation);
+  }
+  s.settle(now, out);
+}
+
+void Dht::on_deadline(Now now, Output& out) {
+  State& s = *state_;
+  s.begin();
+  while (!s.deadlines.empty() && s.deadlines.begin()->first <= now.mono) {
+    Operation* operation = s.find(s.deadlines.begin()->second);
+    CHECK(operation != nullptr);
+    operation->end(now, s.core, OpError::kTimedOut, out);
+    s.retire(*operation);
+  }
+  if (!s.shut) s.upkeep.run(now, s.core, out);
+  s.settle(now, out);
+}
+
+std::optional<Instant> Dht::next_deadline() {
+  State& s = *state_;
+  std::optional<Instant> at;
+  if (!s.shut) at = s.upkeep.next_deadline(s.core);
+  if (!s.deadlines.empty() && (!at || s.deadlines.begin()->first < *at)) {
+    at = s.deadlines.begin()->first;
+  }
+  return at;
+}
+
+// ---- views
+
+Stats Dht::stats() const {
+  const Core& core = state_->core;
+  Stats out = core.counters;
+  out.contacts = core.table.size();
+  out.buckets = core.table.buckets();
+  out.values = core.store.size();
+  out.values_bytes = core.store.bytes();
+  out.own = core.own.size();
+  out.own_copies_min = core.own.copies_min();
+  return out;
+}
+
+void Dht::for_each_contact(const std::function<void(const TableEntry&)>& visit) const {
+  state_->core.table.for_each([&](const RoutingTable::Entry& entry, int bucket) {
+    TableEntry out{.contact = entry.contact, .bucket = bucket, .rtt = {},
+                   .last_seen = entry.last_seen};
+    if (entry.srtt != Duration{}) out.rtt = entry.srtt;
+    visit(out);
+  });
+}
+
+void Dht::for_each_own(const std::function<void(const OwnValue&)>& visit) const {
+  for (const auto& [key, own] : state_->core.own.all()) {
+    visit({.key = key, .seq = own.seq, .bytes = own.value_bytes(), .copies = own.copies,
+           .expires = own.expires, .next_republish = own.republish,
+           .withdrawn = own.withdrawn()});
+  }
+}
+
+std::uint64_t Dht::network_size_estimate() const {
+  const Core& core = state_->core;
+  const std::uint64_t known = core.table.size() + 1;
+  // A table that has not filled one bucket knows everybody there is.
+  if (known <= core.config.bucket_size) return known;
+  return std::max(known, core.size.nodes());
+}
+
+std::uint64_t Dht::digest() const {
+  const Core& core = state_->core;
+  Bytes all;
+  const auto add = [&all](ByteView bytes) { all.insert(all.end(), bytes.begin(), bytes.end()); };
+  const auto add_number = [&add](std::uint64_t number) {
+    ByteArray<8> raw;
+    store_le(raw.data(), number);
+    add(raw);
+  };
+  core.table.for_each([&](const RoutingTable::Entry& entry, int) {
+    add(entry.contact.id.bytes);
+    add(entry.contact.endpoint.ip);
+    add_number(entry.contact.endpoint.port);
+    add_number(entry.failures);
+  });
+  for (auto slot = core.store.next_after({}); slot; slot = core.store.next_after(slot)) {
+    add(slot->key.bytes);
+    add(slot->author.bytes);
+    const Held* held = core.store.find(*slot);
+    add(blob_hash(held->blob));
+    add_number(static_cast<std::uint64_t>(held->expires.time_since_epoch().count()));
+  }
+  for (const auto& [key, own] : core.own.all()) {
+    add(key.bytes);
+    add_number(own.seq);
+  }
+  add_number(core.asked.size());
+  add_number(state_->operations.size());
+  return load_le<std::uint64_t>(blake2b_256(all).data());
+}
+
+NodeId key_of_text(std::string_view text) {
+  return {blake2b_256(as_bytes("weft-key-1"), as_bytes(text))};
+}
+
+}  // namespace weft::dht

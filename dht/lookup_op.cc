@@ -1,0 +1,70 @@
+#include "dht/lookup_op.h"
+
+namespace weft::dht {
+
+std::vector<Step> steps_of(const Lookup& lookup) {
+  std::vector<Step> out;
+  for (const Lookup::Visit& v : lookup.visits()) {
+    out.push_back({.peer = v.peer, .named_by = v.named_by, .hop = v.hop, .rtt = v.rtt,
+                   .contacts = v.contacts});
+  }
+  return out;
+}
+
+LookupOp::LookupOp(std::optional<OpId> user, const Options& options)
+    : Operation(user), options_(options) {}
+
+void LookupOp::start(Now now, Core& core, Output& out) {
+  walk_.emplace(now, core, key(),
+                Walk::Options{.target = options_.target,
+                              .message = FindNode{.target = options_.target},
+                              .want = options_.want,
+                              .background = background()});
+  advance(core, out);
+}
+
+void LookupOp::on_nodes(Now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
+                        Output& out) {
+  walk_->on_nodes(asked, rtt, m);
+  advance(core, out);
+}
+
+void LookupOp::on_slow(Now, Core& core, const Asked& asked, Output& out) {
+  walk_->on_slow(asked);
+  advance(core, out);
+}
+
+void LookupOp::on_timeout(Now, Core& core, const Asked& asked, Output& out) {
+  walk_->on_timeout(asked);
+  advance(core, out);
+}
+
+void LookupOp::advance(Core& core, Output& out) {
+  walk_->pump(core, out);
+  if (!walk_->ended(core, out)) return;
+  const Lookup& lookup = walk_->lookup();
+  const std::vector<Target> nearest = lookup.closest(options_.want);
+  if (nearest.empty()) {
+    return fail(lookup.queries() == 0 ? OpError::kNoPeers : OpError::kTimedOut, out);
+  }
+  core.note_nearest(options_.target, nearest);
+  finish();
+  if (!user()) return;
+  LookupOk ok{.target = options_.target, .closest = {}, .hops = lookup.hops(),
+              .queries = lookup.queries(), .steps = {}};
+  for (const Target& to : nearest) {
+    const RoutingTable::Entry* known = core.table.find(to.id);
+    ok.closest.push_back({to.key, to.id, known ? known->contact.endpoint : to.endpoints[0]});
+  }
+  if (options_.trace) ok.steps = steps_of(lookup);
+  out.events.push_back(LookupDone{*user(), std::move(ok)});
+}
+
+void LookupOp::fail(OpError why, Output& out) {
+  finish();
+  if (user()) out.events.push_back(LookupDone{*user(), std::unexpected(OpFailure{.error = why})});
+}
+
+void LookupOp::end(Now, Core&, OpError why, Output& out) { fail(why, out); }
+
+}  // namespace weft::dht

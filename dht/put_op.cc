@@ -1,0 +1,202 @@
+#include "dht/put_op.h"
+
+namespace weft::dht {
+
+PutOp::PutOp(OpId user, const NodeId& key, Bytes value, const PutOptions& options)
+    : Operation(user), dht_key_(key), value_(std::move(value)), options_(options) {}
+
+void PutOp::start(Now now, Core& core, Output& out) {
+  replicas_ = options_.replicas != 0 ? options_.replicas : core.config.replicas;
+  replicas_ = std::min(replicas_, kCandidatesMax);
+  walk_.emplace(now, core, key(),
+                Walk::Options{.target = dht_key_,
+                              .message = Get{.key = dht_key_,
+                                             .author = core.self(),
+                                             .after = {},
+                                             .want_token = true,
+                                             .newer_than = core.own.number(dht_key_)},
+                              .want = replicas_,
+                              .background = false});
+  advance(now, core, out);
+}
+
+void PutOp::on_values(Now now, Core& core, const Asked& asked, Duration rtt, const Values& m,
+                      Output& out) {
+  if (asked.role == Role::kToken) {
+    if (spread_) spread_->on_values(asked, m);
+  } else if (!committing_ && !spread_) {
+    look_at(now, core, m);
+    if (asked.role == Role::kPage) {
+      std::erase(pages_open_, asked.peer.id);
+    } else {
+      walk_->on_values(asked, rtt, m);
+      if (m.more && m.values.empty()) ask_in_session(core, asked.peer, out);
+    }
+  }
+  advance(now, core, out);
+}
+
+// It holds a newer number than we remember, but there was no room to show it (the answer to early
+// data is short).
+void PutOp::ask_in_session(Core& core, const Contact& peer, Output& out) {
+  pages_open_.push_back(peer.id);
+  const Get get{.key = dht_key_, .author = core.self(), .after = {}, .want_token = false,
+                .newer_than = core.own.number(dht_key_)};
+  core.ask(key(), Role::kPage, target_of(peer), get, /*background=*/false, out);
+}
+
+// Takes note of a higher number, if it is really ours.
+void PutOp::look_at(Now now, Core& core, const Values& m) {
+  for (const HeldValue& held : m.values) {
+    const auto value = decode_value(held.blob);
+    if (!value || value->author != core.identity.public_key()) continue;
+    if (value->seq <= std::max(found_seq_, core.own.number(dht_key_))) continue;
+    if (!verify_value(core.provider, dht_key_, *value)) continue;
+    found_seq_ = value->seq;
+    found_expires_ =
+        now.mono + std::chrono::seconds(std::min(held.remaining_s, value->lifetime_s));
+  }
+}
+
+void PutOp::on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
+                     Output& out) {
+  walk_->on_nodes(asked, rtt, m);
+  advance(now, core, out);
+}
+
+void PutOp::on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) {
+  if (spread_) spread_->on_stored(asked, m);
+  advance(now, core, out);
+}
+
+void PutOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
+  if (asked.role == Role::kToken || asked.role == Role::kStore) {
+    if (spread_) spread_->on_slow(asked);
+  } else if (asked.role == Role::kPage) {
+    std::erase(pages_open_, asked.peer.id);  // set aside: not waited for
+  } else {
+    walk_->on_slow(asked);
+  }
+  advance(now, core, out);
+}
+
+void PutOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
+  if (asked.role == Role::kToken || asked.role == Role::kStore) {
+    if (spread_) spread_->on_timeout(asked);
+  } else if (asked.role == Role::kPage) {
+    std::erase(pages_open_, asked.peer.id);
+  } else {
+    walk_->on_timeout(asked);
+  }
+  advance(now, core, out);
+}
+
+void PutOp::advance(Now now, Core& core, Output& out) {
+  if (done() || committing_) return;
+  if (spread_) {
+    spread_->pump(now, core, out);
+    if (spread_->round().settled()) complete(now, core, out);
+    return;
+  }
+  walk_->pump(core, out);
+  if (pages_open_.empty() && walk_->ended(core, out)) commit(now, core, out);
+}
+
+std::uint32_t PutOp::lifetime(Now now, const Core& core) const {
+  std::uint32_t seconds = options_.ttl_s != 0 ? options_.ttl_s : core.config.default_ttl_s;
+  if (value_.empty()) {
+    // Whoever comes back with the withdrawn value must find the withdrawal still there.
+    if (const Own* own = core.own.find(dht_key_)) {
+      seconds = std::max({seconds, seconds_left(now, own->expires), own->lifetime_s});
+    }
+    seconds = std::max(seconds, seconds_left(now, found_expires_));
+  }
+  return std::clamp<std::uint32_t>(seconds, 1, kLifetimeMaxS);
+}
+
+void PutOp::commit(Now now, Core& core, Output& out) {
+  const Slot slot{dht_key_, core.self()};
+  std::uint64_t current = std::max(found_seq_, core.own.number(dht_key_));
+  if (const Held* held = core.store.find(slot)) current = std::max(current, held->seq);
+  if (options_.cas && *options_.cas != current) {
+    return fail({.error = OpError::kConflict, .current_seq = current, .replicas = 0}, out);
+  }
+  if (current >= kSeqMax) {
+    return fail({.error = OpError::kConflict, .current_seq = current, .replicas = 0}, out);
+  }
+  if (!core.own.has_room(dht_key_)) {
+    return fail({.error = OpError::kOverloaded, .current_seq = current, .replicas = 0}, out);
+  }
+  holders_ = walk_->holders();
+  core.note_nearest(dht_key_, walk_->lookup().closest(replicas_));
+
+  seq_ = current + 1;
+  const std::uint32_t lifetime_s = lifetime(now, core);
+  const Instant expires = now.mono + std::chrono::seconds(lifetime_s);
+  signed_ = {.slot = slot,
+             .blob = sign_value(core.identity, {.key = dht_key_, .seq = seq_,
+                                                .lifetime_s = lifetime_s, .value = value_}),
+             .seq = seq_,
+             .expires = expires};
+  const auto nearer = static_cast<std::size_t>(std::ranges::count_if(
+      holders_, [&](const Holder& h) { return closer(dht_key_, h.to.id, core.self()); }));
+  const bool hold = nearer < replicas_ && core.store.has_room(slot, signed_.blob.size());
+  // Without a lifetime of the user's choice the owner keeps the value alive until it is withdrawn.
+  Own own{.blob = signed_.blob, .seq = seq_, .lifetime_s = lifetime_s, .expires = expires,
+          .renew = options_.ttl_s == 0 && !value_.empty(), .copies = 0,
+          .republish = core.owner_republish(now, lifetime_s, /*complete=*/true)};
+  std::vector<Write> rows = {own_row(now, dht_key_, own)};
+  if (hold) rows.push_back(value_row(now, slot, signed_.blob, expires));
+  core.own.take(dht_key_, seq_);
+  const Ticket ticket = core.next_ticket();
+  core.own_commits[ticket] = {.op = key(), .key = dht_key_, .own = std::move(own), .hold = hold};
+  out.persist.push_back({ticket, std::move(rows)});
+  committing_ = true;
+}
+
+void PutOp::on_committed(Now now, Core& core, bool ok, Output& out) {
+  committing_ = false;
+  if (!ok) return fail({.error = OpError::kStore, .current_seq = 0, .replicas = 0}, out);
+  const Held* held = core.store.find(signed_.slot);
+  held_here_ = held != nullptr && held->seq == seq_;
+  // A slow holder may only have a slow disk. Two thirds of the copies are waited for; the rest
+  // counts if it comes in time.
+  spread_.emplace(key(), signed_, /*background=*/false,
+                  StoreRound({.wanted = replicas_,
+                              .needed = std::max((2 * replicas_ + 2) / 3, options_.quorum),
+                              .have = held_here_ ? std::size_t{1} : std::size_t{0}},
+                             holders_));
+  advance(now, core, out);
+}
+
+std::size_t PutOp::copies() const { return spread_ ? spread_->round().copies() : 0; }
+
+void PutOp::complete(Now now, Core& core, Output& out) {
+  const std::size_t possible = std::min(replicas_, holders_.size() + (held_here_ ? 1U : 0U));
+  if (const Own* own = core.own.find(dht_key_); own != nullptr && own->seq == seq_) {
+    core.own.published(dht_key_, copies(),
+                       core.owner_republish(now, own->lifetime_s, copies() >= possible));
+  }
+  if (copies() < std::max<std::size_t>(options_.quorum, 1)) {
+    const std::uint64_t stale = spread_->round().stale_seq();
+    OpFailure failure{.error = OpError::kQuorum, .current_seq = stale, .replicas = copies()};
+    if (copies() == 0) failure.error = stale != 0 ? OpError::kConflict : OpError::kTimedOut;
+    return fail(failure, out);
+  }
+  finish();
+  out.events.push_back(PutDone{*user(), PutOk{.key = dht_key_, .seq = seq_, .replicas = copies(),
+                                              .wanted = replicas_}});
+}
+
+void PutOp::fail(const OpFailure& failure, Output& out) {
+  finish();
+  out.events.push_back(PutDone{*user(), std::unexpected(failure)});
+}
+
+void PutOp::end(Now now, Core& core, OpError why, Output& out) {
+  // At the deadline what has been reached counts.
+  if (why == OpError::kTimedOut && spread_ && copies() > 0) return complete(now, core, out);
+  fail({.error = why, .current_seq = 0, .replicas = copies()}, out);
+}
+
+}  // namespace weft::dht

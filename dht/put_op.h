@@ -1,0 +1,58 @@
+// Storing an own value: find who is nearest and the highest number, sign, make it durable, store.
+//
+//   searching   one lookup with Get(own author, write token): the nearest responders, their tokens
+//               and the highest number that any of them holds
+//   committing  the own row (and, if we are among the nearest, the held value) goes to disk
+//   storing     Stores to the nearest, all at once; whoever fails is replaced by the next nearest
+//
+// A withdrawal is a put of the empty value; its lifetime covers that of what it withdraws.
+#pragma once
+
+#include "dht/operation.h"
+#include "dht/spread.h"
+#include "dht/walk.h"
+
+namespace weft::dht {
+
+class PutOp final : public Operation {
+ public:
+  PutOp(OpId user, const NodeId& key, Bytes value, const PutOptions& options);
+
+  void start(Now now, Core& core, Output& out) override;
+  void on_values(Now now, Core& core, const Asked& asked, Duration rtt, const Values& m,
+                 Output& out) override;
+  void on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
+                Output& out) override;
+  void on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) override;
+  void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
+  void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
+  void on_committed(Now now, Core& core, bool ok, Output& out) override;
+  void end(Now now, Core& core, OpError why, Output& out) override;
+
+ private:
+  void advance(Now now, Core& core, Output& out);
+  void ask_in_session(Core& core, const Contact& peer, Output& out);
+  void look_at(Now now, Core& core, const Values& m);
+  void commit(Now now, Core& core, Output& out);
+  std::uint32_t lifetime(Now now, const Core& core) const;
+  std::size_t copies() const;
+  void complete(Now now, Core& core, Output& out);
+  void fail(const OpFailure& failure, Output& out);
+
+  NodeId dht_key_;
+  Bytes value_;
+  PutOptions options_;
+  std::size_t replicas_ = 0;
+  std::optional<Walk> walk_;
+  std::uint64_t found_seq_ = 0;
+  std::vector<NodeId> pages_open_;  // asked again, because a newer number did not fit
+  Instant found_expires_;  // of the highest number found: a withdrawal must outlive it
+  std::uint64_t seq_ = 0;
+  bool committing_ = false;
+  bool held_here_ = false;
+  Spread::Value signed_;
+  std::vector<Holder> holders_;
+  std::optional<Spread> spread_;
+};
+
+}  // namespace weft::dht

@@ -1,0 +1,252 @@
+#include "dht/server.h"
+
+namespace weft::dht {
+namespace {
+
+// Own values are published again soon after a restart, but not all nodes' at once.
+constexpr Duration kRestartPublishFirst = 10s;
+constexpr Duration kRestartPublishLast = 10min;
+
+// Contacts near `target` that may be named to the asker, as far as they fit. Whoever was silent
+// when last asked is not handed on.
+void fill_contacts(const Core& core, const Asker& asker, const NodeId& target, std::size_t max,
+                   std::size_t room, InlineVec<Contact, kContactsPerReply>& contacts) {
+  if (max == 0) return;
+  core.table.visit_nearest(target, [&](const RoutingTable::Entry& entry) {
+    if (entry.failures > 0 || entry.contact.id == asker.contact.id) return true;
+    if (!may_be_named_to(entry.contact.endpoint, asker.contact.endpoint)) return true;
+    const std::size_t bytes = contact_bytes(entry.contact);
+    if (bytes > room) return false;
+    room -= bytes;
+    contacts.push(entry.contact);
+    return contacts.size() < max && !contacts.full();
+  });
+}
+
+void answer(Core& core, const ReplyTo& to, StoreStatus status, std::uint64_t seq, Output& out) {
+  if (status != StoreStatus::kStored) {
+    ++core.counters.stores_refused_total[static_cast<std::size_t>(status)];
+  }
+  out.replies.push_back({to, Stored{.status = status, .seq = seq}});
+}
+
+// The same value again: another holder's refresh spares us ours; the author's starts the lifetime
+// anew. Nobody else can lengthen it, or values would never die.
+void refresh_held(Now now, Core& core, const Asker& asker, const Slot& slot, const Store& m,
+                  const SignedValue& value, Output& out) {
+  core.store.set_republish(slot, core.holder_republish(now));
+  if (asker.contact.key != value.author) return;
+  const Held* held = core.store.find(slot);
+  const Instant expires = now.mono + std::chrono::seconds(m.remaining_s);
+  if (expires <= held->expires) return;
+  core.store.set_expiry(slot, expires);
+  core.write({value_row(now, slot, m.blob, expires)}, out);
+}
+
+// What is held or on its way to the disk under a slot, if it is not superseded by `seq`, `blob`.
+std::optional<std::uint64_t> superseded_by(const Core& core, const Slot& slot, std::uint64_t seq,
+                                           ByteView blob) {
+  if (const Held* held = core.store.find(slot)) {
+    if (supersedes(held->seq, held->blob, seq, blob)) return held->seq;
+  }
+  if (const auto it = core.newest_commit.find(slot); it != core.newest_commit.end()) {
+    const Held& coming = core.store_commits.at(it->second).held;
+    if (supersedes(coming.seq, coming.blob, seq, blob)) return coming.seq;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void serve_find_node(Now now, Core& core, const Asker& asker, const FindNode& m, Nodes& reply) {
+  reply.token.reset();
+  reply.contacts.clear();
+  if (asker.reply_max < kNodesHeadBytes) return;
+  std::size_t room = asker.reply_max - kNodesHeadBytes;
+  if (m.want_token && room >= kTokenBytes) {
+    reply.token = core.tokens.make(now, asker.contact, m.target);
+    room -= kTokenBytes;
+  }
+  fill_contacts(core, asker, m.target, m.contacts_max, room, reply.contacts);
+}
+
+void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& reply) {
+  reply.token.reset();
+  reply.more = false;
+  reply.values.clear();
+  reply.contacts.clear();
+  if (asker.reply_max < kValuesHeadBytes) {
+    reply.more = true;
+    return;
+  }
+  std::size_t room = asker.reply_max - kValuesHeadBytes;
+  // The token is small and a writer is lost without it; its room is kept before the values'.
+  if (m.want_token && room >= kTokenBytes) {
+    reply.token = core.tokens.make(now, asker.contact, m.key);
+    room -= kTokenBytes;
+  }
+  const auto offer = [&](const Held& held) {
+    const HeldValue value{seconds_left(now, held.expires), held.blob};
+    if (value.remaining_s == 0 || held.seq <= m.newer_than) return true;
+    if (value_bytes(value) > room || !reply.values.try_push(value)) {
+      reply.more = true;
+      return false;
+    }
+    room -= value_bytes(value);
+    return true;
+  };
+  if (m.author) {
+    const Held* held = core.store.find({m.key, *m.author});
+    if (held != nullptr) (void)offer(*held);
+  } else {
+    std::size_t scanned = 0;
+    core.store.visit_key(m.key, m.after, [&](const NodeId&, const Held& held) {
+      if (++scanned > kValuesScannedMax) reply.more = true;
+      return !reply.more && offer(held);
+    });
+  }
+  fill_contacts(core, asker, m.key, m.after ? 0 : kContactsPerReply, room, reply.contacts);
+}
+
+void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out) {
+  const ReplyTo to{asker.contact, asker.rpc};
+  if (!core.tokens.check(now, asker.contact, m.key, m.token)) {
+    return answer(core, to, StoreStatus::kBadToken, 0, out);
+  }
+  const auto value = decode_value(m.blob);
+  if (!value || m.remaining_s == 0 || m.remaining_s > value->lifetime_s) {
+    return answer(core, to, StoreStatus::kInvalid, 0, out);
+  }
+  const Slot slot{m.key, node_id_of(value->author)};
+  if (core.store.judge(slot, value->seq, m.blob) == Verdict::kSame) {
+    refresh_held(now, core, asker, slot, m, *value, out);
+    return answer(core, to, StoreStatus::kStored, value->seq, out);
+  }
+  const auto newer = superseded_by(core, slot, value->seq, m.blob);
+  if (newer && *newer > value->seq) {
+    return answer(core, to, StoreStatus::kStale, *newer, out);
+  }
+  if (!verify_value(core.provider, m.key, *value)) {
+    return answer(core, to, StoreStatus::kInvalid, 0, out);
+  }
+  const Held* held = core.store.find(slot);
+  if (newer || (held != nullptr && held->seq == value->seq)) {
+    // The author signed two values with one number: two processes with one key, or a lost disk.
+    ++core.counters.equal_number_conflicts_total;
+  }
+  if (newer) return answer(core, to, StoreStatus::kStale, *newer, out);
+  if (!core.store.has_room(slot, m.blob.size())) {
+    return answer(core, to, StoreStatus::kQuota, held == nullptr ? 0 : held->seq, out);
+  }
+  if (core.store_commits.size() >= kCommitsMax) {
+    return answer(core, to, StoreStatus::kFailed, 0, out);
+  }
+  const Instant expires = now.mono + std::chrono::seconds(m.remaining_s);
+  const Ticket ticket = core.next_ticket();
+  core.store_commits[ticket] = {
+      .reply = to, .slot = slot,
+      .held = {to_bytes(m.blob), value->seq, expires, core.holder_republish(now)}};
+  core.newest_commit[slot] = ticket;
+  out.persist.push_back({ticket, {value_row(now, slot, m.blob, expires)}});
+}
+
+bool finish_store(Now now, Core& core, Ticket ticket, bool ok, Output& out) {
+  const auto it = core.store_commits.find(ticket);
+  if (it == core.store_commits.end()) return false;
+  StoreCommit commit = std::move(it->second);
+  core.store_commits.erase(it);
+  if (const auto newest = core.newest_commit.find(commit.slot);
+      newest != core.newest_commit.end() && newest->second == ticket) {
+    core.newest_commit.erase(newest);
+  }
+  const std::uint64_t seq = commit.held.seq;
+  StoreStatus status = StoreStatus::kStored;
+  std::uint64_t told = seq;
+  if (!ok) {
+    status = StoreStatus::kFailed;
+    told = 0;
+  } else {
+    switch (core.store.judge(commit.slot, seq, commit.held.blob)) {
+      case Verdict::kSame: break;
+      case Verdict::kOlder:
+        status = StoreStatus::kStale;
+        told = core.store.find(commit.slot)->seq;
+        break;
+      case Verdict::kNewer:
+        if (core.hold(commit.slot, std::move(commit.held), out)) break;
+        // The room went to others meanwhile: the disk must say what memory says.
+        status = StoreStatus::kQuota;
+        told = 0;
+        if (const Held* held = core.store.find(commit.slot)) {
+          core.write({value_row(now, commit.slot, held->blob, held->expires)}, out);
+        } else {
+          core.write({value_erased(commit.slot)}, out);
+        }
+        break;
+    }
+  }
+  if (commit.reply) answer(core, *commit.reply, status, told, out);
+  return true;
+}
+
+std::optional<OpKey> finish_own(Now now, Core& core, Ticket ticket, bool ok, Output& out) {
+  const auto it = core.own_commits.find(ticket);
+  if (it == core.own_commits.end()) return std::nullopt;
+  OwnCommit commit = std::move(it->second);
+  core.own_commits.erase(it);
+  if (!ok) {
+    core.own.drop(commit.key);
+    return commit.op;
+  }
+  const Slot slot{commit.key, core.self()};
+  if (commit.hold && core.store.judge(slot, commit.own.seq, commit.own.blob) == Verdict::kNewer) {
+    const Held held{commit.own.blob, commit.own.seq, commit.own.expires,
+                    core.holder_republish(now)};
+    if (!core.hold(slot, held, out)) core.write({value_erased(slot)}, out);
+  }
+  core.own.commit(commit.key, std::move(commit.own));
+  return commit.op;
+}
+
+void restore_row(Now now, Core& core, ByteView key, ByteView value, Duration down) {
+  if (key.empty()) return;
+  if (key[0] == kContactsTable) {
+    core.restored = read_contacts_row(value);
+    std::erase_if(core.restored, [&](const Contact& c) { return c.id == core.self(); });
+    return;
+  }
+  const bool own = key[0] == kOwnTable;
+  const auto row = own ? read_own_row(key, value) : read_value_row(key, value);
+  if (!row) {
+    core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});
+    return;
+  }
+  // What has passed since the row was written: at least the time that the node was off. A wall
+  // clock that was set back cannot lengthen a life, one that was set forward may shorten it.
+  const Duration since = std::chrono::milliseconds(now.wall.value - row->wall_ms);
+  const Duration passed = std::max({down, since, Duration{}});
+  const Instant expires = now.mono + std::chrono::seconds(row->remaining_s) - passed;
+  if (own) {
+    if (!row->renew && expires + kOwnGrace <= now.mono) {
+      core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});
+      return;
+    }
+    const Duration last = std::min(kRestartPublishLast, core.config.republish_every);
+    const Instant at =
+        now.mono + core.rng.between(std::min(kRestartPublishFirst, last), last);
+    core.own.restore(row->key, {.blob = row->blob, .seq = row->value.seq,
+                                .lifetime_s = row->value.lifetime_s, .expires = expires,
+                                .renew = row->renew, .copies = 0, .republish = at});
+    return;
+  }
+  const Slot slot{row->key, row->author};
+  const Instant at = now.mono + core.rng.between(core.config.republish_every / 10,
+                                                 core.config.republish_every);
+  if (seconds_left(now, expires) == 0 ||
+      core.store.judge(slot, row->value.seq, row->blob) != Verdict::kNewer ||
+      !core.store.insert(slot, {row->blob, row->value.seq, expires, at})) {
+    core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});
+  }
+}
+
+}  // namespace weft::dht

@@ -1,0 +1,27 @@
+// The answering side: what a node does with the requests of others, and with the end of a commit.
+//
+// The two reads allocate nothing, learn nothing and cost constant work. A store is answered after
+// its commit; the checks run from cheap to dear: token, form, number, signature, quota.
+#pragma once
+
+#include "dht/core.h"
+
+namespace weft::dht {
+
+// Values looked at for one Get before it says that there is more.
+inline constexpr std::size_t kValuesScannedMax = 64;
+
+void serve_find_node(Now now, Core& core, const Asker& asker, const FindNode& m, Nodes& reply);
+void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& reply);
+void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out);
+
+// A commit of another's value has ended: holds it and answers. False: not such a ticket.
+bool finish_store(Now now, Core& core, Ticket ticket, bool ok, Output& out);
+// A commit of an own value has ended: it becomes current. Returns the operation that waits for it,
+// nullopt if the ticket is not of that kind.
+std::optional<OpKey> finish_own(Now now, Core& core, Ticket ticket, bool ok, Output& out);
+
+// A row of an earlier life.
+void restore_row(Now now, Core& core, ByteView key, ByteView value, Duration down);
+
+}  // namespace weft::dht

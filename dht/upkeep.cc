@@ -1,0 +1,273 @@
+#include "dht/upkeep.h"
+
+#include "dht/background_ops.h"
+#include "dht/lookup_op.h"
+
+namespace weft::dht {
+namespace {
+
+constexpr Ratio kJitter = {1, 5};
+
+void earlier(std::optional<Instant>& at, std::optional<Instant> other) {
+  if (other && (!at || *other < *at)) at = other;
+}
+
+}  // namespace
+
+Upkeep::Upkeep(Now now, Core& core)
+    : rng_(core.rng.fork("upkeep")),
+      next_self_lookup_(now.mono + rng_.jitter(core.config.refresh_every, kJitter)),
+      next_save_(now.mono + rng_.jitter(kSaveFirst, kJitter)),
+      next_probe_(now.mono + rng_.jitter(kProbeEvery, kJitter)) {}
+
+std::size_t Upkeep::running(Kind kind) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(running_, [kind](const auto& op) { return op.second == kind; }));
+}
+
+void Upkeep::start(Core& core, Kind kind, std::unique_ptr<Operation> operation) {
+  const OpKey key = core.spawn(std::move(operation));
+  if (key != OpKey{}) running_[key] = kind;
+}
+
+void Upkeep::on_done(const Core& core, OpKey key) {
+  const auto it = running_.find(key);
+  if (it == running_.end()) return;
+  const Kind kind = it->second;
+  running_.erase(it);
+  if (kind != Kind::kBootstrap) return;
+  // Kademlia 2.3, joining: "refreshes all k-buckets further away than its closest neighbor".
+  to_refresh_.clear();
+  for (std::size_t bucket = 0; bucket + 1 < core.table.depth(); ++bucket) {
+    if (core.table.bucket_population(bucket) < core.config.bucket_size) {
+      to_refresh_.push_back(bucket);
+    }
+  }
+}
+
+void Upkeep::bootstrap(Now now, Core& core) {
+  next_self_lookup_ = now.mono + rng_.jitter(core.config.refresh_every, kJitter);
+  if (running(Kind::kBootstrap) > 0) return;
+  start(core, Kind::kBootstrap,
+        std::make_unique<LookupOp>(
+            std::nullopt,
+            LookupOp::Options{.target = core.self(), .want = core.config.bucket_size}));
+}
+
+void Upkeep::changed(Now now, const Core& core, const Change& change) {
+  if (core.store.size() == 0) return;  // nothing to hand over
+  if (changes_.size() == kChangesMax) changes_.erase(changes_.begin());
+  changes_.push_back(change);
+  if (!next_sweep_) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
+}
+
+void Upkeep::joined(Now now, const Core& core, const NodeId& peer) {
+  changed(now, core, {.peer = peer, .joined = true});
+}
+
+void Upkeep::left(Now now, const Core& core, const NodeId& peer) {
+  changed(now, core, {.peer = peer, .joined = false});
+}
+
+void Upkeep::expire(Now now, Core& core, Output& out) {
+  std::vector<Write> gone = std::move(core.dead_rows);
+  core.dead_rows.clear();
+  for (const Slot& slot : core.store.take_expired(now, kExpiredPerCall)) {
+    gone.push_back(value_erased(slot));
+  }
+  core.write(std::move(gone), out);
+}
+
+void Upkeep::publish(Now now, Core& core, Output& out) {
+  publish_own(now, core, out);
+  for (std::size_t i = 0; i < kPublishesPerCall && running(Kind::kPublish) < kPublishesMax; ++i) {
+    const auto slot = core.store.due_republish(now);
+    if (!slot) return;
+    core.store.set_republish(*slot, core.holder_republish(now));
+    // The owner publishes its own values by its own schedule.
+    if (slot->author == core.self() && core.own.find(slot->key) != nullptr) continue;
+    start(core, Kind::kPublish, std::make_unique<PublishOp>(*slot, /*owner=*/false));
+  }
+}
+
+void Upkeep::publish_own(Now now, Core& core, Output& out) {
+  for (std::size_t i = 0; i < kPublishesPerCall && running(Kind::kPublish) < kPublishesMax; ++i) {
+    const auto key = core.own.due(now);
+    if (!key) return;
+    const Own* own = core.own.find(*key);
+    if (!own->renew && own->expires + kOwnGrace <= now.mono) {
+      core.own.erase(*key);
+      core.write({own_erased(*key)}, out);
+      continue;
+    }
+    const bool over = !own->renew && seconds_left(now, own->expires) == 0;
+    core.own.published(*key, over ? 0 : own->copies,
+                       over ? Instant::max()
+                            : core.owner_republish(now, own->lifetime_s, /*complete=*/true));
+    if (over) continue;
+    start(core, Kind::kPublish,
+          std::make_unique<PublishOp>(Slot{*key, core.self()}, /*owner=*/true));
+  }
+}
+
+void Upkeep::refresh(Now now, Core& core) {
+  if (core.table.size() == 0) return;
+  if (next_self_lookup_ <= now.mono) bootstrap(now, core);
+  while (running(Kind::kRefresh) < kRefreshesMax) {
+    std::optional<std::size_t> bucket;
+    if (!to_refresh_.empty()) {
+      bucket = to_refresh_.front();
+      to_refresh_.erase(to_refresh_.begin());
+    } else {
+      bucket = core.table.stale_bucket(now, core.config.refresh_every);
+    }
+    if (!bucket) return;
+    const NodeId target = core.table.random_id_in(*bucket, rng_);
+    core.table.note_lookup(now, target);
+    start(core, Kind::kRefresh,
+          std::make_unique<LookupOp>(
+              std::nullopt, LookupOp::Options{.target = target, .want = kRefreshWant}));
+  }
+}
+
+// A sweep looks once at every held value, a few at a time, with all changes since the last one.
+void Upkeep::sweep(Now now, Core& core) {
+  if (!next_sweep_ || *next_sweep_ > now.mono) return;
+  if (sweeping_.empty()) {
+    sweeping_.swap(changes_);
+    cursor_.reset();
+  }
+  next_sweep_ = now.mono + kSweepEvery;
+  for (std::size_t i = 0; i < kSweepValues && transfers_.size() < kTransfersMax; ++i) {
+    const auto slot = core.store.next_after(cursor_);
+    if (!slot) {
+      sweeping_.clear();
+      next_sweep_.reset();
+      if (!changes_.empty()) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
+      return;
+    }
+    look_at(core, *slot);
+    cursor_ = slot;
+  }
+}
+
+// Who of the nearest to this value is new, or has moved up because somebody left? Only the nearest
+// holders act, or r of them would all hand over the same value.
+void Upkeep::look_at(const Core& core, const Slot& slot) {
+  const std::size_t replicas = core.config.replicas;
+  std::vector<NodeId> nearest;  // without us
+  core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
+    nearest.push_back(entry.contact.id);
+    return nearest.size() < replicas;
+  });
+  const auto is_new = [this](const NodeId& id) {
+    return std::ranges::any_of(sweeping_,
+                               [&id](const Change& c) { return c.joined && c.peer == id; });
+  };
+  std::size_t rank = 0;       // ours among those who were here before
+  std::size_t rank_now = 0;   // ours among all
+  for (const NodeId& id : nearest) {
+    if (!closer(slot.key, id, core.self())) break;
+    ++rank_now;
+    if (!is_new(id)) ++rank;
+  }
+  if (rank >= kHandOverRanks) return;
+  // The replicas nearest, of which we are one.
+  if (rank_now < replicas && nearest.size() == replicas) nearest.pop_back();
+  std::size_t moved_up = 0;
+  if (nearest.size() + 1 >= replicas && !nearest.empty()) {
+    moved_up = static_cast<std::size_t>(std::ranges::count_if(sweeping_, [&](const Change& c) {
+      return !c.joined && core.table.find(c.peer) == nullptr &&
+             closer(slot.key, c.peer, nearest.back());
+    }));
+  }
+  for (std::size_t i = 0; i < nearest.size(); ++i) {
+    if (is_new(nearest[i]) || i + moved_up >= nearest.size()) {
+      transfers_.push_back({slot, nearest[i]});
+    }
+  }
+}
+
+void Upkeep::hand_over(Core& core) {
+  while (running(Kind::kHandOver) < kHandOversMax && !transfers_.empty()) {
+    const Transfer transfer = transfers_.front();
+    transfers_.pop_front();
+    const Held* held = core.store.find(transfer.slot);
+    const RoutingTable::Entry* peer = core.table.find(transfer.to);
+    if (held == nullptr || peer == nullptr) continue;
+    start(core, Kind::kHandOver,
+          std::make_unique<SpreadOp>(
+              SpreadOp::Why::kHandOver,
+              Spread::Value{.slot = transfer.slot, .blob = held->blob, .seq = held->seq,
+                            .expires = held->expires},
+              std::vector<Holder>{{.to = target_of(peer->contact), .token = {}}}));
+  }
+}
+
+// Those that have been known and well for longest: they are the likeliest to be there after a
+// restart (Saroiu et al. 2002, as cited by Kademlia).
+void Upkeep::save_contacts(Now now, Core& core, Output& out) {
+  if (next_save_ > now.mono) return;
+  next_save_ = now.mono + rng_.jitter(kSaveEvery, kJitter);
+  std::vector<RoutingTable::Entry> well;
+  core.table.for_each([&](const RoutingTable::Entry& entry, int) {
+    if (entry.failures == 0) well.push_back(entry);
+  });
+  if (well.empty()) return;
+  std::ranges::sort(well, [](const RoutingTable::Entry& a, const RoutingTable::Entry& b) {
+    return a.first_seen != b.first_seen ? a.first_seen < b.first_seen
+                                        : a.contact.id < b.contact.id;
+  });
+  std::vector<Contact> best;
+  for (const RoutingTable::Entry& entry : well) {
+    if (best.size() == kSavedContactsMax) break;
+    best.push_back(entry.contact);
+  }
+  core.write({contacts_row(best)}, out);
+}
+
+void Upkeep::probe(Now now, Core& core, Output& out) {
+  if (next_probe_ > now.mono) return;
+  next_probe_ = now.mono + rng_.jitter(kProbeEvery, kJitter);
+  std::vector<Contact> silent;
+  std::optional<RoutingTable::Entry> oldest;
+  core.table.for_each([&](const RoutingTable::Entry& entry, int) {
+    if (entry.failures > 0 && !entry.pinged) silent.push_back(entry.contact);
+    if (!entry.pinged && (!oldest || entry.last_seen < oldest->last_seen)) oldest = entry;
+  });
+  if (!silent.empty()) {
+    core.ping(silent[static_cast<std::size_t>(rng_.below(silent.size()))], out);
+  } else if (oldest && now.mono - oldest->last_seen >= kProbeUnheard) {
+    core.ping(oldest->contact, out);
+  }
+}
+
+void Upkeep::run(Now now, Core& core, Output& out) {
+  expire(now, core, out);
+  publish(now, core, out);
+  refresh(now, core);
+  sweep(now, core);
+  hand_over(core);
+  save_contacts(now, core, out);
+  probe(now, core, out);
+}
+
+std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
+  std::optional<Instant> at = std::min(next_save_, next_probe_);
+  earlier(at, core.store.next_expiry());
+  if (running(Kind::kPublish) < kPublishesMax) {
+    earlier(at, core.store.next_republish());
+    earlier(at, core.own.next_due());
+  }
+  if (core.table.size() > 0) {
+    earlier(at, next_self_lookup_);
+    if (running(Kind::kRefresh) < kRefreshesMax) {
+      earlier(at, core.table.next_stale(core.config.refresh_every));
+    }
+  }
+  // A sweep that waits for room in the queue goes on when a hand-over ends.
+  if (transfers_.size() < kTransfersMax) earlier(at, next_sweep_);
+  return at;
+}
+
+}  // namespace weft::dht

@@ -1,0 +1,88 @@
+// What happens by itself: refreshing buckets, publishing values again, handing values over.
+//
+// Everything here is spread out and bounded: at most kPublishesMax publications and kRefreshesMax
+// refreshes run at once, values are looked through kSweepValues at a time, and hand-overs wait in a
+// queue that pauses the sweep when it is full (opendht#869: a mass restart must settle).
+#pragma once
+
+#include <deque>
+
+#include "dht/operation.h"
+
+namespace weft::dht {
+
+inline constexpr std::size_t kPublishesMax = 2;
+inline constexpr std::size_t kPublishesPerCall = 16;  // due ones looked at in one call
+inline constexpr std::size_t kRefreshesMax = 2;
+inline constexpr std::size_t kHandOversMax = 4;
+// Peers that came or went since the last sweep; the oldest is forgotten first.
+inline constexpr std::size_t kChangesMax = 64;
+inline constexpr std::size_t kSweepValues = 64;
+inline constexpr Duration kSweepDelay = 15s;    // changes are collected for so long: no storm after a mass failure
+inline constexpr Duration kSweepEvery = 250ms;  // one piece of a sweep
+inline constexpr std::size_t kTransfersMax = 256;
+// How many of the nearest holders hand a value over to a newcomer.
+inline constexpr std::size_t kHandOverRanks = 2;
+inline constexpr std::size_t kExpiredPerCall = 256;
+inline constexpr Duration kSaveFirst = 1min;   // contacts are saved so long after the start...
+inline constexpr Duration kSaveEvery = 10min;  // ...and then this often
+// This often one contact is asked whether it lives: one that was silent when last asked, or else
+// the one that was not heard for longest, if that is kProbeUnheard or more.
+inline constexpr Duration kProbeEvery = 10s;
+inline constexpr Duration kProbeUnheard = 10min;
+// A refresh of a bucket far away needs few responders.
+inline constexpr std::size_t kRefreshWant = 8;
+
+class Upkeep {
+ public:
+  Upkeep(Now now, Core& core);
+
+  // A contact entered the table, or a peer is gone for good.
+  void joined(Now now, const Core& core, const NodeId& peer);
+  void left(Now now, const Core& core, const NodeId& peer);
+  // Looks up the own id, then refreshes every bucket wider than the nearest neighbour's.
+  void bootstrap(Now now, Core& core);
+  // An operation ended; of no interest unless upkeep started it.
+  void on_done(const Core& core, OpKey key);
+
+  // Does what is due; operations that it starts are spawned.
+  void run(Now now, Core& core, Output& out);
+  std::optional<Instant> next_deadline(const Core& core) const;
+
+ private:
+  struct Change {
+    NodeId peer;
+    bool joined = false;
+  };
+  struct Transfer {
+    Slot slot;
+    NodeId to;
+  };
+  enum class Kind : std::uint8_t { kRefresh, kBootstrap, kPublish, kHandOver };
+  void start(Core& core, Kind kind, std::unique_ptr<Operation> operation);
+  std::size_t running(Kind kind) const;
+  void changed(Now now, const Core& core, const Change& change);
+  void expire(Now now, Core& core, Output& out);
+  void publish(Now now, Core& core, Output& out);
+  void publish_own(Now now, Core& core, Output& out);
+  void refresh(Now now, Core& core);
+  void sweep(Now now, Core& core);
+  void look_at(const Core& core, const Slot& slot);
+  void hand_over(Core& core);
+  void save_contacts(Now now, Core& core, Output& out);
+  void probe(Now now, Core& core, Output& out);
+
+  Rng rng_;
+  std::map<OpKey, Kind> running_;
+  std::vector<Change> changes_;   // waiting for the next sweep
+  std::vector<Change> sweeping_;  // of the sweep under way
+  std::optional<Slot> cursor_;    // the last slot looked at
+  std::optional<Instant> next_sweep_;
+  std::deque<Transfer> transfers_;
+  std::vector<std::size_t> to_refresh_;  // buckets, after a join
+  Instant next_self_lookup_;
+  Instant next_save_;
+  Instant next_probe_;
+};
+
+}  // namespace weft::dht

@@ -1,0 +1,278 @@
+#include "dht/lookup.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/dht/mesh.h"
+
+namespace weft::dht {
+namespace {
+
+// A frozen network: who knows whom, and who is dead, slow to begin with, or a liar.
+struct Graph {
+  std::vector<Contact> people;
+  std::map<NodeId, std::vector<Contact>> knows;
+  std::set<NodeId> dead;
+  std::set<NodeId> late;  // called slow first, then answers
+
+  Graph(Rng& rng, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      PublicKey key;
+      for (std::size_t b = 0; b < 32; b += 8) store_le(key.bytes.data() + b, rng.next());
+      people.push_back(make_contact(
+          key, Endpoint::v4(10, static_cast<std::uint8_t>(i >> 16),
+                            static_cast<std::uint8_t>(i >> 8),
+                            static_cast<std::uint8_t>(i), 9338)));
+    }
+    // Each knows up to 20 others per bucket, as a filled routing table would.
+    for (const Contact& who : people) {
+      std::map<int, std::vector<Contact>> buckets;
+      for (const Contact& other : people) {
+        if (other.id != who.id) buckets[common_prefix_bits(who.id, other.id)].push_back(other);
+      }
+      for (auto& [depth, contacts] : buckets) {
+        rng.shuffle(std::span<Contact>(contacts));
+        contacts.resize(std::min<std::size_t>(contacts.size(), 20));
+        auto& all = knows[who.id];
+        all.insert(all.end(), contacts.begin(), contacts.end());
+      }
+    }
+  }
+  std::vector<Contact> answer(const NodeId& who, const NodeId& target) const {
+    std::vector<Contact> out = knows.at(who);
+    std::ranges::sort(out, [&](const Contact& a, const Contact& b) {
+      return closer(target, a.id, b.id);
+    });
+    out.resize(std::min<std::size_t>(out.size(), 20));
+    return out;
+  }
+  std::vector<NodeId> living_nearest(const NodeId& self, const NodeId& target,
+                                     std::size_t count) const {
+    std::vector<NodeId> out;
+    for (const Contact& c : people) {
+      if (c.id != self && !dead.contains(c.id)) out.push_back(c.id);
+    }
+    std::ranges::sort(out, [&](const NodeId& a, const NodeId& b) { return closer(target, a, b); });
+    out.resize(std::min(out.size(), count));
+    return out;
+  }
+};
+
+struct Outcome {
+  std::vector<NodeId> closest;
+  std::size_t queries = 0;
+  std::size_t widest = 0;
+  bool ended = false;
+};
+
+// Drives a lookup over the graph; answers come back in random order.
+Outcome drive(Rng& rng, const Graph& graph, const Contact& from, const NodeId& target,
+              std::size_t want) {
+  Lookup lookup({.self = from.id, .target = target, .want = want, .parallelism = 3,
+                 .parallelism_max = 8});
+  auto seeds = graph.answer(from.id, target);
+  for (const Contact& seed : seeds) lookup.seed(seed);
+  std::set<NodeId> asked;
+  std::vector<NodeId> open;
+  std::set<NodeId> told_slow;
+  Outcome out;
+  for (int steps = 0; steps < 10000 && !lookup.finished(); ++steps) {
+    while (const auto to = lookup.next()) {
+      EXPECT_TRUE(asked.insert(to->id).second) << "asked twice";
+      EXPECT_NE(to->id, from.id);
+      open.push_back(to->id);
+    }
+    out.widest = std::max(out.widest, open.size() - told_slow.size());
+    if (lookup.finished()) break;
+    if (open.empty()) return out;  // stuck
+    const std::size_t pick = rng.below(open.size());
+    const NodeId who = open[pick];
+    const bool troubled = graph.dead.contains(who) || graph.late.contains(who);
+    if (troubled && told_slow.insert(who).second) {
+      lookup.on_slow(who);
+      continue;
+    }
+    open.erase(open.begin() + static_cast<std::ptrdiff_t>(pick));
+    told_slow.erase(who);
+    if (graph.dead.contains(who)) {
+      lookup.on_timeout(who);
+    } else {
+      lookup.on_reply(who, 1ms, graph.answer(who, target));
+    }
+  }
+  out.ended = lookup.finished();
+  out.queries = lookup.queries();
+  for (const Target& to : lookup.closest(want)) out.closest.push_back(to.id);
+  EXPECT_EQ(lookup.queries(), asked.size());
+  for (const NodeId& id : out.closest) EXPECT_FALSE(graph.dead.contains(id));
+  return out;
+}
+
+TEST(Lookup, FindsTheTrueNearestInAHealthyNetwork) {
+  Rng rng(test_seed(41));
+  const Graph graph(rng, 600);
+  for (int round = 0; round < 100; ++round) {
+    const Contact& from = graph.people[rng.below(graph.people.size())];
+    const NodeId target = id_of("target" + std::to_string(rng.next()));
+    const Outcome out = drive(rng, graph, from, target, 12);
+    ASSERT_TRUE(out.ended);
+    EXPECT_EQ(out.closest, graph.living_nearest(from.id, target, 12));
+    EXPECT_LE(out.queries, 30U);
+    EXPECT_LE(out.widest, 8U);
+  }
+}
+
+TEST(Lookup, FindsTheNearestOfTheLivingWhenAThirdIsDead) {
+  Rng rng(test_seed(42));
+  Graph graph(rng, 600);
+  for (const Contact& c : graph.people) {
+    if (rng.chance({1, 3})) graph.dead.insert(c.id);
+  }
+  std::size_t found = 0, wanted = 0;
+  for (int round = 0; round < 100; ++round) {
+    const Contact& from = graph.people[rng.below(graph.people.size())];
+    const NodeId target = id_of("target" + std::to_string(rng.next()));
+    const Outcome out = drive(rng, graph, from, target, 12);
+    ASSERT_TRUE(out.ended);
+    const auto truth = graph.living_nearest(from.id, target, 12);
+    EXPECT_GE(out.closest.size(), 8U) << "all named candidates together may hold fewer living";
+    for (const NodeId& id : truth) {
+      ++wanted;
+      if (std::ranges::find(out.closest, id) != out.closest.end()) ++found;
+    }
+  }
+  // Tables full of the dead name fewer of the living; nearly all are found all the same.
+  EXPECT_GE(found * 100, wanted * 97) << found << " of " << wanted;
+}
+
+TEST(Lookup, LateAnswersCount) {
+  Rng rng(test_seed(43));
+  Graph graph(rng, 30);  // fewer than anybody could leave out
+  for (const Contact& c : graph.people) graph.late.insert(c.id);
+  for (int round = 0; round < 50; ++round) {
+    const Contact& from = graph.people[rng.below(graph.people.size())];
+    const Outcome out = drive(rng, graph, from, id_of(std::to_string(round)), 5);
+    ASSERT_TRUE(out.ended);
+    EXPECT_GE(out.closest.size(), 1U);
+  }
+}
+
+std::vector<Contact> line_of(Rng& rng, std::size_t count, const NodeId& target) {
+  Graph graph(rng, count);
+  std::ranges::sort(graph.people, [&](const Contact& a, const Contact& b) {
+    return closer(target, a.id, b.id);
+  });
+  return graph.people;
+}
+
+TEST(Lookup, ASilentPeerNeverBlocksTheEnd) {
+  Rng rng(44);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 4, target);
+  Lookup lookup({.self = {}, .target = target, .want = 4, .parallelism = 4, .parallelism_max = 8});
+  for (const Contact& c : people) lookup.seed(c);
+  while (lookup.next()) {
+  }
+  for (std::size_t i = 1; i < 4; ++i) lookup.on_reply(people[i].id, 1ms, {});
+  EXPECT_FALSE(lookup.finished()) << "the nearest may still answer in time";
+  lookup.on_slow(people[0].id);
+  EXPECT_TRUE(lookup.finished());
+  EXPECT_EQ(lookup.closest(4).size(), 3U);
+  lookup.on_reply(people[0].id, 50ms, {});
+  EXPECT_EQ(lookup.closest(4).size(), 4U) << "late, but the lookup was still there";
+}
+
+TEST(Lookup, WaitsForTheSlowWhileTheyAreAllThereIs) {
+  Rng rng(45);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 1, target);
+  Lookup lookup({.self = {}, .target = target, .want = 4, .parallelism = 3, .parallelism_max = 8});
+  lookup.seed(people[0]);
+  ASSERT_TRUE(lookup.next().has_value());
+  lookup.on_slow(people[0].id);
+  EXPECT_FALSE(lookup.finished());
+  lookup.on_timeout(people[0].id);
+  EXPECT_TRUE(lookup.finished());
+  EXPECT_TRUE(lookup.closest(4).empty());
+}
+
+TEST(Lookup, EachSlowRequestOpensOneSlotAndWidens) {
+  Rng rng(46);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 60, target);
+  Lookup lookup({.self = {}, .target = target, .want = 20, .parallelism = 3,
+                 .parallelism_max = 5});
+  for (const Contact& c : people) lookup.seed(c);
+  std::size_t asked = 0;
+  const auto pump = [&] {
+    while (lookup.next()) ++asked;
+  };
+  pump();
+  EXPECT_EQ(asked, 3U);
+  lookup.on_slow(people[0].id);
+  pump();
+  EXPECT_EQ(asked, 5U) << "its own slot, and one more";
+  for (std::size_t i = 1; i < 5; ++i) lookup.on_slow(people[i].id);
+  pump();
+  EXPECT_EQ(asked, 10U) << "never more than five that are not slow";
+}
+
+TEST(Lookup, ContactsThatTheReplierCouldNotReachAreNotTakenUp) {
+  Rng rng(47);
+  const NodeId target = id_of("t");
+  auto people = line_of(rng, 3, target);
+  people[0].endpoint = Endpoint::v4(127, 0, 0, 1, 22);
+  people[1].endpoint = Endpoint::v4(192, 168, 0, 1, 22);
+  people[2].endpoint = Endpoint::v4(9, 9, 9, 9, 9338);
+  Lookup lookup({.self = {}, .target = target, .want = 4, .parallelism = 3, .parallelism_max = 8});
+  lookup.seed(people[2]);
+  ASSERT_TRUE(lookup.next().has_value());
+  lookup.on_reply(people[2].id, 1ms, std::span<const Contact>(people.data(), 2));
+  EXPECT_FALSE(lookup.next().has_value());
+  EXPECT_TRUE(lookup.finished());
+}
+
+TEST(Lookup, RemembersTheNearestWhenFlooded) {
+  Rng rng(test_seed(48));
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 500, target);
+  Lookup lookup({.self = {}, .target = target, .want = 20, .parallelism = 3,
+                 .parallelism_max = 8});
+  for (std::size_t i = people.size(); i-- > 0;) lookup.seed(people[i]);
+  std::vector<NodeId> order;
+  while (!lookup.finished()) {
+    const auto to = lookup.next();
+    ASSERT_TRUE(to.has_value());
+    order.push_back(to->id);
+    lookup.on_reply(to->id, 1ms, {});
+  }
+  ASSERT_EQ(order.size(), 20U);
+  for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(order[i], people[i].id);
+}
+
+TEST(Lookup, TellsWhoNamedWhomAndHowFarItWent) {
+  Rng rng(49);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 3, target);
+  Lookup lookup({.self = {}, .target = target, .want = 3, .parallelism = 3, .parallelism_max = 8});
+  lookup.seed(people[2]);
+  ASSERT_EQ(lookup.next()->id, people[2].id);
+  lookup.on_reply(people[2].id, 4ms, std::span<const Contact>(&people[1], 1));
+  ASSERT_EQ(lookup.next()->id, people[1].id);
+  lookup.on_reply(people[1].id, 5ms, std::span<const Contact>(&people[0], 1));
+  ASSERT_EQ(lookup.next()->id, people[0].id);
+  lookup.on_timeout(people[0].id);
+  EXPECT_TRUE(lookup.finished());
+  const auto visits = lookup.visits();
+  ASSERT_EQ(visits.size(), 3U);
+  EXPECT_EQ(visits[0].named_by, NodeId{});
+  EXPECT_EQ(visits[1].named_by, people[2].id);
+  EXPECT_EQ(visits[2].named_by, people[1].id);
+  EXPECT_EQ(visits[2].hop, 3U);
+  EXPECT_FALSE(visits[2].rtt.has_value());
+  EXPECT_EQ(lookup.hops(), 2U) << "of those who answered";
+}
+
+}  // namespace
+}  // namespace weft::dht

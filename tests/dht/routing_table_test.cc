@@ -1,0 +1,320 @@
+#include "dht/routing_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/dht/mesh.h"
+
+namespace weft::dht {
+namespace {
+
+Now at(Duration time) { return {Instant(time), {}}; }
+
+Contact contact(Rng& rng, const Endpoint& endpoint) {
+  PublicKey key;
+  for (std::size_t i = 0; i < 32; i += 8) store_le(key.bytes.data() + i, rng.next());
+  return make_contact(key, endpoint);
+}
+// Any address of its own: 10.x.y.z.
+Contact contact(Rng& rng) {
+  const std::uint64_t n = rng.next();
+  return contact(rng, Endpoint::v4(10, static_cast<std::uint8_t>(n),
+                                   static_cast<std::uint8_t>(n >> 8),
+                                   static_cast<std::uint8_t>(n >> 16), 9338));
+}
+NodeId random_id(Rng& rng) { return contact(rng).id; }
+
+std::vector<NodeId> nearest(const RoutingTable& table, const NodeId& target, std::size_t max) {
+  std::vector<NodeId> out;
+  table.visit_nearest(target, [&](const RoutingTable::Entry& entry) {
+    if (out.size() == max) return false;
+    out.push_back(entry.contact.id);
+    return true;
+  });
+  return out;
+}
+
+TEST(RoutingTable, VisitsTheNearestFirstWhateverTheTarget) {
+  Rng rng(test_seed(31));
+  const NodeId self = random_id(rng);
+  RoutingTable table(self, {.bucket_size = 20, .replacements = 8, .prefix_per_bucket = 0,
+                            .prefix_per_table = 0});
+  for (int i = 0; i < 500; ++i) table.heard(at(0s), contact(rng), {});
+  std::vector<NodeId> all;
+  table.for_each([&](const RoutingTable::Entry& entry, int bucket) {
+    all.push_back(entry.contact.id);
+    EXPECT_EQ(bucket, common_prefix_bits(self, entry.contact.id));
+  });
+  EXPECT_EQ(all.size(), table.size());
+  for (int round = 0; round < 200; ++round) {
+    const NodeId target = round == 0 ? self : round % 3 == 0 ? all[rng.below(all.size())]
+                                                             : random_id(rng);
+    std::ranges::sort(all, [&](const NodeId& a, const NodeId& b) { return closer(target, a, b); });
+    const std::size_t count = 1 + rng.below(all.size());
+    const auto found = nearest(table, target, count);
+    EXPECT_TRUE(std::equal(found.begin(), found.end(), all.begin(),
+                           all.begin() + static_cast<std::ptrdiff_t>(count)));
+  }
+}
+
+// The same rules, written down naively: one list of live contacts and one of spares per bucket.
+struct Naive {
+  struct Item {
+    Contact contact;
+    Instant seen;
+    Duration rtt{};
+    int failures = 0;
+  };
+  NodeId self;
+  RoutingTable::Config config;
+  std::map<int, std::vector<Item>> live, spare;
+
+  static std::vector<Item>::iterator in(std::vector<Item>& items, const NodeId& id) {
+    return std::ranges::find_if(items, [&](const Item& i) { return i.contact.id == id; });
+  }
+  bool fits(int bucket, const Endpoint& e) {
+    std::size_t here = 0, all = 0;
+    for (const auto& [b, items] : live) {
+      for (const Item& i : items) {
+        if (prefix(i.contact.endpoint) != prefix(e)) continue;
+        ++all;
+        if (b == bucket) ++here;
+      }
+    }
+    return (config.prefix_per_bucket == 0 || here < config.prefix_per_bucket) &&
+           (config.prefix_per_table == 0 || all < config.prefix_per_table);
+  }
+  void promote(int b) {
+    auto& s = spare[b];
+    auto best = s.end();
+    for (auto i = s.begin(); i != s.end(); ++i) {
+      if (!fits(b, i->contact.endpoint)) continue;
+      const auto rank = [](const Item& x) { return x.rtt == 0us ? Duration::max() : x.rtt; };
+      if (best == s.end() || rank(*i) <= rank(*best)) best = i;
+    }
+    if (best == s.end()) return;
+    live[b].push_back(*best);
+    s.erase(best);
+  }
+  void to_spare(int b, const Item& item) {
+    auto& s = spare[b];
+    if (config.prefix_per_bucket != 0) {
+      std::size_t same = 0;
+      for (const Item& i : s) {
+        if (prefix(i.contact.endpoint) == prefix(item.contact.endpoint)) ++same;
+      }
+      if (same >= config.prefix_per_bucket) return;
+    }
+    if (s.size() == config.replacements) s.erase(s.begin());
+    s.push_back(item);
+  }
+  void heard(Instant now, const Contact& c, std::optional<Duration> rtt) {
+    if (c.id == self) return;
+    const int b = common_prefix_bits(self, c.id);
+    Item item{.contact = c, .seen = now};
+    bool was_live = false;
+    if (auto i = in(live[b], c.id); i != live[b].end()) {
+      item = *i;
+      was_live = true;
+      live[b].erase(i);
+    } else if (auto s = in(spare[b], c.id); s != spare[b].end()) {
+      item = *s;
+      spare[b].erase(s);
+    }
+    const bool moved = item.contact.endpoint != c.endpoint;
+    item.contact = c;
+    item.seen = now;
+    item.failures = 0;
+    if (rtt) item.rtt = item.rtt == 0us ? *rtt : item.rtt + (*rtt - item.rtt) / 8;
+    if (was_live && !moved) return live[b].push_back(item);
+    if (!fits(b, c.endpoint)) {
+      if (was_live) promote(b);
+      return to_spare(b, item);
+    }
+    if (live[b].size() < config.bucket_size) return live[b].push_back(item);
+    // The longest silent of those that failed often enough gives way.
+    auto out = live[b].end();
+    for (auto i = live[b].begin(); i != live[b].end(); ++i) {
+      if (i->failures < kFailuresToReplace) continue;
+      if (out == live[b].end() || i->seen < out->seen) out = i;
+    }
+    if (out == live[b].end()) return to_spare(b, item);
+    live[b].erase(out);
+    live[b].push_back(item);
+  }
+  void silent(const NodeId& id) {
+    const int b = common_prefix_bits(self, id);
+    if (auto s = in(spare[b], id); s != spare[b].end()) {
+      spare[b].erase(s);
+      return;
+    }
+    auto i = in(live[b], id);
+    if (i == live[b].end()) return;
+    if (++i->failures < kFailuresToReplace) return;
+    const Item old = *i;
+    live[b].erase(i);
+    const std::size_t before = live[b].size();
+    const bool stays = old.failures < kFailuresToDrop || ids().size() < kContactsKept;
+    promote(b);
+    if (live[b].size() == before && stays) live[b].push_back(old);
+  }
+  void remove(const NodeId& id) {
+    const int b = common_prefix_bits(self, id);
+    if (auto s = in(spare[b], id); s != spare[b].end()) spare[b].erase(s);
+    if (auto i = in(live[b], id); i != live[b].end()) {
+      live[b].erase(i);
+      promote(b);
+    }
+  }
+  std::vector<NodeId> ids() const {
+    std::vector<NodeId> out;
+    for (const auto& [b, items] : live) {
+      for (const Item& i : items) out.push_back(i.contact.id);
+    }
+    std::ranges::sort(out);
+    return out;
+  }
+};
+
+void compare_with_model(std::uint64_t seed, const RoutingTable::Config& config, bool narrow) {
+  Rng rng(seed);
+  const NodeId self = random_id(rng);
+  RoutingTable table(self, config);
+  Naive naive{.self = self, .config = config, .live = {}, .spare = {}};
+  std::vector<Contact> people;
+  const auto anywhere = [&] {
+    const auto third = static_cast<std::uint8_t>(rng.below(narrow ? 12 : 250));
+    return Endpoint::v4(10, 0, third, static_cast<std::uint8_t>(1 + rng.below(250)), 9338);
+  };
+  for (int i = 0; i < 120; ++i) people.push_back(contact(rng, anywhere()));
+  for (int step = 0; step < 20000; ++step) {
+    // Distinct instants, so that "longest silent" is never a tie.
+    const Now now = at(std::chrono::milliseconds(step));
+    Contact& who = people[rng.below(people.size())];
+    switch (rng.below(10)) {
+      case 0:
+        who.endpoint = anywhere();
+        [[fallthrough]];
+      case 1: case 2: case 3: case 4: case 5: {
+        std::optional<Duration> rtt;
+        if (rng.chance({1, 2})) rtt = Duration(1 + rng.below(100000));
+        table.heard(now, who, rtt);
+        naive.heard(now.mono, who, rtt);
+        break;
+      }
+      case 6: case 7: case 8:
+        table.silent(who.id);
+        naive.silent(who.id);
+        break;
+      default:
+        table.remove(who.id);
+        naive.remove(who.id);
+        break;
+    }
+    std::vector<NodeId> ids;
+    std::map<std::uint64_t, std::size_t> prefixes;
+    std::map<int, std::size_t> sizes;
+    Instant last;
+    int last_bucket = -1;
+    table.for_each([&](const RoutingTable::Entry& entry, int bucket) {
+      ids.push_back(entry.contact.id);
+      ++prefixes[prefix(entry.contact.endpoint)];
+      EXPECT_LE(++sizes[bucket], config.bucket_size);
+      if (bucket == last_bucket) {
+        EXPECT_LE(last, entry.last_seen);
+      }
+      last = entry.last_seen;
+      last_bucket = bucket;
+    });
+    std::ranges::sort(ids);
+    ASSERT_EQ(ids, naive.ids()) << "step " << step;
+    ASSERT_EQ(ids.size(), table.size());
+    if (config.prefix_per_table == 0) continue;
+    for (const auto& [p, count] : prefixes) ASSERT_LE(count, config.prefix_per_table);
+  }
+}
+
+TEST(RoutingTable, DoesWhatTheNaiveModelDoes) {
+  const std::uint64_t seed = test_seed(32);
+  compare_with_model(seed, {.bucket_size = 4, .replacements = 3, .prefix_per_bucket = 0,
+                            .prefix_per_table = 0}, /*narrow=*/false);
+  compare_with_model(seed + 1, {.bucket_size = 4, .replacements = 3, .prefix_per_bucket = 2,
+                                .prefix_per_table = 5}, /*narrow=*/true);
+}
+
+TEST(RoutingTable, AsksTheLongestSilentBeforeItMakesRoom) {
+  Rng rng(1);
+  NodeId self;  // all zero: half of all ids share no bit with it
+  RoutingTable table(self, {.bucket_size = 2, .replacements = 2, .prefix_per_bucket = 0,
+                            .prefix_per_table = 0});
+  const auto far = [&] {
+    for (;;) {
+      const Contact c = contact(rng);
+      if (common_prefix_bits(self, c.id) == 0) return c;
+    }
+  };
+  const Contact a = far(), b = far(), c = far(), d = far();
+  EXPECT_TRUE(table.heard(at(0s), a, {}).added);
+  EXPECT_TRUE(table.heard(at(1s), b, {}).added);
+  EXPECT_FALSE(table.heard(at(2s), c, {}).ping.has_value()) << "heard a moment ago";
+  const auto heard = table.heard(at(5min), d, {});
+  EXPECT_FALSE(heard.added);
+  ASSERT_TRUE(heard.ping.has_value());
+  EXPECT_EQ(heard.ping->id, a.id);
+  EXPECT_FALSE(table.heard(at(5min), c, {}).ping.has_value()) << "one question at a time";
+  // It is silent twice: the newest spare takes its place.
+  EXPECT_TRUE(table.silent(a.id).has_value()) << "asked once more";
+  EXPECT_NE(table.find(a.id), nullptr);
+  table.silent(a.id);
+  EXPECT_EQ(table.find(a.id), nullptr);
+  EXPECT_NE(table.find(c.id), nullptr);
+}
+
+TEST(RoutingTable, NeverLosesTheLastContacts) {
+  Rng rng(3);
+  RoutingTable table(contact(rng).id, {.prefix_per_bucket = 0, .prefix_per_table = 0});
+  std::vector<Contact> people;
+  for (int i = 0; i < 10; ++i) {
+    people.push_back(contact(rng));
+    table.heard(at(0s), people.back(), {});
+  }
+  for (int round = 0; round < 300; ++round) {
+    for (const Contact& who : people) table.silent(who.id);
+  }
+  EXPECT_EQ(table.size(), kContactsKept);
+}
+
+TEST(RoutingTable, NobodyEntersAtAnUnusableAddressAndNeitherDoWe) {
+  Rng rng(2);
+  const Contact self = contact(rng);
+  RoutingTable table(self.id, {});
+  EXPECT_FALSE(table.heard(at(0s), self, {}).added);
+  EXPECT_FALSE(table.heard(at(0s), contact(rng, Endpoint::v4(0, 0, 0, 0, 1)), {}).added);
+  EXPECT_FALSE(table.heard(at(0s), contact(rng, Endpoint::v4(10, 0, 0, 1, 0)), {}).added);
+  EXPECT_FALSE(table.heard(at(0s), contact(rng, Endpoint::v4(169, 254, 0, 1, 9)), {}).added);
+  EXPECT_FALSE(table.heard(at(0s), contact(rng, Endpoint::v4(224, 0, 0, 1, 9)), {}).added);
+  EXPECT_EQ(table.size(), 0U);
+}
+
+TEST(RoutingTable, RefreshesTheBucketsThatNoLookupVisited) {
+  Rng rng(test_seed(33));
+  const NodeId self = random_id(rng);
+  RoutingTable table(self, {.prefix_per_bucket = 0, .prefix_per_table = 0});
+  for (int i = 0; i < 200; ++i) table.heard(at(0s), contact(rng), {});
+  EXPECT_FALSE(table.stale_bucket(at(14min), 15min).has_value());
+  ASSERT_TRUE(table.next_stale(15min).has_value());
+  EXPECT_EQ(*table.next_stale(15min), Instant(15min));
+  EXPECT_GT(table.refresh_depth(), 2U);
+  EXPECT_LT(table.refresh_depth(), table.depth());
+  for (std::size_t j = 0; j < table.refresh_depth(); ++j) {
+    EXPECT_EQ(table.stale_bucket(at(16min), 15min), j);
+    const NodeId target = table.random_id_in(j, rng);
+    EXPECT_EQ(common_prefix_bits(self, target), static_cast<int>(j));
+    table.note_lookup(at(16min), target);
+  }
+  EXPECT_FALSE(table.stale_bucket(at(16min), 15min).has_value());
+}
+
+}  // namespace
+}  // namespace weft::dht

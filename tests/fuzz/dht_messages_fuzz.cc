@@ -1,0 +1,106 @@
+// Hostile bytes into every decoder of the DHT, and what decodes into a live Dht object.
+#include <memory>
+
+#include "dht/dht.h"
+
+namespace weft::dht {
+namespace {
+
+struct Target {
+  CheapProvider provider;
+  SeededEntropy entropy{1};
+  std::unique_ptr<Identity> self;
+  std::unique_ptr<Dht> core;
+  Now now;
+  std::uint64_t op = 0;
+
+  Target() {
+    now.mono += 1s;
+    self = std::make_unique<Identity>(provider, ByteArray<32>{});
+    core = std::make_unique<Dht>(*self, provider, entropy, Rng(1), Config{}, now);
+    Output out;
+    for (std::uint8_t i = 1; i < 40; ++i) {
+      PublicKey key;
+      key.bytes.fill(i);
+      core->heard_from(now, make_contact(key, Endpoint::v4(i, i, i, i, 9338)), {}, out);
+    }
+  }
+  // Something is always under way, so that answers find an operation.
+  RequestTag ask(Output& out) {
+    out.clear();
+    const auto id = static_cast<OpId>(++op);
+    const NodeId key{blake2b_256(as_bytes("k"))};
+    switch (op % 3) {
+      case 0: core->get(now, id, key, {.all = op % 2 == 0}, out); break;
+      case 1: core->put(now, id, key, {1, 2, 3}, {}, out); break;
+      default: core->lookup(now, id, key, true, out); break;
+    }
+    const RequestTag asked = out.requests.empty() ? RequestTag{} : out.requests[0].tag;
+    out.clear();
+    return asked;
+  }
+};
+
+void feed(ByteView bytes) {
+  static Target target;
+  Reader r(bytes);
+  r.array(16);
+  const auto kind = r.uint(255);
+  const auto rpc = static_cast<std::uint32_t>(r.uint(UINT32_MAX));
+  const Asker asker{make_contact({}, Endpoint::v4(10, 0, 0, 1, 1)), rpc, false,
+                          rpc % 1171};
+  Dht& core = *target.core;
+  Output out;
+  target.now.mono += 1s;
+  switch (kind) {
+    case kFindNode: {
+      FindNode m;
+      Nodes reply;
+      if (!decode(r, m)) core.on_find_node(target.now, asker, m, reply);
+      break;
+    }
+    case kGet: {
+      Get m;
+      Values reply;
+      if (!decode(r, m)) core.on_get(target.now, asker, m, reply);
+      break;
+    }
+    case kStore: {
+      Store m;
+      if (decode(r, m)) break;
+      Nodes reply;  // an honest token, so that the checks behind it are reached
+      core.on_find_node(target.now, asker, {.target = m.key, .want_token = true}, reply);
+      if (reply.token) m.token = *reply.token;
+      core.on_store(target.now, asker, m, out);
+      const auto persist = out.persist;
+      for (const Persist& p : persist) core.on_persisted(target.now, p.ticket, rpc % 2 == 0, out);
+      break;
+    }
+    case kNodes: {
+      Nodes m;
+      if (!decode(r, m)) core.on_nodes(target.now, target.ask(out), 1ms, m, out);
+      break;
+    }
+    case kValues: {
+      Values m;
+      if (!decode(r, m)) core.on_values(target.now, target.ask(out), 1ms, m, out);
+      break;
+    }
+    case kStored: {
+      Stored m;
+      if (!decode(r, m)) core.on_stored(target.now, target.ask(out), 1ms, m, out);
+      break;
+    }
+    default:
+      break;
+  }
+  core.on_deadline(target.now, out);
+}
+
+}  // namespace
+}  // namespace weft::dht
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  weft::dht::feed({data, size});
+  return 0;
+}
