@@ -29,13 +29,13 @@ struct Config {
   std::size_t retransmit_factor = 4;  // times ceil(log10(n + 1)) sends per update
   Duration suspicion_min = 4s;
   Duration suspicion_max = 8s;
-  std::size_t confirmations = 3;      // distinct accusers that shorten the clock to the minimum
-  std::size_t health_max = 8;         // local health multiplier, Lifeguard
-  Duration retry_failed = 2s;         // one failed member at a time, jittered
+  std::size_t confirmations = 3;  // distinct accusers that shorten the clock to the minimum
+  std::size_t health_max = 8;     // local health multiplier, Lifeguard
+  Duration retry_failed = 2s;     // one failed member at a time, jittered
   Duration forget_failed = 72h;
   std::size_t members_max = 20000;
-  std::size_t queue_max = 4096;       // updates waiting to be spread
-  Duration refute_interval = 1s;      // at most one new own number in this time
+  std::size_t queue_max = 4096;   // updates waiting to be spread
+  Duration refute_interval = 1s;  // at most one new own number in this time
 };
 
 enum class MemberState : std::uint8_t { kAlive, kSuspect, kFailed, kLeft };
@@ -49,6 +49,9 @@ struct MemberView {
   Endpoint address;             // proven if we have talked, else the record's first
 };
 
+// Exactly the transitions of the listed state. A member seen for the first time has is_new and
+// from == to: alive, or left if only its leaving record reached us. A member of an earlier life
+// (restore) is new when it is first alive. A new record of an alive member is no transition.
 struct MemberChanged {
   RecordRef record;
   MemberState from = MemberState::kAlive;
@@ -96,7 +99,12 @@ struct Output {
   std::vector<Reply> replies;
   std::vector<Send> sends;
   std::vector<Event> events;
-  void clear() { requests.clear(); replies.clear(); sends.clear(); events.clear(); }
+  void clear() {
+    requests.clear();
+    replies.clear();
+    sends.clear();
+    events.clear();
+  }
 };
 
 struct Stats {
@@ -130,12 +138,15 @@ class Membership {
 
   // The peer proved its key at this address (handshake done by us or an answer): evidence of life.
   // `ours`: we initiated the handshake; otherwise it only makes a failed member worth a probe.
+  // An answer that came after its request was given up is worth the same as a handshake of ours.
   void heard_from(Now now, const Contact& peer, bool ours, Output& out);
   // The loop was late by this much (a stall of our own): deadlines that passed meanwhile are not
-  // held against others.
+  // held against others. To be called before the time-outs and deadlines of the same wake-up, and
+  // best after the datagrams that waited in the socket.
   void was_late(Now now, Duration by);
 
-  // ---- served. Replies that need no wait are filled in; their views are valid until the next call.
+  // ---- served. Replies that need no wait are filled in; their views are valid until the next
+  // call.
   void on_ping(Now now, const Asker& asker, const Ping& m, Ack& reply, Output& out);
   void on_ping_req(Now now, const Asker& asker, const PingReq& m, Output& out);
   void on_gossip(Now now, const Asker& asker, const Gossip& m, Output& out);

@@ -75,6 +75,17 @@ struct SyncPage {
   GossipItems items;
 };
 
+// Bytes of a message without its items, at most (array headers, kind, a 32-bit rpc, longest
+// integers): what is left of a datagram is the budget of the items.
+inline constexpr std::size_t kPingHeadBytes = 1 + 1 + 5 + 9 + 9 + 3;
+inline constexpr std::size_t kAckHeadBytes = 1 + 1 + 5 + 9 + 9 + 9 + 2 + kEndpointWireMax + 3;
+inline constexpr std::size_t kGossipHeadBytes = 1 + 1 + 5 + 3;
+inline constexpr std::size_t kSyncHeadBytes = 1 + 1 + 5 + 9 + 3 + 9 * kSyncBuckets + 34 + 3;
+inline constexpr std::size_t kSyncPageHeadBytes = 1 + 1 + 5 + 3 + 9 * kSyncBuckets + 1 + 34 + 3;
+// Bytes that one item takes in a message, at most (the number counts as the longest).
+std::size_t wire_size(const GossipItem& item);
+
+// Each writes the whole payload [kind, rpc, ...]; running out of room is told by w.ok().
 void encode(Writer& w, std::uint32_t rpc, const Ping& m);
 void encode(Writer& w, std::uint32_t rpc, const Ack& m);
 void encode(Writer& w, std::uint32_t rpc, const PingReq& m);
@@ -83,6 +94,8 @@ void encode(Writer& w, std::uint32_t rpc, const Gossip& m);
 void encode(Writer& w, std::uint32_t rpc, const Sync& m);
 void encode(Writer& w, std::uint32_t rpc, const SyncPage& m);
 
+// Each reads its fields up to the end of the message (array header, kind and rpc are consumed
+// already). Sync and SyncPage carry exactly kSyncBuckets hashes; numbers are at most kNumberMax.
 std::optional<DecodeError> decode(Reader& r, Ping& m);
 std::optional<DecodeError> decode(Reader& r, Ack& m);
 std::optional<DecodeError> decode(Reader& r, PingReq& m);

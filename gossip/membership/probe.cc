@@ -1,0 +1,33 @@
+#include "gossip/membership/probe.h"
+
+#include "crypto/check.h"
+
+namespace weft::gossip {
+
+void ProbeRound::on_relays_asked(std::size_t count) {
+  CHECK(!relays_done_);
+  relays_done_ = true;
+  asked_ = count;
+  open_ = count;
+}
+
+void ProbeRound::on_nack() {
+  CHECK(open_ > 0);
+  --open_;
+  ++reacted_;
+}
+
+void ProbeRound::on_relay_timeout() {
+  CHECK(open_ > 0);
+  --open_;
+}
+
+std::optional<Verdict> ProbeRound::verdict(Instant now) const {
+  if (answered_) return Verdict::kAlive;
+  if (direct_open_ || open_ > 0) return std::nullopt;
+  if (wants_relays_ && !relays_done_) return std::nullopt;
+  if (stalled_ > Duration::zero() && stalled_ * 4 >= now - started_) return Verdict::kVoid;
+  return Verdict::kSilent;
+}
+
+}  // namespace weft::gossip
