@@ -39,8 +39,8 @@ void Fd::reset() {
 
 std::string error_text(int error) { return std::generic_category().message(error); }
 
-std::expected<std::string, Failure> read_small_file(const std::string& path,
-                                                    std::size_t bytes_max, bool secret) {
+std::expected<std::string, Failure> read_small_file(const std::string& path, std::size_t bytes_max,
+                                                    bool secret) {
   // Non-blocking, so that a pipe in the place of the file cannot hang the node.
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return refused("cannot open " + path + ": " + error_text(errno));
@@ -74,8 +74,8 @@ std::expected<void, Failure> write_file_atomically(const std::string& path,
   ::unlink(temporary.c_str());  // left by a crash
   Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!fd.valid()) return cannot("create", temporary, errno);
-  const bool written = ::fchmod(fd.get(), mode) == 0 && write_all(fd.get(), content) &&
-                       ::fsync(fd.get()) == 0;
+  const bool written =
+      ::fchmod(fd.get(), mode) == 0 && write_all(fd.get(), content) && ::fsync(fd.get()) == 0;
   const int error = errno;
   fd.reset();
   if (!written) {

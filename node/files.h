@@ -46,8 +46,8 @@ std::string error_text(int error);
 
 // Reads a file of at most `bytes_max`. A secret file must be a regular file of ours that nobody
 // else may read or write; the message says how to mend it.
-std::expected<std::string, Failure> read_small_file(const std::string& path,
-                                                    std::size_t bytes_max, bool secret);
+std::expected<std::string, Failure> read_small_file(const std::string& path, std::size_t bytes_max,
+                                                    bool secret);
 // Replaces the file with `content`, mode `mode`: a temporary file beside it, fsync, rename, fsync
 // of the directory. With `keep_existing`, fails if the file exists.
 std::expected<void, Failure> write_file_atomically(const std::string& path,

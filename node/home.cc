@@ -49,9 +49,11 @@ std::expected<void, Failure> check_directory(const std::string& directory) {
   if (::stat(directory.c_str(), &info) != 0) {
     return refused("cannot use " + directory + " as home: " + error_text(errno));
   }
-  if (!S_ISDIR(info.st_mode)) return refused(directory + " is not a directory; choose another --home");
+  if (!S_ISDIR(info.st_mode))
+    return refused(directory + " is not a directory; choose another --home");
   if (info.st_uid != ::geteuid()) {
-    return refused(directory + " belongs to another user; run as its owner or choose another --home");
+    return refused(directory +
+                   " belongs to another user; run as its owner or choose another --home");
   }
   if ((info.st_mode & 022) != 0) {
     return refused("others may write in " + directory + "; run: chmod 700 " + directory);

@@ -7,7 +7,8 @@
 //   control.sock    the control API (docs/CONTROL.md)
 //
 // Promises: two nodes never use one home; the identity is written completely or not at all and
-// never changes by itself; a secret that others can read is refused, with the command that mends it.
+// never changes by itself; a secret that others can read is refused, with the command that mends
+// it.
 #pragma once
 
 #include <string>

@@ -16,8 +16,8 @@ constexpr std::size_t kIpUdpBytes = 28;
 constexpr Duration kHoldBackMin = 4ms;
 
 std::unexpected<std::string> bad(std::string_view part, std::string_view expected) {
-  return std::unexpected("\"" + std::string(part.substr(0, 60)) + "\" is not understood: " +
-                         std::string(expected));
+  return std::unexpected("\"" + std::string(part.substr(0, 60)) +
+                         "\" is not understood: " + std::string(expected));
 }
 
 // Sets one `word=value` of a spec; the error text, or empty.
@@ -79,7 +79,8 @@ std::expected<LinkSpec, std::string> parse_link_spec(std::string_view text) {
     const std::size_t comma = text.find(',');
     const std::string_view part = text.substr(0, comma);
     text = comma == std::string_view::npos ? "" : text.substr(comma + 1);
-    if (comma != std::string_view::npos && text.empty()) return bad(",", "nothing follows the comma");
+    if (comma != std::string_view::npos && text.empty())
+      return bad(",", "nothing follows the comma");
     const std::size_t equals = part.find('=');
     const std::string_view word = part.substr(0, equals);
     if (equals == std::string_view::npos || !known_word(word)) {
@@ -114,7 +115,8 @@ std::string to_string(const LinkSpec& spec) {
 }
 
 std::optional<Duration> LinkMatrix::one_way(const Endpoint& to) const {
-  const auto found = std::ranges::lower_bound(peers, to, {}, &std::pair<Endpoint, std::size_t>::first);
+  const auto found =
+      std::ranges::lower_bound(peers, to, {}, &std::pair<Endpoint, std::size_t>::first);
   if (found == peers.end() || found->first != to) return std::nullopt;
   CHECK(self < rtt.size());
   CHECK(found->second < rtt[self].size());

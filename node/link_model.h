@@ -36,8 +36,8 @@ std::string to_string(const LinkSpec& spec);
 
 // Round trips between regions, and in which region each endpoint lies.
 struct LinkMatrix {
-  std::vector<std::vector<Duration>> rtt;  // square
-  std::size_t self = 0;                    // the sender's region
+  std::vector<std::vector<Duration>> rtt;               // square
+  std::size_t self = 0;                                 // the sender's region
   std::vector<std::pair<Endpoint, std::size_t>> peers;  // sorted by endpoint
 
   // Half of the round trip; nullopt if the endpoint is not in the list.

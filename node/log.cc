@@ -2,6 +2,7 @@
 
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 
 #include <array>
@@ -80,9 +81,13 @@ struct Log::State {
 
    private:
     void sink_it_(const spdlog::details::log_msg& message) override {
-      spdlog::memory_buf_t line;
-      formatter_->format(message, line);
-      writer.write(std::string_view(line.data(), line.size()));
+      spdlog::memory_buf_t time;
+      formatter_->format(message, time);
+      std::string line(time.data(), time.size());
+      line += to_string(static_cast<LogLevel>(message.level));
+      line += ' ';
+      line.append(message.payload.data(), message.payload.size());
+      writer.write(line);
       keep(message);
     }
     void flush_() override { writer.flush(); }
@@ -103,9 +108,9 @@ struct Log::State {
   };
 
   explicit State(int fd) : sink(std::make_shared<Sink>(fd)), logger("weft", sink) {
-    // The newline is the writer's.
+    // The level's name is ours, the newline the writer's.
     logger.set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        "%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc, ""));
+        "%Y-%m-%dT%H:%M:%S.%eZ ", spdlog::pattern_time_type::utc, ""));
   }
 
   std::shared_ptr<Sink> sink;

@@ -19,7 +19,8 @@ std::string place(const std::string& where, const toml::source_region& source) {
 
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kNetworkNameBytesMax &&
-         std::ranges::all_of(name, [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+         std::ranges::all_of(name,
+                             [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
 }
 
 std::expected<std::vector<ByteArray<32>>, Failure> read_keys(const toml::node& node,
@@ -49,7 +50,8 @@ std::expected<Network, Failure> read_table(const toml::table& table, const std::
                    "; a key file has name, id and keys");
   }
   for (const std::string_view entry : {"name", "id", "keys"}) {
-    if (!table.contains(entry)) return refused(where + ": the entry " + std::string(entry) + " is missing");
+    if (!table.contains(entry))
+      return refused(where + ": the entry " + std::string(entry) + " is missing");
   }
   const toml::node& name_node = *table.get("name");
   const auto name = name_node.value_exact<std::string>();
@@ -97,7 +99,8 @@ std::expected<Network, Failure> read_network_file(const std::string& path) {
 
 std::expected<Network, Failure> create_network_file(const std::string& path, Entropy& entropy) {
   std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0: the whole path
-  if (const std::size_t dot = name.rfind('.'); dot != std::string::npos && dot != 0) name.resize(dot);
+  if (const std::size_t dot = name.rfind('.'); dot != std::string::npos && dot != 0)
+    name.resize(dot);
   if (!plain_name(name)) {
     return refused("\"" + name + "\" cannot name a network: 1 to " +
                    std::to_string(kNetworkNameBytesMax) + " plain characters, please");

@@ -16,8 +16,7 @@
 
 namespace weft::node {
 
-std::expected<Network, Failure> parse_network_file(std::string_view text,
-                                                   const std::string& where);
+std::expected<Network, Failure> parse_network_file(std::string_view text, const std::string& where);
 std::string format_network_file(const Network& network);
 
 std::expected<Network, Failure> read_network_file(const std::string& path);

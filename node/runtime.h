@@ -16,23 +16,24 @@
 namespace weft::node {
 
 struct RuntimeOptions {
-  std::string home;                          // absolute; created 0700 if missing
-  std::vector<Endpoint> listen;              // empty: 0.0.0.0:9338 and [::]:9338; port 0: a free one
-  std::vector<std::string> seeds;            // "HOST:PORT" or "ID@HOST:PORT", resolved at each try
-  std::string name;                          // empty: first 8 digits of the id
+  std::string home;                // absolute; created 0700 if missing
+  std::vector<Endpoint> listen;    // empty: 0.0.0.0:9338 and [::]:9338; port 0: a free one
+  std::vector<std::string> seeds;  // "HOST:PORT" or "ID@HOST:PORT", resolved at each try
+  std::string name;                // empty: first 8 digits of the id
   std::map<std::string, std::string> tags;
   std::vector<Endpoint> advertise;
-  std::string network = "weft";              // a name; with a '/' in it: a key file
-  std::optional<Endpoint> http;              // TCP listener for /metrics and reads
-  bool faults = false;                       // the control API may shape and break links
-  bool ephemeral = false;                    // keep nothing but the identity
-  bool durable = true;                       // acknowledge after the commit; false: relaxed
+  std::string network = "weft";  // a name; with a '/' in it: a key file
+  std::optional<Endpoint> http;  // TCP listener for /metrics and reads
+  bool faults = false;           // the control API may shape and break links
+  bool ephemeral = false;        // keep nothing but the identity
+  bool durable = true;           // acknowledge after the commit; false: relaxed
   std::string log_level = "info";
-  // weft.toml and WEFT_* as resolved by the CLI: option name -> {value, origin}, for GET /v1/config.
+  // weft.toml and WEFT_* as resolved by the CLI: option name -> {value, origin}, for GET
+  // /v1/config.
   std::map<std::string, std::pair<std::string, std::string>> effective;
   // Reads [limits], seeds and log level again on SIGHUP; nullptr: SIGHUP is ignored.
   std::function<bool(RuntimeOptions&)> reload;
-  bool json = false;                         // event lines on stdout as JSON (else as text)
+  bool json = false;  // event lines on stdout as JSON (else as text)
   // End the node when this file descriptor reaches end-of-file (the testnet supervisor died).
   int parent_fd = -1;
 };

@@ -22,7 +22,7 @@ struct StoreStats {
   std::uint64_t commits_total = 0;
   std::uint64_t rows_written_total = 0;
   std::uint64_t batches_total = 0;
-  std::uint64_t failures_total = 0;   // batches that could not be made durable
+  std::uint64_t failures_total = 0;  // batches that could not be made durable
   std::size_t queued_bytes = 0;
 };
 

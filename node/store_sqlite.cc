@@ -1,9 +1,7 @@
 #include "node/store_sqlite.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -53,8 +51,8 @@ Bytes column_bytes(sqlite3_stmt* statement, int column) {
 bool bind_bytes(sqlite3_stmt* statement, int index, const Bytes& bytes) {
   // A null pointer would bind NULL; an empty blob needs an address.
   const void* data = bytes.empty() ? static_cast<const void*>("") : bytes.data();
-  return sqlite3_bind_blob(statement, index, data, static_cast<int>(bytes.size()),
-                           SQLITE_STATIC) == SQLITE_OK;
+  return sqlite3_bind_blob(statement, index, data, static_cast<int>(bytes.size()), SQLITE_STATIC) ==
+         SQLITE_OK;
 }
 
 bool step_done(sqlite3_stmt* statement) {
@@ -70,8 +68,8 @@ std::string reason_of(sqlite3* db) {
   return sqlite3_errmsg(db);
 }
 
-// One process-wide setting, before the first connection: SQLite's own mutexes and statistics are not
-// needed with one connection that one thread uses at a time.
+// One process-wide setting, before the first connection: SQLite's own mutexes and statistics are
+// not needed with one connection that one thread uses at a time.
 void configure_sqlite() {
   static const bool once = [] {
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
@@ -104,6 +102,13 @@ struct Connection {
   }
   bool note_life(UnixMillis wall) {
     return sqlite3_bind_int64(life.get(), 1, wall.value) == SQLITE_OK && step_done(life.get());
+  }
+  // Statements first: a connection with open ones stays open.
+  void close() {
+    for (Statement* statement : {&begin, &commit, &rollback, &upsert, &erase, &life}) {
+      statement->reset();
+    }
+    db.reset();
   }
   void give_up() {
     // A full disk may have rolled back already; then there is nothing to do.
@@ -148,11 +153,11 @@ class SqliteStore final : public Store {
   Connection connection_;  // the worker's, while it runs
   const StoreOptions options_;
   pthread_t worker_{};
-  bool running_ = false;   // loop thread
+  bool running_ = false;  // loop thread
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Batch> queue_;        // guarded, as all below
+  std::vector<Batch> queue_;  // guarded, as all below
   std::vector<StoreDone> done_;
   StoreStats stats_;
   std::string trouble_;
@@ -207,7 +212,7 @@ void SqliteStore::close(UnixMillis wall) {
   }
   if (!connection_.db) return;
   if (wall.value != 0) connection_.note_life(wall);
-  connection_ = {};
+  connection_.close();
 }
 
 void SqliteStore::work() {
@@ -269,17 +274,21 @@ std::unexpected<Failure> cannot_open(const std::string& path, sqlite3* db) {
 }
 
 // A new file: its tables, without a sync for each step. One sync of the file and its directory
-// makes the whole durable; the write-ahead log is synced by the first commit.
+// makes the whole durable; the write-ahead log is synced by the first commit. The sync goes through
+// SQLite's own descriptor: closing another one of this file would drop its locks.
 bool create_schema(sqlite3* db, const std::string& path) {
-  if (!run(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; BEGIN;"
-               "CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
-               "CREATE TABLE life(last_seen_ms INTEGER NOT NULL);"
-               "INSERT INTO life VALUES(0); PRAGMA user_version = 1; COMMIT;")) {
+  static_assert(kStoreSchemaVersion == 1);
+  if (!run(db,
+           "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; BEGIN;"
+           "CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
+           "CREATE TABLE life(last_seen_ms INTEGER NOT NULL);"
+           "INSERT INTO life VALUES(0); PRAGMA user_version = 1; COMMIT;")) {
     return false;
   }
-  static_assert(kStoreSchemaVersion == 1);
-  const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  return fd.valid() && ::fsync(fd.get()) == 0 && sync_directory(path.substr(0, path.rfind('/')));
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return false;
+  return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK &&
+         sync_directory(path.substr(0, path.rfind('/')));
 }
 
 std::expected<std::vector<Write>, Failure> load_rows(sqlite3* db, const std::string& path) {
@@ -316,9 +325,9 @@ std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
   configure_sqlite();
   const std::string path = options.path;
   sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(path.c_str(), &raw,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                                     nullptr);
+  const int opened =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Connection connection;
   connection.db.reset(raw);
   if (opened != SQLITE_OK) return cannot_open(path, raw);
@@ -338,7 +347,8 @@ std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
   sqlite3_db_release_memory(raw);
 
   auto store = std::make_unique<SqliteStore>(std::move(connection), std::move(options));
-  if (!store->start_worker()) return failed("cannot start the store's thread; raise the limit of threads");
+  if (!store->start_worker())
+    return failed("cannot start the store's thread; raise the limit of threads");
   return OpenedStore{std::move(store), std::move(*rows), {*last_seen}};
 }
 

@@ -12,14 +12,18 @@ struct Number {
   std::string_view unit;
 };
 
-// Reads digits[.digits] and leaves the rest as the unit. Numbers up to 10^12 only, so that scaling
-// by a unit of up to an hour in microseconds is checked by the caller in 128 bits.
+// What a number may be at most: its millionths fit into 64 bits. No limit of a quantity is above it,
+// so whatever is read can be written in the smallest unit and read again.
+constexpr std::uint64_t kNumberMax = 18 * kMillion * kMillion;
+
+// Reads digits[.digits] and leaves the rest as the unit. Scaling by a unit is checked by the caller
+// in 128 bits.
 std::optional<Number> parse_number(std::string_view text) {
   std::uint64_t whole = 0;
   std::size_t at = 0;
   for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
     whole = whole * 10 + static_cast<std::uint64_t>(text[at] - '0');
-    if (whole > kMillion * kMillion) return std::nullopt;
+    if (whole > kNumberMax) return std::nullopt;
   }
   if (at == 0) return std::nullopt;
   std::uint64_t fraction = 0;
@@ -40,10 +44,10 @@ struct Unit {
   std::string_view name;
   std::uint64_t factor;
 };
-constexpr std::array<Unit, 5> kTimes = {{{"h", 3'600'000'000}, {"m", 60'000'000},
-                                         {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
-constexpr std::array<Unit, 4> kSizes = {{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
-                                         {"", 1}}};
+constexpr std::array<Unit, 5> kTimes = {
+    {{"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
+constexpr std::array<Unit, 4> kSizes = {
+    {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}};
 
 template <std::size_t N>
 std::optional<std::uint64_t> scaled(std::string_view text, const std::array<Unit, N>& units,
@@ -76,14 +80,17 @@ std::string shortest(std::uint64_t value, const std::array<Unit, N>& units) {
 
 std::optional<Duration> parse_duration(std::string_view text) {
   if (text == "0") return Duration(0);
-  constexpr std::uint64_t kYear = 365ULL * 24 * 3'600'000'000;
-  const auto value = scaled(text, kTimes, kYear);
+  constexpr std::uint64_t kLongest = 200ULL * 24 * 3'600'000'000;  // 200 days
+  static_assert(kLongest < kNumberMax);
+  const auto value = scaled(text, kTimes, kLongest);
   if (!value) return std::nullopt;
   return Duration(static_cast<Duration::rep>(*value));
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
-  return scaled(text, kSizes, 1ULL << 50);
+  constexpr std::uint64_t kLargest = 1ULL << 44;
+  static_assert(kLargest < kNumberMax);
+  return scaled(text, kSizes, kLargest);
 }
 
 std::optional<std::uint32_t> parse_share(std::string_view text) {

@@ -13,7 +13,7 @@
 
 namespace weft::node {
 
-// "100us", "250ms", "5s", "2m", "1h"; "0" needs no unit. At most a year.
+// "100us", "250ms", "5s", "2m", "1h"; "0" needs no unit. At most 200 days.
 std::optional<Duration> parse_duration(std::string_view text);
 // "512", "64KiB", "2MiB", "1GiB".
 std::optional<std::uint64_t> parse_size(std::string_view text);

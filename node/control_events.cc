@@ -1,0 +1,214 @@
+// What happens to requests of the control API after they have started.
+#include <algorithm>
+
+#include "crypto/check.h"
+#include "node/control_api.h"
+#include "node/control_json.h"
+
+namespace weft::node {
+namespace {
+
+std::string message_of(OpError error) {
+  switch (error) {
+    case OpError::kNotFound:
+      return "no such value or node";
+    case OpError::kTimedOut:
+      return "no result within the time allowed";
+    case OpError::kNoPeers:
+      return "no peer answers; see weft doctor";
+    case OpError::kTooLarge:
+      return "the value is too large";
+    case OpError::kConflict:
+      return "the current number is another than the one given";
+    case OpError::kQuorum:
+      return "fewer copies were stored than asked for";
+    case OpError::kOverloaded:
+      return "too many operations are under way; try again";
+    case OpError::kStore:
+      return "the node's store cannot write; see weft doctor";
+    case OpError::kShutdown:
+      return "the node is leaving";
+    case OpError::kCancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+ApiError to_error(const dht::OpFailure& failure) {
+  ApiError error{std::string(to_string(failure.error)), message_of(failure.error)};
+  if (failure.error == OpError::kConflict) {
+    error.extra.emplace_back("current_seq", std::to_string(failure.current_seq));
+  }
+  if (failure.error == OpError::kQuorum) {
+    error.extra.emplace_back("replicas", std::to_string(failure.replicas));
+  }
+  return error;
+}
+ApiError to_error(OpError error) { return to_error(dht::OpFailure{error}); }
+
+ApiError several_authors(const dht::GetOk& get) {
+  std::string list = "[";
+  for (const dht::FoundValue& value : get.values) {
+    list += (list.size() > 1 ? ",\"" : "\"") + to_string(value.author_id) + "\"";
+  }
+  return {"several_authors",
+          std::to_string(get.values.size()) + " authors have a value there; choose one, or all",
+          {{"authors", list + "]"}}};
+}
+
+}  // namespace
+
+Later ControlApi::keep(Now now, RequestId id, What what, std::optional<OpId> op,
+                       std::optional<Duration> timeout) {
+  Pending pending{std::move(what), op, now.mono, std::nullopt};
+  if (timeout) pending.deadline = now.mono + *timeout;
+  const bool fresh = pending_.emplace(id, std::move(pending)).second;
+  CHECK(fresh);
+  return {};
+}
+
+std::optional<RequestId> ControlApi::find(OpId op) const {
+  for (const auto& [id, pending] : pending_) {
+    if (pending.op == op) return id;
+  }
+  return std::nullopt;
+}
+
+void ControlApi::answer(RequestId id, ControlReply reply) {
+  const std::size_t erased = pending_.erase(id);
+  CHECK(erased == 1);
+  answers_.push_back({id, std::move(reply)});
+}
+
+void ControlApi::on_event(Now now, const Event& event, Output&) {
+  if (pending_.empty()) return;
+  std::visit(
+      [&](const auto& e) {
+        using E = std::decay_t<decltype(e)>;
+        if constexpr (requires { e.op; }) {
+          on_done(now, e);
+        } else if constexpr (std::is_same_v<E, gossip::MemberChanged> || std::is_same_v<E, Ready>) {
+          check_waits(now);
+        }
+      },
+      event);
+}
+
+void ControlApi::on_done(Now now, const dht::PutDone& done) {
+  const auto id = find(done.op);
+  if (!id) return;
+  const Pending& pending = pending_.at(*id);
+  const auto& put = std::get<PutOp>(pending.what);
+  if (!done.result) return answer(*id, to_error(done.result.error()));
+  const Duration elapsed = now.mono - pending.started;
+  answer(*id,
+         {200, put.withdraw ? rm_json(put.key, *done.result)
+                            : put_json(put.key, core_.identity().id(), *done.result, elapsed)});
+}
+
+void ControlApi::on_done(Now now, const dht::GetDone& done) {
+  const auto id = find(done.op);
+  if (!id) return;
+  const Pending& pending = pending_.at(*id);
+  const auto& get = std::get<GetOp>(pending.what);
+  if (!done.result) return answer(*id, to_error(done.result.error()));
+  const NodeId& self = core_.identity().id();
+  dht::GetOk found = *done.result;
+  if (found.values.empty()) return answer(*id, to_error(OpError::kNotFound));
+  if (!get.all && found.values.size() > 1) {
+    const auto own = std::ranges::find(found.values, self, &dht::FoundValue::author_id);
+    if (own == found.values.end()) return answer(*id, several_authors(found));
+    found.values = {dht::FoundValue(*own)};
+  }
+  answer(*id, {200, get_json(get.key, found, self, get.traced, now.mono - pending.started)});
+}
+
+void ControlApi::on_done(Now now, const dht::LookupDone& done) {
+  const auto id = find(done.op);
+  if (!id) return;
+  const Pending& pending = pending_.at(*id);
+  if (!done.result) return answer(*id, to_error(done.result.error()));
+  const auto& lookup = std::get<LookupOp>(pending.what);
+  answer(*id, {200, lookup_json(lookup.target, *done.result, now.mono - pending.started)});
+}
+
+void ControlApi::on_done(Now, const PingDone& done) {
+  const auto id = find(done.op);
+  if (!id) return;
+  if (!done.rtt) return answer(*id, to_error(done.rtt.error()));
+  answer(*id, {200, ping_json(*done.rtt)});
+}
+
+void ControlApi::on_done(Now now, const JoinDone& done) {
+  const auto id = find(done.op);
+  if (!id) return;
+  if (!done.result) return answer(*id, to_error(done.result.error()));
+  const Duration elapsed = now.mono - pending_.at(*id).started;
+  answer(*id, {200, join_json(done.joined, done.alive, elapsed)});
+}
+
+void ControlApi::on_done(Now, const LeaveDone& done) {
+  // Several clients may have asked to leave; one departure answers all.
+  while (const auto id = find(done.op)) answer(*id, {200, "{\"left\":true}"});
+}
+
+void ControlApi::on_resolved(Now now, RequestId id, const std::vector<Seed>& seeds,
+                             const std::vector<std::string>& unresolved, Output& out) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;  // timed out or hung up meanwhile
+  if (seeds.empty()) {
+    std::string names;
+    for (const std::string& name : unresolved) names += (names.empty() ? "" : ", ") + name;
+    return answer(id, ApiError{"no_peers", "cannot resolve " + escaped(names) +
+                                               "; check the spelling and the name server"});
+  }
+  found->second.op = core_.join(now, seeds, out);
+}
+
+void ControlApi::check_waits(Now now) {
+  const Status status = core_.status();
+  if (!status.ready) return;
+  for (auto next = pending_.begin(); next != pending_.end();) {
+    const auto current = next++;  // answer() erases it
+    const auto* wait = std::get_if<WaitOp>(&current->second.what);
+    if (wait == nullptr || status.members.alive < wait->members) continue;
+    answer(current->first,
+           {200, wait_json(status.members.alive, now.mono - current->second.started)});
+  }
+}
+
+void ControlApi::on_deadline(Now now, Output& out) {
+  for (auto next = pending_.begin(); next != pending_.end();) {
+    const auto current = next++;
+    const Pending& pending = current->second;
+    if (!pending.deadline || *pending.deadline > now.mono) continue;
+    const auto op = pending.op;
+    const bool leaving = std::holds_alternative<LeaveOp>(pending.what);
+    answer(current->first, to_error(OpError::kTimedOut));
+    // Its Done event will find nobody. A departure is not called off.
+    if (op && !leaving) core_.cancel(now, *op, out);
+  }
+}
+
+std::optional<Instant> ControlApi::next_deadline() const {
+  std::optional<Instant> next;
+  for (const auto& [id, pending] : pending_) {
+    if (pending.deadline && (!next || *pending.deadline < *next)) next = pending.deadline;
+  }
+  return next;
+}
+
+void ControlApi::on_hang_up(Now now, RequestId id, Output& out) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;
+  const auto op = found->second.op;
+  const bool leaving = std::holds_alternative<LeaveOp>(found->second.what);
+  pending_.erase(found);
+  if (op && !leaving) core_.cancel(now, *op, out);
+}
+
+void ControlApi::shutdown() {
+  while (!pending_.empty()) answer(pending_.begin()->first, to_error(OpError::kShutdown));
+}
+
+}  // namespace weft::node

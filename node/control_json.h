@@ -1,0 +1,47 @@
+// The JSON of docs/CONTROL.md, made from the core's views. Pure.
+//
+// Text from peers is made valid UTF-8 on the way. Long lists are written element by element, so a
+// list of many members never exists as a tree in memory.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "node/doctor.h"
+#include "node/log.h"
+#include "node/shell_facts.h"
+
+namespace weft::node {
+
+// Compact text; text that is not UTF-8 is replaced, never thrown at.
+std::string dump(const nlohmann::ordered_json& value);
+std::string base64(ByteView bytes);
+// Microseconds as milliseconds.
+double as_ms(Duration duration);
+
+std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now);
+std::string members_json(const NodeCore& core);
+std::string peers_json(const NodeCore& core, Now now);
+std::string own_json(const NodeCore& core, Now now);
+std::string id_json(const NodeCore& core);
+std::string config_json(const ShellFacts& facts);
+std::string doctor_json(const std::vector<DoctorCheck>& checks);
+std::string log_line_json(const LogLine& line);
+std::string level_json(LogLevel level);
+std::string faults_json(std::string_view link, std::size_t blocked);
+std::string ping_json(Duration rtt);
+std::string join_json(std::size_t joined, std::size_t alive, Duration elapsed);
+std::string wait_json(std::size_t alive, Duration elapsed);
+
+std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put,
+                     Duration elapsed);
+std::string rm_json(std::string_view key, const dht::PutOk& put);
+std::string get_json(std::string_view key, const dht::GetOk& get, const NodeId& self, bool traced,
+                     Duration elapsed);
+std::string lookup_json(std::string_view target, const dht::LookupOk& lookup, Duration elapsed);
+
+// "key" as the API takes it: hex: and 64 digits.
+std::string hex_key(const NodeId& key);
+
+}  // namespace weft::node

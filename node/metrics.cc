@@ -1,0 +1,138 @@
+#include "node/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <initializer_list>
+
+namespace weft::node {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+struct Sample {
+  double value;
+  std::string label = {};  // value of the family's one label; empty: no label
+};
+
+class Families {
+ public:
+  void gauge(const char* name, const char* help, double value) {
+    add(MetricType::Gauge, name, help, "", {{value}});
+  }
+  void counter(const char* name, const char* help, std::uint64_t value) {
+    add(MetricType::Counter, name, help, "", {{static_cast<double>(value)}});
+  }
+  void add(MetricType type, const char* name, const char* help, const char* label,
+           const std::vector<Sample>& samples) {
+    MetricFamily family;
+    family.name = name;
+    family.help = help;
+    family.type = type;
+    for (const Sample& sample : samples) {
+      ClientMetric metric;
+      if (!sample.label.empty()) metric.label.push_back({label, sample.label});
+      (type == MetricType::Gauge ? metric.gauge.value : metric.counter.value) = sample.value;
+      family.metric.push_back(std::move(metric));
+    }
+    families_.push_back(std::move(family));
+  }
+  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+template <class Enum, std::size_t N>
+std::vector<Sample> by_cause(const std::array<std::uint64_t, N>& counts) {
+  std::vector<Sample> samples;
+  for (std::size_t i = 0; i < N; ++i) {
+    samples.push_back(
+        {static_cast<double>(counts[i]), std::string(to_string(static_cast<Enum>(i)))});
+  }
+  return samples;
+}
+
+double real(std::size_t value) { return static_cast<double>(value); }
+
+void add_core(Families& out, const Status& s, Now now) {
+  out.gauge("weft_uptime_seconds", "Time since the node started.",
+            static_cast<double>((now.mono - s.started).count()) / 1e6);
+  out.gauge("weft_ready", "1 when the node speaks.", s.ready ? 1 : 0);
+  out.add(MetricType::Gauge, "weft_members", "Members known, by state.", "state",
+          {{real(s.members.alive), "alive"},
+           {real(s.members.suspect), "suspect"},
+           {real(s.members.failed), "failed"},
+           {real(s.members.left), "left"}});
+  out.gauge("weft_local_health", "0 is well; higher: this node is slow or loses packets.",
+            real(s.members.health));
+  out.gauge("weft_gossip_queue", "Updates that wait to be spread.", real(s.members.queue));
+  out.counter("weft_probes_total", "Probes sent.", s.members.probes_total);
+  out.counter("weft_probe_failures_total", "Probes without an answer.",
+              s.members.probe_failures_total);
+  out.counter("weft_suspicions_total", "Suspicions started.", s.members.suspicions_total);
+  out.counter("weft_refutations_total", "Suspicions of this node refuted.",
+              s.members.refutations_total);
+  out.counter("weft_syncs_total", "Full exchanges.", s.members.syncs_total);
+  out.gauge("weft_routing_contacts", "Contacts in the routing table.", real(s.dht.contacts));
+  out.gauge("weft_routing_buckets", "Buckets in use.", real(s.dht.buckets));
+  out.gauge("weft_values", "Values held.", real(s.dht.values));
+  out.gauge("weft_values_bytes", "Bytes of values held.", real(s.dht.values_bytes));
+  out.gauge("weft_own_values", "Own values kept alive.", real(s.dht.own));
+  out.counter("weft_lookups_total", "Iterative lookups.", s.dht.lookups_total);
+  out.counter("weft_dht_requests_total", "Requests of the DHT sent.", s.dht.requests_total);
+  out.counter("weft_republished_total", "Values republished.", s.dht.republished_total);
+  out.counter("weft_handed_over_total", "Values handed to new neighbours.",
+              s.dht.handed_over_total);
+  out.counter("weft_repairs_total", "Copies repaired on reading.", s.dht.repairs_total);
+  out.gauge("weft_sessions", "Sealed sessions.", real(s.sessions));
+  out.gauge("weft_requests_pending", "Requests that wait for an answer.", real(s.requests_pending));
+  out.gauge("weft_network_size_estimate", "Estimated nodes in the mesh.",
+            static_cast<double>(s.network_size_estimate));
+  out.counter("weft_sent_bytes_total", "Bytes of datagrams sent.", s.sent_bytes);
+  out.counter("weft_sent_packets_total", "Datagrams sent.", s.sent_packets);
+  out.counter("weft_received_bytes_total", "Bytes of datagrams received.", s.received_bytes);
+  out.counter("weft_received_packets_total", "Datagrams received.", s.received_packets);
+  out.counter("weft_handshakes_started_total", "Handshakes started.",
+              s.session_stats.handshakes_started_total);
+  out.counter("weft_handshakes_answered_total", "Handshakes answered.",
+              s.session_stats.handshakes_answered_total);
+  out.counter("weft_handshakes_done_total", "Handshakes completed.",
+              s.session_stats.handshakes_done_total);
+  out.add(MetricType::Counter, "weft_drops_total", "Messages dropped, by cause.", "cause",
+          by_cause<Drop>(s.drops));
+  out.add(MetricType::Counter, "weft_session_drops_total", "Datagrams dropped, by cause.", "cause",
+          by_cause<SessionDrop>(s.session_stats.drops));
+}
+
+void add_shell(Families& out, const ShellFacts& facts) {
+  out.counter("weft_store_commits_total", "Commits of the store.", facts.store.commits_total);
+  out.counter("weft_store_rows_total", "Rows written.", facts.store.rows_written_total);
+  out.counter("weft_store_failures_total", "Batches that could not be written.",
+              facts.store.failures_total);
+  out.gauge("weft_store_queued_bytes", "Bytes that wait for a commit.",
+            real(facts.store.queued_bytes));
+  out.counter("weft_send_failed_total", "Datagrams that the system refused.",
+              facts.send_failed_total);
+  out.counter("weft_send_dropped_total", "Datagrams dropped as the socket was full.",
+              facts.send_dropped_total);
+  out.counter("weft_link_dropped_total", "Datagrams dropped on purpose (--faults).",
+              facts.link_dropped_total);
+  out.counter("weft_loop_late_total", "Times the loop came back more than 100 ms late.",
+              facts.late_total);
+}
+
+}  // namespace
+
+std::string metrics_text(const Status& status, const ShellFacts& facts, Now now) {
+  Families out;
+  out.add(MetricType::Gauge, "weft_build_info", "Version of the program.", "version",
+          {{1, WEFT_VERSION}});
+  add_core(out, status, now);
+  add_shell(out, facts);
+  return out.text();
+}
+
+}  // namespace weft::node

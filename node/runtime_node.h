@@ -1,0 +1,136 @@
+// The inside of run_node: one running node with everything around it. For runtime.cc (life cycle)
+// and runtime_host.cc (what happens while it runs) only.
+//
+// Life: start() opens everything or says what is wrong; run() turns the loop until the node has
+// ended; the destructor takes all apart in reverse. Leaving is bounded in every phase: the core by
+// kLeaveMax, answers that still have to leave by kFlushMax, and should a disk or a resolver hang, a
+// watchdog ends the process after kExitMax.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <optional>
+
+#include "node/control_api.h"
+#include "node/event_lines.h"
+#include "node/home.h"
+#include "node/http_server.h"
+#include "node/line_writer.h"
+#include "node/runtime.h"
+#include "node/seeds.h"
+#include "node/store.h"
+#include "node/uv_handles.h"
+#include "node/uv_shell.h"
+
+namespace weft::node {
+
+inline constexpr std::uint64_t kLeaveMaxMs = 2500;
+inline constexpr std::uint64_t kFlushMaxMs = 500;
+inline constexpr unsigned kExitMaxS = 5;
+inline constexpr std::uint64_t kInterfacesEveryMs = 5000;
+inline constexpr std::uint64_t kTouchEveryMs = 60'000;
+inline constexpr std::uint64_t kRetryOutputMs = 100;
+inline constexpr std::uint16_t kDefaultPort = 9338;
+// Records verified once; a mesh of 200 fits with room for those that restart.
+inline constexpr std::size_t kRecordCacheMax = 512;
+
+// Ends the process with that status in kExitMaxS, whatever hangs.
+void arm_watchdog(int exit_status);
+
+class RunningNode final : public ControlHost {
+ public:
+  explicit RunningNode(RuntimeOptions options);
+  ~RunningNode() override;
+
+  std::expected<void, Failure> start();
+  // The exit status of the process.
+  int run();
+
+  // ---- ControlHost
+  ShellFacts facts() override;
+  Log& log() override { return log_; }
+  std::string metrics(Now now) override;
+  void resolve(RequestId request, std::vector<SeedText> seeds) override;
+  OpId leave(Now now, Output& out) override;
+  FaultsNow set_faults(Now now, FaultsChange change) override;
+
+ private:
+  // runtime.cc
+  std::expected<Config, Failure> make_config(Network network);
+  std::expected<Stored, Failure> open_store(const Home& home, UnixMillis now);
+  std::expected<void, Failure> open_control();
+  std::expected<void, Failure> check_record(const Config& config) const;
+  void watch_process();
+  void take_apart();
+
+  // runtime_host.cc
+  void on_event(Now now, const Event& event, Output& out);
+  void on(Now now, const Ready& event);
+  void on(Now now, const SeedsWanted& event);
+  void on(Now now, const TwinFound& event);
+  void on(Now now, const EndpointsChanged& event);
+  void on(Now now, const gossip::MemberChanged& event);
+  void on(Now now, const JoinDone& event);
+  void on(Now now, const LeaveDone& event);
+  ControlOutcome on_request(RequestId id, const ControlRequest& request);
+  void on_gone(RequestId id);
+  void on_api_timer();
+  void pass_answers();
+  void arm_api_timer();
+  void publish(const EventText& text);
+  void retry_output();
+  void poll_interfaces();
+  void touch();
+  void reload();
+  void on_stop_signal(const char* name);
+  void on_parent(int events);
+  void begin_leave(const std::string& reason);
+  void note_leaving(Now now, const std::string& reason);
+  void finish(int exit_status, const std::string& reason);
+  void stop_when_flushed();
+
+  RuntimeOptions options_;
+  Log log_;
+  LineWriter stdout_;
+  uv_loop_t loop_{};
+  bool loop_open_ = false;
+
+  SodiumProvider provider_;
+  SystemEntropy entropy_;
+  RecordCache records_;
+  std::optional<Home> home_;
+  std::unique_ptr<Identity> identity_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<UvAsync> store_wake_;
+  std::unique_ptr<UvShell> shell_;
+  std::unique_ptr<NodeCore> core_;
+  std::unique_ptr<ControlApi> api_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<SeedResolver> resolver_;
+
+  std::vector<std::unique_ptr<UvSignal>> signals_;
+  std::unique_ptr<UvPoll> parent_;
+  std::unique_ptr<UvTimer> api_timer_, output_timer_, interfaces_timer_, touch_timer_, leave_timer_,
+      flush_timer_, stall_timer_;
+
+  std::string network_name_;
+  bool network_private_ = false;
+  std::vector<Endpoint> listen_;
+  std::vector<Endpoint> advertised_;
+  std::string http_text_;
+  UnixMillis started_wall_;
+  UnixMillis last_seen_;
+  std::vector<SeedText> seeds_;
+  std::vector<std::string> unresolved_;
+  bool resolving_ = false;
+  bool join_failed_ = false;  // said so already
+  std::optional<OpId> join_op_;
+  std::optional<OpId> leave_op_;
+  std::string stop_reason_;
+  Duration stall_{};
+  bool finishing_ = false;
+  int exit_status_ = 0;
+};
+
+}  // namespace weft::node

@@ -1,0 +1,156 @@
+#include "node/uv_shell.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "node/uv_handles.h"
+
+namespace weft::node {
+namespace {
+
+// Datagrams of one wake-up, before timers and the control API get their turn.
+constexpr std::size_t kDatagramsPerWake = 64;
+// Datagrams read before deadlines are judged: a full receive buffer of small ones.
+constexpr std::size_t kDatagramsDry = 2048;
+// A deadline far away still wakes the loop, as the timer counts no suspended time.
+constexpr Duration kSleepMax = 60s;
+
+}  // namespace
+
+Now read_clocks() {
+  timespec mono{};
+  timespec wall{};
+  ::clock_gettime(CLOCK_BOOTTIME, &mono);
+  ::clock_gettime(CLOCK_REALTIME, &wall);
+  Now now;
+  now.mono = Instant(std::chrono::seconds(mono.tv_sec) + Duration(mono.tv_nsec / 1000));
+  now.wall.value = static_cast<std::int64_t>(wall.tv_sec) * 1000 + wall.tv_nsec / 1'000'000;
+  return now;
+}
+
+UvShell::UvShell(uv_loop_s* loop) : loop_(loop), sockets_(loop) {}
+UvShell::~UvShell() { detach(); }
+
+void UvShell::enable_faults() { faults_ = std::make_unique<UvFaults>(loop_, sockets_); }
+
+void UvShell::attach(NodeCore& core, Store& store, OnEvent on_event) {
+  core_ = &core;
+  store_ = &store;
+  on_event_ = std::move(on_event);
+  on_datagram_ = [this](const Endpoint& from, ByteView bytes) {
+    core_->on_datagram(now_, from, bytes, out_);
+    drain(now_);
+  };
+  timer_ = std::make_unique<UvTimer>(loop_, [this] { on_timer(); });
+  last_turn_ = read_clocks().mono;
+  sockets_.start([this] { on_readable(); });
+}
+
+void UvShell::detach() {
+  core_ = nullptr;
+  timer_.reset();
+  faults_.reset();
+  sockets_.close();
+}
+
+void UvShell::begin(Now now) {
+  CHECK(core_ != nullptr);
+  CHECK(!in_turn_);
+  in_turn_ = true;
+  check_late(now);
+  last_turn_ = now.mono;
+}
+
+void UvShell::finish(Now now) {
+  drain(now);
+  rearm(now);
+  in_turn_ = false;
+}
+
+// The loop was last at work at last_turn_, and something fell due at armed_: whatever is later than
+// both is a delay of our own making.
+void UvShell::check_late(Now now) {
+  if (!armed_) return;
+  const Duration by = now.mono - std::max(*armed_, last_turn_);
+  if (by < kLateMin) return;
+  ++late_total_;
+  core_->was_late(now, by);
+}
+
+void UvShell::drain(Now now) {
+  // Carrying out an Output may lead to another: an event's handler starts an operation, a store in
+  // memory acknowledges at once. Each round takes what the one before left.
+  for (;;) {
+    for (Persist& batch : out_.persist) {
+      store_->submit(now.wall, batch.ticket, std::move(batch.writes));
+    }
+    const bool persisted = !out_.persist.empty();
+    if (!out_.send.empty()) send(now);
+    events_.swap(out_.events);
+    out_.clear();
+    for (const Event& event : events_) on_event_(now, event, out_);
+    events_.clear();
+    if (persisted) {
+      store_->take_done(done_);
+      for (const StoreDone& done : done_) core_->on_persisted(now, done.ticket, done.ok, out_);
+      done_.clear();
+    }
+    if (out_.persist.empty() && out_.send.empty() && out_.events.empty()) return;
+  }
+}
+
+void UvShell::send(Now now) {
+  if (faults_) return faults_->send(now.mono, out_.send);
+  sockets_.send(out_.send);
+}
+
+void UvShell::rearm(Now now) {
+  const auto next = core_->next_deadline();
+  if (next == armed_ && timer_->active()) return;
+  armed_ = next;
+  if (!next) return timer_->stop();
+  const Duration wait = std::clamp<Duration>(*next - now.mono, Duration(0), kSleepMax);
+  // Rounded up: a timer that fires early would only be armed again.
+  timer_->start(static_cast<std::uint64_t>((wait + 999us) / 1ms));
+}
+
+bool UvShell::receive(std::size_t max) { return sockets_.receive(max, on_datagram_); }
+
+void UvShell::on_readable() {
+  if (core_ == nullptr) return;
+  now_ = read_clocks();
+  begin(now_);
+  receive(kDatagramsPerWake);
+  finish(now_);
+}
+
+void UvShell::on_timer() {
+  if (core_ == nullptr) return;
+  now_ = read_clocks();
+  begin(now_);
+  receive(kDatagramsDry);
+  core_->on_deadline(now_, out_);
+  armed_.reset();
+  finish(now_);
+}
+
+void UvShell::on_store_done() {
+  if (core_ == nullptr) return;
+  turn([this](Now now, Output& out) {
+    store_->take_done(done_);
+    for (const StoreDone& done : done_) core_->on_persisted(now, done.ticket, done.ok, out);
+    done_.clear();
+  });
+}
+
+void UvShell::stall(Duration duration) {
+  timespec left{};
+  left.tv_sec = duration / 1s;
+  left.tv_nsec = static_cast<long>(duration % 1s / 1us * 1000);
+  while (::nanosleep(&left, &left) != 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace weft::node

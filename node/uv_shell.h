@@ -1,0 +1,90 @@
+// The loop around one NodeCore: datagrams and deadlines in; rows, datagrams and events out.
+//
+// Every entry is a turn: read both clocks, call the core, then carry out its Output completely
+// (persist to the store, send, deliver events, answers of the store), then re-arm the one timer.
+// Handlers of events may call the core with the Output they are given; they never start a turn.
+//
+// The clock counts suspended time. When the loop comes back late (a stopped process, a machine that
+// slept, an overloaded one), the core is told first, then the sockets are read dry, and only then
+// deadlines are judged: what arrived in time is not held against anybody.
+// Loop thread only. In the steady state a turn allocates nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "node/node_core.h"
+#include "node/store.h"
+#include "node/uv_faults.h"
+#include "node/uv_udp.h"
+
+namespace weft::node {
+
+// CLOCK_BOOTTIME and the wall clock.
+Now read_clocks();
+
+inline constexpr Duration kLateMin = 100ms;
+
+class UvShell {
+ public:
+  using OnEvent = std::function<void(Now, const Event&, Output&)>;
+
+  explicit UvShell(uv_loop_s* loop);
+  ~UvShell();
+
+  UdpSockets& sockets() { return sockets_; }
+  // nullptr without enable_faults().
+  UvFaults* faults() { return faults_.get(); }
+  void enable_faults();
+  std::uint64_t late_total() const { return late_total_; }
+
+  // Starts to drive `core`. Both must live until detach(). `after_turn` runs at the end of every
+  // turn of somebody else than the network (an operation may have ended).
+  void attach(NodeCore& core, Store& store, OnEvent on_event);
+  // No more datagrams, deadlines or turns.
+  void detach();
+
+  // One turn: act(now, out) calls the core.
+  template <class Act>
+  void turn(Act&& act) {
+    const Now now = read_clocks();
+    begin(now);
+    act(now, out_);
+    finish(now);
+  }
+  // The store has answers: called on the loop after its wake-up.
+  void on_store_done();
+  // Does nothing for a while, as a machine that is stuck would (--faults).
+  void stall(Duration duration);
+
+ private:
+  void begin(Now now);
+  void finish(Now now);
+  void drain(Now now);
+  void send(Now now);
+  void rearm(Now now);
+  bool receive(std::size_t max);
+  void on_readable();
+  void on_timer();
+  void check_late(Now now);
+
+  uv_loop_s* loop_;
+  UdpSockets sockets_;
+  std::unique_ptr<UvFaults> faults_;
+  std::unique_ptr<UvTimer> timer_;
+  NodeCore* core_ = nullptr;
+  Store* store_ = nullptr;
+  OnEvent on_event_;
+  UdpSockets::OnDatagram on_datagram_;
+  Now now_;  // of the current batch of datagrams
+  Output out_;
+  std::vector<Event> events_;  // being delivered
+  std::vector<StoreDone> done_;
+  std::optional<Instant> armed_;
+  Instant last_turn_;  // when the loop was last seen at work
+  bool in_turn_ = false;
+  std::uint64_t late_total_ = 0;
+};
+
+}  // namespace weft::node

@@ -1,0 +1,45 @@
+// A directory of its own for a test that needs files, removed with everything in it.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace weft::node {
+
+class ScratchDir {
+ public:
+  ScratchDir() {
+    std::string pattern = "/tmp/weft-test-XXXXXX";
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~ScratchDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string path(const std::string& name = "") const {
+    return name.empty() ? path_ : path_ + "/" + name;
+  }
+  void write(const std::string& name, std::string_view text, unsigned mode = 0600) const {
+    std::ofstream(path(name)) << text;
+    std::filesystem::permissions(path(name), static_cast<std::filesystem::perms>(mode));
+  }
+  std::string read(const std::string& name) const {
+    std::ifstream in(path(name));
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+  unsigned mode(const std::string& name = "") const {
+    return static_cast<unsigned>(std::filesystem::status(path(name)).permissions());
+  }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace weft::node
