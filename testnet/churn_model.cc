@@ -14,9 +14,12 @@ std::optional<ChurnModel> parse_churn_model(std::string_view text) {
 
 std::string_view to_string(ChurnModel model) {
   switch (model) {
-    case ChurnModel::kExponential: return "exponential";
-    case ChurnModel::kWeibull: return "weibull";
-    case ChurnModel::kPareto: return "pareto";
+    case ChurnModel::kExponential:
+      return "exponential";
+    case ChurnModel::kWeibull:
+      return "weibull";
+    case ChurnModel::kPareto:
+      return "pareto";
   }
   return "?";
 }
@@ -27,9 +30,14 @@ Milliseconds draw_session(ChurnModel model, Milliseconds median, Rng& rng) {
   const double doublings = -std::log2(u);  // exponential with median 1
   double medians = doublings;
   switch (model) {
-    case ChurnModel::kExponential: break;
-    case ChurnModel::kWeibull: medians = doublings * doublings; break;            // shape 1/2
-    case ChurnModel::kPareto: medians = std::sqrt(1 / u) / std::sqrt(2.0); break; // shape 2
+    case ChurnModel::kExponential:
+      break;
+    case ChurnModel::kWeibull:
+      medians = doublings * doublings;
+      break;  // shape 1/2
+    case ChurnModel::kPareto:
+      medians = std::sqrt(1 / u) / std::sqrt(2.0);
+      break;  // shape 2
   }
   const double ms = std::min(medians, 100.0) * static_cast<double>(median.count());
   return std::max(Milliseconds(100), Milliseconds(static_cast<std::int64_t>(ms)));

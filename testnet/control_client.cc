@@ -10,11 +10,15 @@ namespace {
 
 CallResult ended(const HttpExchange& exchange) {
   switch (exchange.state()) {
-    case ExchangeState::kDone: return {CallStatus::kAnswered, exchange.response(), {}};
-    case ExchangeState::kNoNode: return {CallStatus::kNoNode, {}, exchange.trouble()};
-    case ExchangeState::kBroken: return {CallStatus::kBroken, {}, exchange.trouble()};
+    case ExchangeState::kDone:
+      return {CallStatus::kAnswered, exchange.response(), {}};
+    case ExchangeState::kNoNode:
+      return {CallStatus::kNoNode, {}, exchange.trouble()};
+    case ExchangeState::kBroken:
+      return {CallStatus::kBroken, {}, exchange.trouble()};
     case ExchangeState::kWaiting:
-    case ExchangeState::kBusy: break;
+    case ExchangeState::kBusy:
+      break;
   }
   return {CallStatus::kTimedOut, {}, "no answer in time"};
 }

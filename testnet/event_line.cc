@@ -8,7 +8,7 @@ namespace weft::testnet {
 namespace {
 
 constexpr std::string_view kId = "\"id\":\"";
-constexpr std::string_view kState = "\"state\":\"";
+constexpr std::string_view kState = "\"to\":\"";
 
 bool is_id(std::string_view text) {
   return text.size() == 64 && std::ranges::all_of(text, [](char c) {
@@ -53,11 +53,11 @@ std::optional<MemberLine> scan_member_line(std::string_view line) {
     if (sight == Sight::kUnknown || !is_id(*id)) return std::nullopt;
     return MemberLine{*id, sight};
   }
-  if (line.find("\"state\"") == std::string_view::npos) return std::nullopt;
+  if (line.find("\"to\"") == std::string_view::npos) return std::nullopt;
   const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return std::nullopt;
   const std::string full_id = text_of(object, "id");
-  const Sight sight = to_sight(text_of(object, "state"));
+  const Sight sight = to_sight(text_of(object, "to"));
   const std::size_t at = line.find(full_id);
   if (sight == Sight::kUnknown || !is_id(full_id) || at == std::string_view::npos) {
     return std::nullopt;
@@ -69,7 +69,10 @@ std::optional<ReadyLine> parse_ready_line(std::string_view line) {
   if (line.find("\"ready\"") == std::string_view::npos) return std::nullopt;
   const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object() || text_of(object, "event") != "ready") return std::nullopt;
-  ReadyLine ready{text_of(object, "id"), text_of(object, "name"), {}, text_of(object, "control"),
+  ReadyLine ready{text_of(object, "id"),
+                  text_of(object, "name"),
+                  {},
+                  text_of(object, "control"),
                   text_of(object, "http")};
   const auto listen = object.find("listen");
   if (listen != object.end() && listen->is_array()) {

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "node/home.h"
+
 namespace weft::testnet {
 
 // What the parser's callbacks write to. They see only this.
@@ -23,7 +25,7 @@ struct HttpExchange::Parser {
   std::size_t head_bytes = 0;
   bool head_done = false;
   bool complete = false;
-  bool stopped = false;    // the receiver wants no more
+  bool stopped = false;  // the receiver wants no more
   bool too_large = false;
 };
 
@@ -42,8 +44,9 @@ HttpExchange::HttpExchange(std::string socket_path, HttpRequest request,
       parser_(std::make_unique<Parser>()) {
   out_ = request.method + " " + request.target + " HTTP/1.1\r\nHost: weft\r\nConnection: close\r\n";
   if (request.method == "POST") {
-    out_ += "Content-Type: application/json\r\nContent-Length: " +
-            std::to_string(request.body.size()) + "\r\n";
+    out_ +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(request.body.size()) +
+        "\r\n";
   }
   out_ += "\r\n";
   if (request.method == "POST") out_ += request.body;
@@ -110,9 +113,9 @@ ExchangeState HttpExchange::fail(ExchangeState state, std::string trouble) {
 ExchangeState HttpExchange::start() {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path_.size() > kSocketPathBytesMax) {
+  if (path_.size() > node::kSocketPathBytesMax) {
     return fail(ExchangeState::kBroken, "the socket path " + path_ + " is longer than " +
-                                            std::to_string(kSocketPathBytesMax) + " bytes");
+                                            std::to_string(node::kSocketPathBytesMax) + " bytes");
   }
   std::memcpy(address.sun_path, path_.data(), path_.size());
   if (fd_ < 0) fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -173,8 +176,8 @@ ExchangeState HttpExchange::receive_some() {
       return state_ = ExchangeState::kDone;
     }
     if (p.too_large) {
-      return fail(ExchangeState::kBroken, "the answer is larger than " +
-                                              std::to_string(kBodyBytesMax >> 20) + " MiB");
+      return fail(ExchangeState::kBroken,
+                  "the answer is larger than " + std::to_string(kBodyBytesMax >> 20) + " MiB");
     }
     if (n == 0) return fail(ExchangeState::kBroken, "the node hung up before it had answered");
     if (used != length || HTTP_PARSER_ERRNO(&p.parser) != HPE_OK) {
@@ -189,8 +192,8 @@ std::string encode_query(std::string_view text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '_' ||
-                       byte == '.' || byte == '~';
+                       (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '_' || byte == '.' ||
+                       byte == '~';
     if (plain) {
       out += c;
     } else {

@@ -16,7 +16,6 @@ namespace weft::testnet {
 
 inline constexpr std::size_t kBodyBytesMax = 16UL << 20;
 inline constexpr std::size_t kHeadBytesMax = 64UL << 10;
-inline constexpr std::size_t kSocketPathBytesMax = 107;  // sockaddr_un.sun_path without its zero
 
 struct HttpRequest {
   std::string method = "GET";
@@ -31,11 +30,11 @@ struct HttpResponse {
 };
 
 enum class ExchangeState : unsigned char {
-  kWaiting,   // poll and call on_ready
-  kBusy,      // the listener's queue is full: call start() again a little later
+  kWaiting,  // poll and call on_ready
+  kBusy,     // the listener's queue is full: call start() again a little later
   kDone,
-  kNoNode,    // nobody listens there
-  kBroken,    // the connection ended or the answer makes no sense
+  kNoNode,  // nobody listens there
+  kBroken,  // the connection ended or the answer makes no sense
 };
 
 class HttpExchange {

@@ -1,8 +1,9 @@
 #include "testnet/rtt_matrix.h"
 
-#include <charconv>
+#include <optional>
 
 #include "crypto/rng.h"
+#include "node/units.h"
 
 namespace weft::testnet {
 
@@ -32,12 +33,9 @@ std::vector<std::string_view> cells_of(std::string_view line) {
 }
 
 // A round trip of more than a minute is a mistake in the file.
-std::optional<double> parse_ms(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  if (!(value >= 0 && value <= 60'000)) return std::nullopt;
-  return value;
+std::optional<Duration> parse_ms(std::string_view text) {
+  const auto rtt = node::parse_duration(std::string(text) + "ms");
+  return rtt && *rtt <= 1min ? rtt : std::nullopt;
 }
 
 }  // namespace
@@ -60,20 +58,20 @@ std::expected<RttMatrix, std::string> parse_rtt_matrix(std::string_view csv) {
       matrix.regions.assign(cells.begin() + 1, cells.end());
       continue;
     }
-    const std::size_t row = matrix.rtt_ms.size();
+    const std::size_t row = matrix.rtt.size();
     if (row == matrix.regions.size()) return wrong("more rows than regions");
     if (cells.size() != matrix.regions.size() + 1) return wrong("not as many cells as regions");
     if (cells[0] != matrix.regions[row]) {
       return wrong("expected the row of " + matrix.regions[row]);
     }
-    auto& values = matrix.rtt_ms.emplace_back();
+    auto& values = matrix.rtt.emplace_back();
     for (std::size_t i = 1; i < cells.size(); ++i) {
       const auto ms = parse_ms(cells[i]);
       if (!ms) return wrong("'" + std::string(cells[i]) + "' is no time in milliseconds");
       values.push_back(*ms);
     }
   }
-  if (matrix.regions.empty() || matrix.rtt_ms.size() != matrix.regions.size()) {
+  if (matrix.regions.empty() || matrix.rtt.size() != matrix.regions.size()) {
     return wrong("the matrix ends too early");
   }
   return matrix;
@@ -82,21 +80,6 @@ std::expected<RttMatrix, std::string> parse_rtt_matrix(std::string_view csv) {
 std::size_t region_of(std::uint64_t seed, std::size_t index, std::size_t regions) {
   Rng rng = Rng(seed).fork("region " + std::to_string(index));
   return static_cast<std::size_t>(rng.below(regions));
-}
-
-LinkSpec split_link_spec(std::string_view spec) {
-  static constexpr std::string_view kMatrix = "latency=matrix:";
-  LinkSpec out;
-  while (!spec.empty()) {
-    const std::string_view part = trim(take_until(spec, ','));
-    if (part.starts_with(kMatrix)) {
-      out.matrix_file = std::string(part.substr(kMatrix.size()));
-      continue;
-    }
-    if (!out.plain.empty()) out.plain += ',';
-    out.plain += part;
-  }
-  return out;
 }
 
 }  // namespace weft::testnet

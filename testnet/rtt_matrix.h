@@ -6,10 +6,11 @@
 
 #include <cstdint>
 #include <expected>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "crypto/time.h"
 
 namespace weft::testnet {
 
@@ -17,19 +18,12 @@ inline constexpr std::size_t kRegionsMax = 64;
 
 struct RttMatrix {
   std::vector<std::string> regions;
-  std::vector<std::vector<double>> rtt_ms;  // square
+  std::vector<std::vector<Duration>> rtt;  // square
 };
 
 std::expected<RttMatrix, std::string> parse_rtt_matrix(std::string_view csv);
 
 // The region of node `index`: the same for the same seed, however many nodes there are.
 std::size_t region_of(std::uint64_t seed, std::size_t index, std::size_t regions);
-
-// A SPEC without its `latency=matrix:FILE` part, and that FILE.
-struct LinkSpec {
-  std::string plain;
-  std::optional<std::string> matrix_file;
-};
-LinkSpec split_link_spec(std::string_view spec);
 
 }  // namespace weft::testnet

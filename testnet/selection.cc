@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "node/units.h"
+
 namespace weft::testnet {
 
 namespace {
@@ -25,31 +27,10 @@ std::optional<Selection::Range> parse_range(std::string_view text) {
 
 }  // namespace
 
-std::optional<Ratio> parse_share(std::string_view text) {
-  if (text.size() < 2 || text.back() != '%') return std::nullopt;
-  text.remove_suffix(1);
-  const std::size_t dot = text.find('.');
-  const std::string_view whole = text.substr(0, dot);
-  const std::string_view decimals =
-      dot == std::string_view::npos ? std::string_view{} : text.substr(dot + 1);
-  if (whole.empty() || whole.size() > 3 || decimals.size() > 3) return std::nullopt;
-  if (dot != std::string_view::npos && decimals.empty()) return std::nullopt;
-  std::uint32_t thousandths = 0;
-  std::string digits(whole);
-  digits.append(decimals).append(3 - decimals.size(), '0');
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), thousandths);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  if (thousandths > 100'000) return std::nullopt;
-  return Ratio{thousandths, 100'000};
-}
-
 std::expected<Selection, std::string> parse_selection(std::string_view text) {
   Selection selection;
-  if (const auto share = parse_share(text)) {
-    selection.share = share;
-    return selection;
-  }
+  selection.share_ppm = node::parse_share(text);
+  if (selection.share_ppm) return selection;
   while (true) {
     const std::size_t comma = text.find(',');
     const auto range = parse_range(text.substr(0, comma));
@@ -73,10 +54,9 @@ std::expected<std::vector<std::size_t>, std::string> choose(const Selection& sel
                                                             std::span<const std::size_t> candidates,
                                                             Rng& rng) {
   std::vector<std::size_t> chosen;
-  if (selection.share) {
-    const auto [numerator, denominator] = *selection.share;
-    std::size_t wanted = (2 * candidates.size() * numerator + denominator) / (2UL * denominator);
-    if (wanted == 0 && numerator > 0) wanted = 1;
+  if (selection.share_ppm) {
+    std::size_t wanted = (candidates.size() * *selection.share_ppm + 500'000) / 1'000'000;
+    if (wanted == 0 && *selection.share_ppm > 0) wanted = 1;
     wanted = std::min(wanted, candidates.size());
     chosen.assign(candidates.begin(), candidates.end());
     rng.shuffle(std::span(chosen));

@@ -18,16 +18,13 @@ namespace weft::testnet {
 inline constexpr std::size_t kNodesMax = 2000;
 inline constexpr std::size_t kSelectionPartsMax = 2000;
 
-// `25%` or `2.5%` (at most three decimals, 0% to 100%); nullopt for anything else.
-std::optional<Ratio> parse_share(std::string_view text);
-
 struct Selection {
   struct Range {
     std::size_t first = 0;
     std::size_t last = 0;  // included; first <= last < kNodesMax
   };
-  std::vector<Range> ranges;   // empty: by share
-  std::optional<Ratio> share;
+  std::vector<Range> ranges;  // empty: by share
+  std::optional<std::uint32_t> share_ppm;
 };
 
 // The error is a sentence for people.

@@ -5,9 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "testnet/event_line.h"
@@ -17,7 +18,7 @@ namespace weft::testnet {
 struct SightingsSummary {
   std::size_t members_min = 0;  // fewest and most alive that any observer counts, itself included
   std::size_t members_max = 0;
-  bool converged = false;       // every observer counts exactly the present nodes as alive
+  bool converged = false;  // every observer counts exactly the present nodes as alive
 };
 
 class Sightings {
@@ -37,15 +38,9 @@ class Sightings {
 
  private:
   static constexpr std::size_t kNoSlot = SIZE_MAX;
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>{}(text);
-    }
-  };
   std::size_t slot_of(std::string_view id);
 
-  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> slots_;  // look-up only
+  std::map<std::string, std::size_t, std::less<>> slots_;
   std::vector<std::size_t> index_of_slot_;
   std::vector<std::size_t> slot_of_index_;
   std::vector<std::vector<Sight>> rows_;  // observer, slot

@@ -70,6 +70,8 @@ class SimNetwork {
   std::size_t size() const { return nodes_.size(); }
   bool alive(std::size_t node) const { return nodes_[node]->core != nullptr; }
   node::NodeCore& core(std::size_t node);
+  // How often a node was started or crashed so far: operation ids start anew with each life.
+  std::uint64_t life(std::size_t node) const { return nodes_[node]->life; }
   const Endpoint& endpoint(std::size_t node) const { return nodes_[node]->endpoint; }
   NodeId id(std::size_t node) const { return nodes_[node]->identity->id(); }
   // Runs `call` on a node's core with an Output that is then carried out.
