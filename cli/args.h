@@ -1,0 +1,93 @@
+// What was said on the command line, as plain values. parse.h makes it; commands.h acts on it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/time.h"
+
+namespace weft::cli {
+
+// Exit status of the process (README).
+enum Exit : int {
+  kExitDone = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitNoNode = 3,
+  kExitNotFound = 4,
+  kExitTimedOut = 5,
+  kExitConflict = 6,
+  kExitInterrupted = 130,
+};
+
+struct UpFlags {
+  std::vector<std::string> listen{}, join{}, tag{}, advertise{};
+  std::optional<std::string> name{}, network{}, http{}, durability{}, config{}, log_level{};
+  bool faults = false;
+  bool ephemeral = false;
+  int parent_fd = -1;  // of the testnet's supervisor
+};
+
+struct ValueFlags {
+  std::string key;
+  std::optional<std::string> value, file, author, to, out;
+  std::optional<Duration> ttl;
+  std::optional<std::uint64_t> cas, replicas, quorum;
+  bool all = false;
+  bool trace = false;
+};
+
+struct MembersFlags {
+  std::optional<std::string> state, name;
+  std::vector<std::string> tags;  // K=RE
+  bool watch = false;
+};
+
+struct LogFlags {
+  std::optional<std::string> level, set_level;
+  bool follow = false;
+};
+
+struct TestnetFlags {
+  std::string dir;
+  std::size_t nodes = 0;  // up -n, add
+  std::size_t index = 0;  // logs, exec
+  std::optional<std::uint64_t> seed;
+  std::string link;  // SPEC
+  std::uint16_t base_port = 0;
+  bool spread = false;
+  std::string http;
+  bool detach = false;
+  bool watch = false;
+  bool follow = false;
+  bool events = false;
+  std::string which;
+  std::string model = "exponential";
+  Duration median_session{};
+  std::optional<Duration> duration, heal_after;
+  bool one_way = false;
+  std::vector<std::string> words;  // exec: everything after --
+};
+
+struct Args {
+  std::string command;  // as written, with its parents: "put", "id export", "testnet kill"
+  // Common to all.
+  std::optional<std::string> home;
+  bool json = false;
+  std::optional<Duration> timeout;
+  int verbose = 0;
+
+  UpFlags up;
+  ValueFlags value;
+  MembersFlags members;
+  LogFlags log;
+  TestnetFlags testnet;
+  std::vector<std::string> words;  // SEEDs of join
+  std::string text;                // NODE, FILE, TARGET, SHELL: the one word of a command
+  std::size_t count = 0;           // wait --members, ping -c
+  bool origin = false;             // config show --origin
+};
+
+}  // namespace weft::cli

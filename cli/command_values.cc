@@ -1,0 +1,297 @@
+// put, get, rm, own, lookup.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/node_client.h"
+#include "cli/output.h"
+#include "cli/values.h"
+#include "dht/messages.h"
+#include "node/files.h"
+#include "node/log.h"
+
+namespace weft::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dump_line(const Json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string shown_key(const std::string& key) { return node::escaped(key); }
+
+// At most one byte more than a value may have, so that the caller sees that it is too long.
+Result<std::string> read_value(int fd, const std::string& where) {
+  std::string value(dht::kValueBytesMax + 1, '\0');
+  std::size_t size = 0;
+  while (size < value.size()) {
+    const ssize_t n = ::read(fd, value.data() + size, value.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      return fail(kExitUsage, "bad_request",
+                  "cannot read " + where + ": " + node::error_text(errno));
+    }
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  value.resize(size);
+  return value;
+}
+
+Result<std::string> value_of(const ValueFlags& flags) {
+  if (flags.value && flags.file) return usage("give VALUE or --file, not both");
+  if (flags.file) {
+    const node::Fd fd(::open(flags.file->c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) {
+      return fail(kExitUsage, "bad_request",
+                  "cannot open " + *flags.file + ": " + node::error_text(errno));
+    }
+    return read_value(fd.get(), *flags.file);
+  }
+  if (!flags.value) return usage("give a VALUE, - for stdin, or --file F");
+  return *flags.value == "-" ? read_value(STDIN_FILENO, "stdin") : *flags.value;
+}
+
+Result<std::string> checked_value(const ValueFlags& flags) {
+  auto value = value_of(flags);
+  if (!value) return value;
+  if (value->size() > dht::kValueBytesMax) {
+    return fail(kExitUsage, "too_large",
+                "a value has at most " + std::to_string(dht::kValueBytesMax) +
+                    " bytes; larger data is for `weft add`, which comes later");
+  }
+  if (value->empty()) return usage("an empty value is a withdrawal; use weft rm");
+  return value;
+}
+
+Result<void> check_key(const std::string& key) {
+  const auto trouble = key_trouble(key);
+  if (trouble.empty()) return {};
+  return usage(trouble);
+}
+
+void set_if(nlohmann::json& body, const char* name, const auto& value) {
+  if (value) body[name] = *value;
+}
+
+// The API's value as `weft get --json` prints it: text as text, everything else as base64.
+Json printed_value(Json value) {
+  const auto bytes = decode_base64(text_at(value, "value_base64"));
+  if (!bytes || !is_plain_text(*bytes)) return value;
+  Json out;
+  for (auto& [key, member] : value.items()) {
+    if (key == "value_base64") {
+      out["value"] = *bytes;
+    } else {
+      out[key] = std::move(member);
+    }
+  }
+  return out;
+}
+
+Result<void> write_out(const std::string& file, const std::string& bytes) {
+  const node::Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  std::size_t written = 0;
+  while (fd.valid() && written < bytes.size()) {
+    const ssize_t n = ::write(fd.get(), bytes.data() + written, bytes.size() - written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    written += static_cast<std::size_t>(n);
+  }
+  if (fd.valid() && written == bytes.size()) return {};
+  return fail(kExitFailed, "failed", "cannot write " + file + ": " + node::error_text(errno));
+}
+
+// The one value that `get` without --all means: the only one, else our own.
+const Json* chosen_value(const Json& values) {
+  if (!values.is_array() || values.empty()) return nullptr;
+  if (values.size() == 1) return &values[0];
+  for (const Json& value : values) {
+    if (true_at(value, "own")) return &value;
+  }
+  return nullptr;
+}
+
+Failure several_authors(const Json& values) {
+  Failure failure{kExitFailed,
+                  "several_authors",
+                  std::to_string(values.size()) +
+                      " authors have a value there; choose with --author, or see --all:",
+                  {}};
+  Json authors = Json::array();
+  for (const Json& value : values) {
+    failure.message += " " + text_at(value, "author");
+    authors.push_back(text_at(value, "author"));
+  }
+  failure.fields = "\"authors\":" + authors.dump();
+  return failure;
+}
+
+// The node's own refusal names the authors in its fields only.
+Failure with_authors(Failure failure) {
+  if (failure.code != "several_authors") return failure;
+  const Json fields = Json::parse("{" + failure.fields + "}", nullptr, false);
+  const Json& authors = at(fields, "authors");
+  failure.message = "several authors have a value there; choose with --author, or see --all:";
+  if (!authors.is_array()) return failure;
+  for (const Json& author : authors) {
+    if (author.is_string()) failure.message += " " + author.get<std::string>();
+  }
+  return failure;
+}
+
+std::string all_text(const Json& values) {
+  Table table({"AUTHOR", "SEQ", "EXPIRES", "VALUE"});
+  for (const Json& value : values) {
+    const auto bytes = decode_base64(text_at(value, "value_base64"));
+    table.add({shown_at(value, "author"), std::to_string(count_at(value, "seq")),
+               format_age(static_cast<std::int64_t>(number_at(value, "expires_s"))),
+               bytes ? node::escaped(*bytes) : std::string("?")});
+  }
+  return table.text();
+}
+
+Result<int> show_values(const Context& context, Json answer) {
+  const ValueFlags& flags = context.args.value;
+  const Json& values = at(answer, "values");
+  if (!values.is_array() || values.empty()) {
+    return fail(kExitNotFound, "not_found", "no value under " + flags.key);
+  }
+  const Json* chosen = chosen_value(values);
+  if (!flags.all && chosen == nullptr) return std::unexpected(several_authors(values));
+  if (flags.out) {
+    const auto bytes = decode_base64(text_at(*chosen, "value_base64")).value_or("");
+    if (auto written = write_out(*flags.out, bytes); !written) {
+      return std::unexpected(written.error());
+    }
+  }
+  if (context.json) {
+    Json printed = Json::array();
+    for (const Json& value : values) {
+      if (flags.all || &value == chosen) printed.push_back(printed_value(value));
+    }
+    answer["values"] = std::move(printed);
+    return print(dump_line(answer)) ? kExitDone : kExitFailed;
+  }
+  if (flags.out) return kExitDone;
+  const std::string text =
+      flags.all ? all_text(values) : decode_base64(text_at(*chosen, "value_base64")).value_or("");
+  return print(text) ? kExitDone : kExitFailed;
+}
+
+std::string own_text(const Json& list) {
+  Table table({"KEY", "SEQ", "BYTES", "COPIES", "EXPIRES", "REPUBLISH"});
+  if (!list.is_array()) return {};
+  for (const Json& own : list) {
+    const bool withdrawn = true_at(own, "withdrawn");
+    table.add({shown_at(own, "key"), std::to_string(count_at(own, "seq")),
+               withdrawn ? "withdrawn" : std::to_string(count_at(own, "bytes")),
+               std::to_string(count_at(own, "copies")),
+               format_age(static_cast<std::int64_t>(number_at(own, "expires_s"))),
+               own.contains("next_republish_s") ? "in " + format_age(static_cast<std::int64_t>(
+                                                              number_at(own, "next_republish_s")))
+                                                : "-"});
+  }
+  return table.text();
+}
+
+std::string lookup_text(const Json& answer) {
+  Table steps({"HOP", "NODE", "ADDRESS", "RTT", "CONTACTS", "NAMED BY"});
+  if (at(answer, "steps").is_array()) {
+    for (const Json& step : answer["steps"]) {
+      const std::string named_by = shown_at(step, "named_by").substr(0, 16);
+      steps.add({std::to_string(count_at(step, "hop")), shown_at(step, "id").substr(0, 16),
+                 shown_at(step, "address"), ms_at(step, "rtt_ms"),
+                 std::to_string(count_at(step, "contacts")), named_by.empty() ? "-" : named_by});
+    }
+  }
+  Table closest({"CLOSEST", "ADDRESS"});
+  if (at(answer, "closest").is_array()) {
+    for (const Json& contact : answer["closest"]) {
+      closest.add({shown_at(contact, "id"), shown_at(contact, "address")});
+    }
+  }
+  return steps.text() + (steps.text().empty() ? "" : "\n") + closest.text() +
+         std::to_string(count_at(answer, "queries")) + " queries, " +
+         std::to_string(count_at(answer, "hops")) + " hops, " + ms_at(answer, "elapsed_ms") + "\n";
+}
+
+template <class ToText>
+Result<int> show(const Context& context, const Result<std::string>& body, ToText to_text) {
+  if (!body) return std::unexpected(body.error());
+  if (context.json) return print(*body + "\n") ? kExitDone : kExitFailed;
+  const auto answer = parse_answer(*body);
+  if (!answer) return std::unexpected(answer.error());
+  return print(to_text(*answer)) ? kExitDone : kExitFailed;
+}
+
+}  // namespace
+
+Result<int> run_put(const Context& context) {
+  const ValueFlags& flags = context.args.value;
+  if (auto checked = check_key(flags.key); !checked) return std::unexpected(checked.error());
+  const auto value = checked_value(flags);
+  if (!value) return std::unexpected(value.error());
+  nlohmann::json body{{"key", flags.key}, {"value_base64", encode_base64(*value)}};
+  if (flags.ttl) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*flags.ttl).count();
+    if (seconds < 1) return usage("--ttl is at least 1s");
+    body["ttl_s"] = seconds;
+  }
+  set_if(body, "cas", flags.cas);
+  set_if(body, "replicas", flags.replicas);
+  set_if(body, "quorum", flags.quorum);
+  if (flags.trace) body["trace"] = true;
+  return show(context, NodeClient(context).post("/v1/put", std::move(body)),
+              [](const Json& answer) {
+                return "stored " + shown_key(text_at(answer, "key")) + " #" +
+                       std::to_string(count_at(answer, "seq")) + " on " +
+                       std::to_string(count_at(answer, "replicas")) + " nodes in " +
+                       ms_at(answer, "elapsed_ms") + "\n";
+              });
+}
+
+Result<int> run_get(const Context& context) {
+  const ValueFlags& flags = context.args.value;
+  if (auto checked = check_key(flags.key); !checked) return std::unexpected(checked.error());
+  if (flags.all && flags.author) return usage("--author and --all exclude each other");
+  if (flags.all && flags.out) return usage("--out takes one value; choose with --author");
+  nlohmann::json body{{"key", flags.key}};
+  set_if(body, "author", flags.author);
+  set_if(body, "quorum", flags.quorum);
+  if (flags.all) body["all"] = true;
+  if (flags.trace) body["trace"] = true;
+  const auto answered = NodeClient(context).post("/v1/get", std::move(body));
+  if (!answered) return std::unexpected(with_authors(answered.error()));
+  auto answer = parse_answer(*answered);
+  if (!answer) return std::unexpected(answer.error());
+  return show_values(context, std::move(*answer));
+}
+
+Result<int> run_rm(const Context& context) {
+  const std::string& key = context.args.value.key;
+  if (auto checked = check_key(key); !checked) return std::unexpected(checked.error());
+  return show(context, NodeClient(context).post("/v1/rm", {{"key", key}}), [](const Json& answer) {
+    return "withdrew " + shown_key(text_at(answer, "key")) + " with #" +
+           std::to_string(count_at(answer, "seq")) + " on " +
+           std::to_string(count_at(answer, "replicas")) + " nodes\n";
+  });
+}
+
+Result<int> run_own(const Context& context) {
+  return show(context, NodeClient(context).get("/v1/own"), own_text);
+}
+
+Result<int> run_lookup(const Context& context) {
+  const std::string& target = context.args.text;
+  if (auto checked = check_key(target); !checked) return std::unexpected(checked.error());
+  return show(context, NodeClient(context).post("/v1/lookup", {{"target", target}}), lookup_text);
+}
+
+}  // namespace weft::cli
