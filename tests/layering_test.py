@@ -26,13 +26,15 @@ MAY_INCLUDE = {
 
 # Cores: these folders, but for what is_core() takes out.
 CORES = ("crypto", "dht", "gossip", "node", "testnet/sim")
+# Headers of the shell that have no .cc of their own.
+SHELL_HEADERS = {"node/control_types", "node/runtime_node", "node/shell_facts", "node/uv_handles"}
 
 
 def shell_of(root):
     """Files of node/ that touch the world, without suffix: node/CMakeLists.txt lists them, and
     links everything else into weft_core, which has no libuv."""
     listed = re.search(r"set\(shell_sources\s+([^)]*)\)", (root / "node/CMakeLists.txt").read_text())
-    return {"node/" + name.removesuffix(".cc") for name in listed.group(1).split()}
+    return {"node/" + name.removesuffix(".cc") for name in listed.group(1).split()} | SHELL_HEADERS
 
 
 WORLD_HEADERS = re.compile(
@@ -108,6 +110,8 @@ def check_includes(root, shell):
                 target = quoted.group(1).split("/", 1)[0]
                 if "/" not in quoted.group(1) or target not in MAY_INCLUDE[layer]:
                     yield f"{name}:{number}: {layer} must not include \"{quoted.group(1)}\""
+                elif is_core(name, shell) and quoted.group(1).rsplit(".", 1)[0] in shell:
+                    yield f"{name}:{number}: a core must not include the shell's \"{quoted.group(1)}\""
             if angled and is_core(name, shell) and WORLD_HEADERS.match(angled.group(1)):
                 yield f"{name}:{number}: a core must not include <{angled.group(1)}>"
 
@@ -166,7 +170,8 @@ class TheTree(unittest.TestCase):
 
     def test_shell_files_exist(self):
         for name in shell_of(ROOT):
-            self.assertTrue((ROOT / (name + ".cc")).is_file(), f"{name} is gone")
+            suffix = ".h" if name in SHELL_HEADERS else ".cc"
+            self.assertTrue((ROOT / (name + suffix)).is_file(), f"{name} is gone")
 
 
 class TheRules(unittest.TestCase):
@@ -202,6 +207,7 @@ class TheRules(unittest.TestCase):
         self.assert_clean("node/loop.cc", "#include <uv.h>\n#include <sqlite3.h>\n", shell={"node/loop"})
         self.assert_clean("testnet/supervisor.cc", "#include <unistd.h>\n")
         self.assert_clean("cli/main.cc", "#include <iostream>\n")
+        self.assert_caught("node/core.cc", '#include "node/loop.h"\n', "the shell's", shell={"node/loop"})
 
     def test_banned_calls(self):
         for rule, line in (

@@ -11,13 +11,14 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
 
-from control import ApiError, Control, ControlPool
+from control import ApiError, ControlPool
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -31,6 +32,24 @@ def weft_binary():
             return str(path.resolve())
     sys.exit(f"no weft binary at {given or 'build/release/weft'}: cmake --preset release && "
              "cmake --build --preset release")
+
+
+def free_ports(count):
+    """The first of `count` UDP ports in a row that were free on loopback just now."""
+    for _ in range(100):
+        base = random.randrange(20000, 32000 - count)  # below the ports that the kernel hands out
+        held = []
+        try:
+            for port in range(base, base + count):
+                held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                held[-1].bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for one in held:
+                one.close()
+    raise RuntimeError("no free range of ports")
 
 
 def wait_until(true, timeout_s, step_s=0.05):
@@ -48,11 +67,11 @@ def wait_until(true, timeout_s, step_s=0.05):
 class Node:
     """One `weft up` process and its home. It may be killed and started again."""
 
-    def __init__(self, mesh, index, address, seeds, extra=()):
+    def __init__(self, mesh, index, address, seeds, extra=(), home=None):
         self.mesh, self.index, self.address = mesh, index, address
         self.seeds, self.extra = list(seeds), list(extra)
         self.name = f"n{index:03d}"
-        self.home = mesh.root / self.name
+        self.home = home or mesh.root / self.name
         self.events_path = mesh.root / f"{self.name}.events"
         self.stderr_path = mesh.root / f"{self.name}.stderr"
         self.process, self.spawned_at, self.id = None, None, None
@@ -74,6 +93,7 @@ class Node:
             self.process = subprocess.Popen(
                 [*prefix, *self.command()], stdin=subprocess.DEVNULL, stdout=events, stderr=errors,
                 close_fds=False, env=env)
+        self.mesh.spawned.append(self.process)
         return self
 
     @property
@@ -172,7 +192,7 @@ def parse_events(raw):
 
 def became(event, state):
     """The id of the member that this event says entered `state`, or None."""
-    return event.get("id") if event.get("state") == state else None
+    return event.get("id") if event.get("event") == "member" and event.get("to") == state else None
 
 
 class EventTail:
@@ -204,11 +224,12 @@ class EventTail:
 class Mesh:
     """Nodes on loopback ports with one seed; everything is ended and removed by close()."""
 
-    def __init__(self, count=0, base_port=21000, network=None, root=None, binary=None):
+    def __init__(self, count=0, base_port=None, network=None, root=None, binary=None):
         self.binary = binary or weft_binary()
         self.root = pathlib.Path(root or tempfile.mkdtemp(prefix="weft-"))
-        self.base_port = base_port
+        self.base_port = base_port or free_ports(count + 16)
         self.network = network or f"bench-{os.getpid()}-{random.getrandbits(32):08x}"
+        self.spawned = []  # every process, for the end
         self.nodes = [self.new_node(i) for i in range(count)]
         atexit.register(self.close)
 
@@ -218,10 +239,10 @@ class Mesh:
     def __exit__(self, *_):
         self.close()
 
-    def new_node(self, index, seeds=None, extra=()):
+    def new_node(self, index, seeds=None, extra=(), home=None):
         if seeds is None:
             seeds = [f"127.0.0.1:{self.base_port}"] if index else []
-        return Node(self, index, f"127.0.0.1:{self.base_port + index}", seeds, extra)
+        return Node(self, index, f"127.0.0.1:{self.base_port + index}", seeds, extra, home)
 
     def spawn_all(self):
         """Starts everyone as fast as possible; returns (instant of the first, seconds it took)."""
@@ -274,15 +295,12 @@ class Mesh:
                 if node.events_path.exists()}
 
     def close(self):
+        for process in self.spawned:
+            if process.poll() is None:
+                process.kill()
+        for process in self.spawned:
+            process.wait()
         for node in self.nodes:
-            if node.process is not None and node.process.poll() is None:
-                try:
-                    os.kill(node.process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-        for node in self.nodes:
-            if node.process is not None:
-                node.process.wait()
             node.control.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
@@ -321,19 +339,20 @@ def nft(rules):
     subprocess.run(["nft", "-f", "-"], input=rules.encode(), check=True)
 
 
-# Dropped on arrival: a packet dropped on its way out would be told to the sender as EPERM.
+def nft_arriving(rules):
+    """On arrival: a packet dropped on its way out would be told to its sender as EPERM."""
+    lines = ["table inet weft {", "chain arriving {", "type filter hook input priority 0", *rules, "}", "}"]
+    nft("\n".join(lines) + "\n")
+
+
 def nft_drop_share(percent):
-    nft(f"""table inet weft {{ chain arriving {{ type filter hook input priority 0;
-        meta l4proto udp numgen random mod 100 < {percent} counter drop
-        }} }}""")
+    nft_arriving([f"meta l4proto udp numgen random mod 100 < {percent} counter drop"])
 
 
 def nft_split(ports_a, ports_b):
     a, b = ", ".join(map(str, ports_a)), ", ".join(map(str, ports_b))
-    nft(f"""table inet weft {{ chain arriving {{ type filter hook input priority 0;
-        udp sport {{ {a} }} udp dport {{ {b} }} counter drop
-        udp sport {{ {b} }} udp dport {{ {a} }} counter drop
-        }} }}""")
+    nft_arriving([f"udp sport {{ {a} }} udp dport {{ {b} }} counter drop",
+                  f"udp sport {{ {b} }} udp dport {{ {a} }} counter drop"])
 
 
 def nft_clear():

@@ -2,7 +2,13 @@
 
 A row of a value has the key 'v', DHT key (32 bytes), author (32 bytes): see docs/PROTOCOL.md.
 """
+import hashlib
 import sqlite3
+
+
+def dht_key(text):
+    """The DHT key of a text, in hex."""
+    return hashlib.blake2b(b"weft-key-1" + text.encode(), digest_size=32).hexdigest()
 
 
 def database_of(home):

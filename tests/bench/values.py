@@ -71,7 +71,7 @@ def main():
         restart_span = time.monotonic() - restart_from
         back = m.wait_all_see(args.n, 60)
         back_s = None if back is None else back + restart_span
-        mesh.say(f"restarted within {restart_span:.1f} s, all see all after {back_s} s; finding again")
+        mesh.say(f"restarted within {restart_span:.1f} s, all see all after {back_s and round(back_s, 2)} s; finding again")
         holders = stores.holders(m.nodes)
         again_s, again_bad = values.get_all(m.nodes, holders, args.threads)
 
@@ -104,7 +104,7 @@ def main():
         mesh.finish("values", args, result, checks,
                     f"{len(answers)} stored, {len(before_s)} found elsewhere, {killed_count} killed, "
                     f"{len(after_s)} found (p50 {result['get_after_kill'].get('p50')}, "
-                    f"p99 {result['get_after_kill'].get('p99')} ms), all back after {back_s} s, "
+                    f"p99 {result['get_after_kill'].get('p99')} ms), all back after {result['all_back_s']} s, "
                     f"{len(again_s)} found again")
 
 

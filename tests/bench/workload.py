@@ -4,6 +4,7 @@ import concurrent.futures
 import random
 import time
 
+import stores
 from control import ApiError
 
 
@@ -25,7 +26,7 @@ class Values:
             self.errors.append(f"put {key} at {node.name}: {error}")
             return None
         self.seconds.append(time.monotonic() - started)
-        self.bytes[key], self.dht_key[key] = value, answer["key"]
+        self.bytes[key], self.dht_key[key] = value, stores.dht_key(key)
         return answer
 
     def put_many(self, nodes, count, prefix="key"):
@@ -52,6 +53,8 @@ class Values:
         for key in self.bytes:
             holding = holders.get(self.dht_key[key], set())
             candidates = [node for node in nodes if node not in holding]
+            if not candidates:
+                raise SystemExit("every node holds a copy of everything: the mesh is too small for this")
             jobs.append((self.random.choice(candidates), key))
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
             results = list(pool.map(lambda job: self.get_one(*job), jobs))

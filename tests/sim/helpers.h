@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <tuple>
 
 #include "testnet/sim/network.h"
 
@@ -24,17 +25,21 @@ class Ledger {
     net.observe([this](std::size_t node, Now now, const node::Event& event) { note(node, now, event); });
   }
 
+  using Key = std::tuple<std::size_t, std::uint64_t, std::uint64_t>;  // node, life, op
+  Key key_of(std::size_t node, OpId op) const {
+    return {node, net_.life(node), static_cast<std::uint64_t>(op)};
+  }
   struct Failure {
     std::size_t observer;
     NodeId subject;
     Duration at;
   };
   std::vector<Failure> failures;  // every `failed` verdict of any node
-  std::map<std::pair<std::size_t, std::uint64_t>, int> done;  // (node, op) -> Done events
-  std::map<std::pair<std::size_t, std::uint64_t>, dht::PutDone> puts;
-  std::map<std::pair<std::size_t, std::uint64_t>, dht::GetDone> gets;
-  std::map<std::pair<std::size_t, std::uint64_t>, dht::LookupDone> lookups;
-  std::map<std::pair<std::size_t, std::uint64_t>, node::PingDone> pings;
+  std::map<Key, int> done;  // (node, op) -> Done events
+  std::map<Key, dht::PutDone> puts;
+  std::map<Key, dht::GetDone> gets;
+  std::map<Key, dht::LookupDone> lookups;
+  std::map<Key, node::PingDone> pings;
   std::vector<std::size_t> twins;
 
   // Puts, runs until done, and returns the result.
@@ -67,26 +72,26 @@ class Ledger {
  private:
   template <class Map>
   typename Map::mapped_type wait(Map& map, std::size_t node, OpId op) {
-    const auto key = std::pair(node, static_cast<std::uint64_t>(op));
+    const auto key = key_of(node, op);
     EXPECT_TRUE(net_.run_until([&] { return map.contains(key); }, 60s, 1ms)) << "no Done event";
     const auto it = map.find(key);
     return it == map.end() ? typename Map::mapped_type{} : it->second;
   }
 
   void note(std::size_t node, Now now, const node::Event& event) {
-    const auto count = [&](OpId op) { return ++done[{node, static_cast<std::uint64_t>(op)}]; };
+    const auto count = [&](OpId op) { return ++done[key_of(node, op)]; };
     if (const auto* put = std::get_if<dht::PutDone>(&event)) {
       EXPECT_EQ(count(put->op), 1);
-      puts[{node, static_cast<std::uint64_t>(put->op)}] = *put;
+      puts[key_of(node, put->op)] = *put;
     } else if (const auto* get = std::get_if<dht::GetDone>(&event)) {
       EXPECT_EQ(count(get->op), 1);
-      gets[{node, static_cast<std::uint64_t>(get->op)}] = *get;
+      gets[key_of(node, get->op)] = *get;
     } else if (const auto* lookup = std::get_if<dht::LookupDone>(&event)) {
       EXPECT_EQ(count(lookup->op), 1);
-      lookups[{node, static_cast<std::uint64_t>(lookup->op)}] = *lookup;
+      lookups[key_of(node, lookup->op)] = *lookup;
     } else if (const auto* ping = std::get_if<node::PingDone>(&event)) {
       EXPECT_EQ(count(ping->op), 1);
-      pings[{node, static_cast<std::uint64_t>(ping->op)}] = *ping;
+      pings[key_of(node, ping->op)] = *ping;
     } else if (const auto* change = std::get_if<gossip::MemberChanged>(&event)) {
       if (change->to == gossip::MemberState::kFailed) {
         failures.push_back({node, change->record->id, now.mono.time_since_epoch()});

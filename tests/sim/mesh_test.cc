@@ -207,7 +207,7 @@ TEST(Mesh, EveryOperationEndsOnceEvenWhenTheNodeLeaves) {
   }
   net.operate(2, [&](node::NodeCore& core, Now now, node::Output& out) { return core.leave(now, out); });
   net.run_for(5s);
-  for (const OpId op : ops) EXPECT_EQ((ledger.done[{2, static_cast<std::uint64_t>(op)}]), 1);
+  for (const OpId op : ops) EXPECT_EQ(ledger.done[ledger.key_of(2, op)], 1);
 }
 
 TEST(Mesh, LookupFindsTheTrulyClosest) {

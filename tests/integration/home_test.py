@@ -1,0 +1,139 @@
+"""Homes, ports and lives: kill -9 and back with the same id, and everything that must be refused."""
+import os
+import pathlib
+import signal
+import unittest
+
+from support import MeshTest, USAGE, wait_until, weft
+
+
+class Lives(MeshTest):
+    def test_killed_and_back_with_the_same_id(self):
+        nodes = self.start(5)
+        for i, node in enumerate(nodes):
+            self.assert_status(weft("put", f"key-{i}", f"value-{i}", home=node.home), 0)
+        victim = nodes[0]  # the seed of all others, itself without one
+        before = {row["id"]: row["incarnation"] for row in nodes[1].members()}
+        victim.kill()
+        self.assertIsNotNone(self.mesh.wait_all_see(4, 30, nodes[1:]), self.why())
+        victim.spawn().wait_ready()
+        self.assertIsNotNone(self.mesh.wait_all_see(5, 15), self.why())
+        back = {row["id"]: row["incarnation"] for row in nodes[1].members()}
+        self.assertEqual(set(before), set(back))
+        self.assertGreater(back[victim.id], before[victim.id])
+        for i in range(5):
+            self.assertEqual(weft("get", f"key-{i}", home=victim.home).out, f"value-{i}".encode())
+        again = self.assert_status(weft("--json", "put", "key-0", "newer", home=victim.home), 0).json()
+        self.assertEqual(again["seq"], 2)
+
+    def test_all_killed_at_once_come_back(self):
+        nodes = self.start(5)
+        self.assert_status(weft("put", "k", "v", home=nodes[1].home), 0)
+        for node in nodes:
+            node.signal(signal.SIGKILL)
+        for node in nodes:
+            node.kill()
+        for node in nodes[::-1]:
+            node.spawn()
+        self.assertIsNotNone(self.mesh.wait_all_see(5, 30), self.why())
+        self.assertEqual(weft("get", "k", home=nodes[3].home).out, b"v")
+
+    def test_left_and_back(self):
+        nodes = self.start(3)
+        self.assertEqual(nodes[1].stop(), 0)
+        self.assertIsNotNone(self.mesh.wait_all_see(2, 10))
+        nodes[1].spawn()
+        self.assertIsNotNone(self.mesh.wait_all_see(3, 15), self.why())
+
+
+class Refusals(MeshTest):
+    def refused(self, node, status, *words):
+        """`weft up` ends by itself within 5 s with that status and a line with these words."""
+        node.spawn()
+        self.mesh.nodes.append(node)
+        self.assertTrue(wait_until(lambda: not node.running(), 5), f"still running: {node.command()}")
+        self.assertEqual(node.process.returncode, status, node.stderr())
+        for word in words:
+            self.assertIn(word, node.stderr().lower())
+        return node
+
+    def test_port_in_use(self):
+        (a,) = self.start(1)
+        other = self.mesh.new_node(1)
+        other.address = a.address
+        self.refused(other, 1, a.address.rsplit(":", 1)[1])
+        self.assertEqual(a.alive_count(), 1)
+
+    def test_home_in_use(self):
+        (a,) = self.start(1)
+        other = self.mesh.new_node(1, home=a.home)
+        self.refused(other, 1, str(a.pid))
+        self.assertEqual(a.alive_count(), 1, "the first is unharmed")
+
+    def test_identity_that_others_can_read(self):
+        (a,) = self.start(1)
+        a.stop()
+        os.chmod(a.home / "identity", 0o644)
+        self.refused(self.mesh.new_node(0), 2, "chmod")
+        os.chmod(a.home / "identity", 0o600)
+        a.spawn().wait_ready()
+
+    def test_damaged_identity(self):
+        (a,) = self.start(1)
+        a.stop()
+        path = a.home / "identity"
+        whole = path.read_bytes()
+        for damaged in (b"", whole[:len(whole) // 2], whole.replace(b"seed", b"weed"), os.urandom(64)):
+            with self.subTest(damaged=damaged[:20]):
+                path.write_bytes(damaged)
+                self.refused(self.mesh.new_node(0), 2, "identity")
+                self.assertEqual(path.read_bytes(), damaged, "never replaced")
+
+    def test_damaged_store(self):
+        (a,) = self.start(1)
+        a.stop()
+        for path in pathlib.Path(a.home).glob("*.db*"):
+            path.write_bytes(os.urandom(8192))
+        node = self.mesh.new_node(0)
+        self.refused(node, 1, "store")
+
+    def test_home_that_cannot_be_made(self):
+        node = self.mesh.new_node(0, home=pathlib.Path("/proc/weft-home"))
+        node.spawn()
+        self.mesh.nodes.append(node)
+        self.assertTrue(wait_until(lambda: not node.running(), 5))
+        self.assertIn(node.process.returncode, (1, 2), node.stderr())
+        self.assertIn("/proc/weft-home", node.stderr())
+
+    def test_no_seed_reachable_keeps_trying(self):
+        node = self.mesh.new_node(0, seeds=["127.0.0.1:1", "no-such-host.invalid:9338"])
+        self.mesh.nodes.append(node.spawn().wait_ready())
+        late = self.mesh.new_node(1, seeds=[])
+        self.mesh.nodes.append(late.spawn().wait_ready())
+        self.assert_status(weft("join", late.address, home=node.home), 0)
+        self.assertIsNotNone(self.mesh.wait_all_see(2, 15), self.why())
+
+    def test_two_live_processes_with_one_key(self):
+        nodes = self.start(3)
+        exported = pathlib.Path(self.mesh.root) / "copy"
+        self.assert_status(weft("id", "export", exported, home=nodes[1].home), 0)
+        twin = self.mesh.new_node(3)
+        self.assert_status(weft("id", "import", exported, home=twin.home), 0)
+        twin.spawn()
+        self.mesh.nodes.append(twin)
+        self.assertTrue(wait_until(lambda: not twin.running(), 20), "the one that came later stops")
+        self.assertEqual(twin.process.returncode, 1, twin.stderr())
+        self.assertTrue(nodes[1].running())
+        self.assertIsNotNone(self.mesh.wait_all_see(3, 20, nodes[:3]), self.why())
+
+    def test_bad_settings_file(self):
+        for text, word in (("name = [1", "weft.toml"), ("nonsense = 1\n", "nonsense"), ("join = 7\n", "join")):
+            with self.subTest(text=text):
+                node = self.mesh.new_node(len(self.mesh.nodes))
+                node.home.mkdir(mode=0o700)
+                (node.home / "weft.toml").write_text(text)
+                self.refused(node, USAGE, word)
+
+
+if __name__ == "__main__":
+    unittest.main()

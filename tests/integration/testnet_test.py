@@ -1,0 +1,183 @@
+"""`weft testnet`: its verbs, and that it never leaves a process behind."""
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from support import MeshTest, NOT_FOUND, USAGE, wait_until, weft, weft_binary
+
+
+def children_of_home(folder):
+    """Pids of live processes whose command line names something in this folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                command = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes()
+                state = pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if folder.encode() in command and state != "Z":
+                found.append(int(entry))
+    return found
+
+
+class Testnet(MeshTest):
+    def setUp(self):
+        super().setUp()
+        self.dir = tempfile.mkdtemp(prefix="weft-t-")
+        self.addCleanup(self.clean)
+
+    def clean(self):
+        weft("testnet", "down", "--dir", self.dir)
+        for pid in children_of_home(self.dir):
+            os.kill(pid, signal.SIGKILL)
+        subprocess.run(["rm", "-rf", self.dir], check=True)
+
+    def run_testnet(self, *words, status=0, timeout_s=60):
+        return self.assert_status(weft("testnet", words[0], "--dir", self.dir, *words[1:], timeout_s=timeout_s),
+                                  status)
+
+    def nodes(self):
+        return weft("--json", "testnet", "nodes", "--dir", self.dir).json()
+
+    def alive_at(self, index):
+        ran = weft("testnet", "exec", index, "--dir", self.dir, "--", "--json", "members", "--state", "alive")
+        return len(ran.json()) if ran.status == 0 else -1
+
+    def assert_nobody_is_left(self, timeout_s=10):
+        self.assertTrue(wait_until(lambda: not children_of_home(self.dir), timeout_s),
+                        f"left behind: {children_of_home(self.dir)}")
+
+    def test_the_verbs(self):
+        self.run_testnet("up", "-n", "8", "--seed", "7", "--detach")
+        nodes = self.nodes()
+        self.assertEqual([node["index"] for node in nodes], list(range(8)))
+        for node in nodes:
+            self.assert_keys(node, "index", "id", "name", "pid", "home", "listen", "state")
+            os.kill(node["pid"], 0)
+        status = weft("--json", "testnet", "status", "--dir", self.dir).json()
+        self.assert_keys(status, "network", "seeds")
+        self.assertEqual(self.alive_at(3), 8)
+
+        # exec passes output and exit status on.
+        self.assertEqual(self.run_testnet("exec", "0", "--", "put", "color", "blue").status, 0)
+        self.assertEqual(self.run_testnet("exec", "7", "--", "get", "color").out, b"blue")
+        self.run_testnet("exec", "7", "--", "get", "nothing", status=NOT_FOUND)
+        self.assertTrue(self.run_testnet("logs", "2").out)
+
+        # One's own node can join.
+        own = self.mesh.new_node(0, seeds=status["seeds"][:1])
+        self.mesh.network = status["network"]
+        self.mesh.nodes.append(own.spawn().wait_ready())
+        self.assertTrue(wait_until(lambda: own.alive_count() == 9, 15), self.why())
+        self.assertEqual(own.stop(), 0)
+        self.assertTrue(wait_until(lambda: self.alive_at(1) == 8, 10))
+
+        # kill is SIGKILL, noticed; restart brings the same ids back.
+        self.run_testnet("kill", "6-7")
+        for node in nodes[6:]:
+            self.assertTrue(wait_until(lambda: not pathlib.Path(f"/proc/{node['pid']}").exists(), 5))
+        self.assertTrue(wait_until(lambda: self.alive_at(0) == 6, 30))
+        self.run_testnet("restart", "6,7")
+        self.assertTrue(wait_until(lambda: self.alive_at(0) == 8, 30))
+        self.assertEqual([n["id"] for n in self.nodes()], [n["id"] for n in nodes])
+
+        # stop is graceful, pause and resume keep the process, add makes it grow.
+        self.run_testnet("stop", "5")
+        self.assertTrue(wait_until(lambda: self.alive_at(0) == 7, 15))
+        self.run_testnet("restart", "5")
+        self.run_testnet("pause", "4")
+        stopped = self.nodes()[4]["pid"]
+        self.assertIn(") T", pathlib.Path(f"/proc/{stopped}/stat").read_text())
+        self.run_testnet("resume", "4")
+        self.assertNotIn(") T", pathlib.Path(f"/proc/{stopped}/stat").read_text())
+        self.run_testnet("add", "2")
+        self.assertTrue(wait_until(lambda: self.alive_at(0) == 10, 30), self.nodes())
+
+        self.run_testnet("down")
+        self.assert_nobody_is_left()
+        self.assertNotEqual(weft("testnet", "nodes", "--dir", self.dir).status, 0)
+
+    def test_partition_and_heal(self):
+        self.run_testnet("up", "-n", "8", "--seed", "3", "--detach")
+        self.run_testnet("partition", "50%")
+        self.assertTrue(wait_until(lambda: self.alive_at(0) <= 4 and self.alive_at(7) <= 4, 45, 0.5),
+                        (self.alive_at(0), self.alive_at(7)))
+        self.run_testnet("heal")
+        self.assertTrue(wait_until(lambda: all(self.alive_at(i) == 8 for i in range(8)), 30, 0.5),
+                        [self.alive_at(i) for i in range(8)])
+        self.run_testnet("link", "latency=20ms,jitter=10%,loss=1%")
+        self.assertEqual(self.run_testnet("exec", "1", "--", "put", "k", "v").status, 0)
+        self.assertEqual(self.run_testnet("exec", "6", "--", "get", "k").out, b"v")
+        slow = weft("testnet", "exec", "1", "--dir", self.dir, "--", "--json", "ping", self.nodes()[6]["id"]).json()
+        self.assertGreater(slow[0]["rtt_ms"], 30)
+        self.run_testnet("link", "")
+        self.run_testnet("down")
+        self.assert_nobody_is_left()
+
+    def test_bad_words(self):
+        self.run_testnet("up", "-n", "2", "--detach")
+        for words in (["kill", "9"], ["exec", "9", "--", "status"], ["logs", "77"]):
+            with self.subTest(words=words):
+                self.run_testnet(*words, status=NOT_FOUND)
+        for words in (["kill", "x"], ["kill", "200%"], ["partition", "150%"], ["link", "latency=fast"],
+                      ["add", "-1"], ["churn"]):
+            with self.subTest(words=words):
+                self.run_testnet(*words, status=USAGE)
+        self.assertNotEqual(weft("testnet", "up", "-n", "2", "--detach", "--dir", self.dir).status, 0,
+                            "one folder, one testnet")
+        self.assertEqual(self.alive_at(0), 2, "the first is unharmed")
+        self.run_testnet("down")
+
+    def foreground(self):
+        process = subprocess.Popen([weft_binary(), "testnet", "up", "-n", "6", "--dir", self.dir],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        self.assertTrue(wait_until(lambda: self.alive_at(5) == 6, 30, 0.2))
+        return process
+
+    def test_interrupted(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number=number):
+                process = self.foreground()
+                process.send_signal(number)
+                self.assertIn(process.wait(20), (0, 130))
+                self.assert_nobody_is_left()
+
+    def test_interrupted_while_starting(self):
+        process = subprocess.Popen([weft_binary(), "testnet", "up", "-n", "30", "--dir", self.dir],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.15)
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+        self.assert_nobody_is_left()
+
+    def test_supervisor_killed(self):
+        process = self.foreground()
+        pids = [node["pid"] for node in self.nodes()]
+        self.assertEqual(len(pids), 6)
+        process.kill()
+        process.wait()
+        self.assert_nobody_is_left()
+
+    def test_detached_supervisor_killed(self):
+        self.run_testnet("up", "-n", "6", "--detach")
+        pids = {node["pid"] for node in self.nodes()}
+        others = [pid for pid in children_of_home(self.dir) if pid not in pids]
+        self.assertEqual(len(others), 1, "one supervisor")
+        os.kill(others[0], signal.SIGKILL)
+        self.assert_nobody_is_left()
+
+    def test_a_stopped_node_is_ended_too(self):
+        self.run_testnet("up", "-n", "3", "--detach")
+        self.run_testnet("pause", "1")
+        self.run_testnet("down")
+        self.assert_nobody_is_left()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,87 @@
+"""Twenty nodes: values put anywhere are found everywhere, numbered, withdrawn, compared and set."""
+import os
+import pathlib
+import unittest
+
+from support import CONFLICT, MeshTest, NOT_FOUND, USAGE, weft
+
+
+class Values(MeshTest):
+    def test_the_life_of_a_value(self):
+        nodes = self.start(20)
+        writer, reader = nodes[3], nodes[17]
+
+        put = self.assert_status(weft("--json", "put", "color", "blue", home=writer.home), 0).json()
+        self.assert_keys(put, "key", "author", "seq", "replicas", "elapsed_ms")
+        self.assertEqual((put["author"], put["seq"]), (writer.id, 1))
+        self.assertGreaterEqual(put["replicas"], 8)
+        for node in nodes:
+            ran = self.assert_status(weft("get", "color", home=node.home), 0)
+            self.assertEqual(ran.out, b"blue", "the bytes as they are")
+        got = weft("--json", "get", "color", home=reader.home).json()
+        self.assert_keys(got, "key", "values", "hops", "queries", "elapsed_ms")
+        self.assertEqual([(v["author"], v["seq"]) for v in got["values"]], [(writer.id, 1)])
+
+        # A new value takes the next number; compare-and-set refuses an old one and tells the current.
+        self.assertEqual(weft("--json", "put", "color", "green", home=writer.home).json()["seq"], 2)
+        ran = self.assert_status(weft("--json", "put", "color", "red", "--cas", "1", home=writer.home), CONFLICT)
+        self.assertEqual(ran.json()["error"]["code"], "conflict")
+        self.assertIn(b"2", ran.err)
+        self.assert_status(weft("put", "color", "red", "--cas", "2", home=writer.home), 0)
+        self.assertEqual(weft("get", "color", home=reader.home).out, b"red")
+
+        # Binary from a file and from stdin, to a file.
+        raw = bytes(range(256)) * 3
+        source = pathlib.Path(self.mesh.root) / "raw"
+        source.write_bytes(raw)
+        self.assert_status(weft("put", "raw", "--file", source, home=writer.home), 0)
+        out = pathlib.Path(self.mesh.root) / "out"
+        self.assert_status(weft("get", "raw", "--out", out, home=reader.home), 0)
+        self.assertEqual(out.read_bytes(), raw)
+        self.assert_status(weft("put", "raw", "-", home=writer.home, stdin=raw[::-1]), 0)
+        self.assertEqual(weft("get", "raw", home=reader.home).out, raw[::-1])
+
+        # Limits are told, and nothing is written.
+        self.assert_status(weft("put", "big", "-", home=writer.home, stdin=bytes(1000)), 0)
+        ran = self.assert_status(weft("put", "big", "-", home=writer.home, stdin=bytes(1001)), USAGE)
+        self.assertIn(b"1000", ran.err.replace(b",", b"").replace(b".", b""))
+        self.assertEqual(weft("get", "big", home=reader.home).out, bytes(1000))
+
+        # Two authors under one key: own value if there is one, else a choice must be made.
+        self.assert_status(weft("put", "color", "mine", home=nodes[5].home), 0)
+        self.assertEqual(weft("get", "color", home=nodes[5].home).out, b"mine")
+        ran = self.assert_status(weft("get", "color", home=reader.home), 1)
+        self.assertIn(writer.id[:8].encode(), ran.err + ran.out)
+        self.assertEqual(weft("get", "color", "--author", writer.id, home=reader.home).out, b"red")
+        everyone = weft("--json", "get", "color", "--all", home=reader.home).json()["values"]
+        self.assertEqual({v["author"] for v in everyone}, {writer.id, nodes[5].id})
+
+        # Own values are listed, and withdrawn ones are gone everywhere.
+        own = weft("--json", "own", home=writer.home).json()
+        self.assertEqual(len(own), 3, own)
+        for row in own:
+            self.assert_keys(row, "key", "seq", "bytes", "copies", "expires_s")
+        removed = self.assert_status(weft("--json", "rm", "raw", home=writer.home), 0).json()
+        self.assert_keys(removed, "key", "seq", "replicas")
+        self.assertEqual(removed["seq"], 3)
+        for node in nodes[::4]:
+            self.assert_status(weft("get", "raw", home=node.home), NOT_FOUND)
+        self.assertEqual(weft("--json", "put", "raw", "again", home=writer.home).json()["seq"], 4)
+
+    def test_lookup_and_raw_keys(self):
+        nodes = self.start(20)
+        key = os.urandom(32).hex()
+        self.assert_status(weft("put", f"hex:{key}", "x", home=nodes[0].home), 0)
+        self.assertEqual(weft("get", f"hex:{key}", home=nodes[9].home).out, b"x")
+        found = self.assert_status(weft("--json", "lookup", f"hex:{key}", home=nodes[7].home), 0).json()
+        self.assert_keys(found, "target", "closest", "steps")
+        self.assertEqual(found["target"].removeprefix("hex:"), key)
+        order = [int(row["id"], 16) ^ int(key, 16) for row in found["closest"]]
+        self.assertEqual(order, sorted(order), "nearest first")
+        nearest = min((node.id for node in nodes if node is not nodes[7]),
+                      key=lambda id_: int(id_, 16) ^ int(key, 16))
+        self.assertEqual(found["closest"][0]["id"], nearest)
+
+
+if __name__ == "__main__":
+    unittest.main()
