@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kConnectionMemoryBytes = 8 * 1024;  // request line and headers
 constexpr std::size_t kQueryMax = 16;
+constexpr int kBacklog = 128;  // a unix socket refuses a client beyond it at once
 constexpr std::size_t kStreamBlockBytes = 4096;
 
 struct FreeResponse {
@@ -217,7 +218,7 @@ std::expected<Endpoint, Failure> HttpServer::listen_tcp(const Endpoint& endpoint
 }
 
 std::expected<void, Failure> HttpServer::add_listener(Fd fd) {
-  if (::listen(fd.get(), 64) != 0) return failed("cannot listen: " + error_text(errno));
+  if (::listen(fd.get(), kBacklog) != 0) return failed("cannot listen: " + error_text(errno));
   const std::size_t index = listeners_.size();
   auto poll = std::make_unique<UvPoll>(loop_, fd.get(), [this, index](int) { accept_all(index); });
   if (!poll->start(UV_READABLE)) return failed("cannot watch the control socket");

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kDatagramsPerWake = 64;
 // Datagrams read before deadlines are judged: a full receive buffer of small ones.
 constexpr std::size_t kDatagramsDry = 2048;
+// A timer has milliseconds, and a busy machine needs a few.
+constexpr Duration kPunctual = 5ms;
 // A deadline far away still wakes the loop, as the timer counts no suspended time.
 constexpr Duration kSleepMax = 60s;
 
@@ -130,7 +132,8 @@ void UvShell::on_timer() {
   if (core_ == nullptr) return;
   now_ = read_clocks();
   begin(now_);
-  receive(kDatagramsDry);
+  // In time: what has come is read in its own turn. Late: an answer may have waited in the socket.
+  if (armed_ && now_.mono - *armed_ > kPunctual) receive(kDatagramsDry);
   core_->on_deadline(now_, out_);
   armed_.reset();
   finish(now_);
