@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "crypto/check.h"
@@ -69,7 +70,14 @@ Rng Rng::fork(std::string_view label) const {
 }
 
 void SystemEntropy::fill(MutableBytes out) {
-  if (!out.empty()) randombytes_buf(out.data(), out.size());
+  if (out.empty()) return;
+  if (out.size() > kPooledMax) return randombytes_buf(out.data(), out.size());
+  if (left_ < out.size()) {
+    randombytes_buf(pool_.data(), pool_.size());
+    left_ = pool_.size();
+  }
+  left_ -= out.size();
+  std::copy_n(pool_.begin() + static_cast<std::ptrdiff_t>(left_), out.size(), out.begin());
 }
 
 SeededEntropy::SeededEntropy(std::uint64_t seed) { store_le(key_.data(), seed); }

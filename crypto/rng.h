@@ -66,10 +66,19 @@ class Entropy {
   }
 };
 
-// libsodium's generator. Thread-safe; needs no state.
+// The kernel's generator through libsodium. Each call into it is a system call, so numbers (request
+// ids, nonces) come out of a small pool; what a key is made of never does. For one thread.
 class SystemEntropy final : public Entropy {
  public:
+  static constexpr std::size_t kPooledMax = 16;  // bytes; more goes to the kernel at once
+  SystemEntropy() = default;
+  SystemEntropy(const SystemEntropy&) = delete;  // a copy would give out the same numbers
+  SystemEntropy& operator=(const SystemEntropy&) = delete;
   void fill(MutableBytes out) override;
+
+ private:
+  ByteArray<256> pool_{};
+  std::size_t left_ = 0;  // unused bytes, at the front
 };
 
 // Reproducible bytes for tests and the simulator: a ChaCha20 stream under a key made of the seed.

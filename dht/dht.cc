@@ -18,6 +18,7 @@ struct Dht::State {
   void begin() { graveyard.clear(); }
   void start_user(Now now, OpId op, std::unique_ptr<Operation> operation, Output& out);
   Operation* find(OpKey key);
+  bool has_place(Now now, Output& out);
   void retire(Operation& operation);
   void settle(Now now, Output& out);
   template <class Deliver>
@@ -42,6 +43,19 @@ Operation* Dht::State::find(OpKey key) {
 void Dht::State::start_user(Now now, OpId op, std::unique_ptr<Operation> operation, Output& out) {
   users[op] = core.spawn(std::move(operation));
   settle(now, out);
+}
+
+// Whether one more operation of the user may start.
+bool Dht::State::has_place(Now now, Output& out) {
+  if (users.size() < core.config.ops_max) return true;
+  for (const auto& [user, key] : users) {
+    Operation* operation = find(key);
+    if (!operation->answered()) continue;
+    operation->end(now, core, OpError::kCancelled, out);
+    retire(*operation);
+    return true;
+  }
+  return false;
 }
 
 void Dht::State::retire(Operation& operation) {
@@ -163,7 +177,7 @@ void Dht::lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out
     out.events.push_back(LookupDone{op, std::unexpected(OpFailure{.error = why})});
   };
   if (s.shut) return refuse(OpError::kShutdown);
-  if (s.users.size() >= s.core.config.ops_max) return refuse(OpError::kOverloaded);
+  if (!s.has_place(now, out)) return refuse(OpError::kOverloaded);
   CHECK(!s.users.contains(op));
   s.start_user(now, op,
                std::make_unique<LookupOp>(
@@ -181,7 +195,7 @@ void Dht::put(Now now, OpId op, const NodeId& key, Bytes value, const PutOptions
   };
   if (s.shut) return refuse(OpError::kShutdown);
   if (value.size() > kValueBytesMax) return refuse(OpError::kTooLarge);
-  if (s.users.size() >= s.core.config.ops_max) return refuse(OpError::kOverloaded);
+  if (!s.has_place(now, out)) return refuse(OpError::kOverloaded);
   CHECK(!s.users.contains(op));
   if (options.withdraw) value.clear();
   s.start_user(now, op, std::make_unique<PutOp>(op, key, std::move(value), options), out);
@@ -194,7 +208,7 @@ void Dht::get(Now now, OpId op, const NodeId& key, const GetOptions& options, Ou
     out.events.push_back(GetDone{op, std::unexpected(OpFailure{.error = why})});
   };
   if (s.shut) return refuse(OpError::kShutdown);
-  if (s.users.size() >= s.core.config.ops_max) return refuse(OpError::kOverloaded);
+  if (!s.has_place(now, out)) return refuse(OpError::kOverloaded);
   CHECK(!s.users.contains(op));
   s.start_user(now, op, std::make_unique<GetOp>(op, key, options), out);
 }
@@ -206,6 +220,7 @@ void Dht::cancel(Now now, OpId op, Output& out) {
   if (it == s.users.end()) return;
   Operation* operation = s.find(it->second);
   CHECK(operation != nullptr);
+  if (operation->answered()) return;
   operation->end(now, s.core, OpError::kCancelled, out);
   s.retire(*operation);
   s.settle(now, out);

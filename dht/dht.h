@@ -52,7 +52,7 @@ struct Step {  // of a traced lookup: one request and what came of it
 struct PutOk {
   NodeId key;
   std::uint64_t seq = 0;
-  std::size_t replicas = 0;  // holders that acknowledged (the node itself may be one)
+  std::size_t replicas = 0;  // acknowledged by now (the node itself may be one); more may follow
   std::size_t wanted = 0;
 };
 struct OpFailure {

@@ -24,6 +24,10 @@ class Operation {
   // Ends now: because of the deadline (kTimedOut), a cancel or the shutdown.
   virtual void end(Now now, Core& core, OpError why, Output& out) = 0;
 
+  // The user's Done event is out, but there is still something to finish. Such an operation gives way
+  // to a new one when all places are taken.
+  virtual bool answered() const { return false; }
+
   bool done() const { return done_; }
   OpKey key() const { return key_; }
   std::optional<OpId> user() const { return user_; }

@@ -95,6 +95,7 @@ void PutOp::advance(Now now, Core& core, Output& out) {
   if (done() || committing_) return;
   if (spread_) {
     spread_->pump(now, core, out);
+    if (!answered_ && copies() >= hoped_for()) answer(out);
     if (spread_->round().settled()) complete(now, core, out);
     return;
   }
@@ -159,14 +160,22 @@ void PutOp::on_committed(Now now, Core& core, bool ok, Output& out) {
   if (!ok) return fail({.error = OpError::kStore, .current_seq = 0, .replicas = 0}, out);
   const Held* held = core.store.find(signed_.slot);
   held_here_ = held != nullptr && held->seq == seq_;
-  // A slow holder may only have a slow disk. Two thirds of the copies are waited for; the rest
-  // counts if it comes in time.
+  // A slow holder may only have a slow disk: it is waited for until there are enough copies; what
+  // comes later counts.
   spread_.emplace(key(), signed_, /*background=*/false,
                   StoreRound({.wanted = replicas_,
-                              .needed = std::max((2 * replicas_ + 2) / 3, options_.quorum),
+                              .needed = enough(),
                               .have = held_here_ ? std::size_t{1} : std::size_t{0}},
                              holders_));
   advance(now, core, out);
+}
+
+std::size_t PutOp::enough() const {
+  return std::max((2 * replicas_ + 2) / 3, options_.quorum);
+}
+
+std::size_t PutOp::hoped_for() const {
+  return std::max(options_.replicas != 0 ? replicas_ : enough(), options_.quorum);
 }
 
 std::size_t PutOp::copies() const { return spread_ ? spread_->round().copies() : 0; }
@@ -177,13 +186,19 @@ void PutOp::complete(Now now, Core& core, Output& out) {
     core.own.published(dht_key_, copies(),
                        core.owner_republish(now, own->lifetime_s, copies() >= possible));
   }
+  if (answered_) return finish();
   if (copies() < std::max<std::size_t>(options_.quorum, 1)) {
     const std::uint64_t stale = spread_->round().stale_seq();
     OpFailure failure{.error = OpError::kQuorum, .current_seq = stale, .replicas = copies()};
     if (copies() == 0) failure.error = stale != 0 ? OpError::kConflict : OpError::kTimedOut;
     return fail(failure, out);
   }
+  answer(out);
   finish();
+}
+
+void PutOp::answer(Output& out) {
+  answered_ = true;
   out.events.push_back(PutDone{*user(), PutOk{.key = dht_key_, .seq = seq_, .replicas = copies(),
                                               .wanted = replicas_}});
 }
@@ -194,6 +209,7 @@ void PutOp::fail(const OpFailure& failure, Output& out) {
 }
 
 void PutOp::end(Now now, Core& core, OpError why, Output& out) {
+  if (answered_) return complete(now, core, out);
   // At the deadline what has been reached counts.
   if (why == OpError::kTimedOut && spread_ && copies() > 0) return complete(now, core, out);
   fail({.error = why, .current_seq = 0, .replicas = copies()}, out);

@@ -4,6 +4,11 @@
 //               and the highest number that any of them holds
 //   committing  the own row (and, if we are among the nearest, the held value) goes to disk
 //   storing     Stores to the nearest, all at once; whoever fails is replaced by the next nearest
+//   finishing   PutDone is out; the rest of the copies are still being made
+//
+// The user is answered when enough holders have the value on disk: two thirds of the copies, all of
+// them if their number was the user's choice, or the quorum if that is more. The slowest disk of r
+// is no reason to wait.
 //
 // A withdrawal is a put of the empty value; its lifetime covers that of what it withdraws.
 #pragma once
@@ -28,6 +33,7 @@ class PutOp final : public Operation {
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_committed(Now now, Core& core, bool ok, Output& out) override;
   void end(Now now, Core& core, OpError why, Output& out) override;
+  bool answered() const override { return answered_; }
 
  private:
   void advance(Now now, Core& core, Output& out);
@@ -36,6 +42,9 @@ class PutOp final : public Operation {
   void commit(Now now, Core& core, Output& out);
   std::uint32_t lifetime(Now now, const Core& core) const;
   std::size_t copies() const;
+  std::size_t enough() const;     // copies that slow holders are waited for
+  std::size_t hoped_for() const;  // copies at which the user is answered at once
+  void answer(Output& out);
   void complete(Now now, Core& core, Output& out);
   void fail(const OpFailure& failure, Output& out);
 
@@ -50,6 +59,7 @@ class PutOp final : public Operation {
   std::uint64_t seq_ = 0;
   bool committing_ = false;
   bool held_here_ = false;
+  bool answered_ = false;  // PutDone is out
   Spread::Value signed_;
   std::vector<Holder> holders_;
   std::optional<Spread> spread_;

@@ -16,6 +16,13 @@ namespace {
 // but address space, its guard makes an overflow a fault.
 constexpr std::size_t kWorkerStackBytes = 192 * 1024;
 
+// The write-ahead log is started over after this many pages, and a new store gets a log of about
+// this size at once. A commit that overwrites pages of a file needs one write to the disk; one that
+// lengthens the file needs a second for the inode (12 processes committing at once, ext4: 2.1 ms
+// each instead of 3.1).
+constexpr int kLogPages = 64;
+constexpr int kPageBytes = 4096;  // SQLite's default, which the file keeps
+
 struct CloseDb {
   void operator()(sqlite3* db) const { sqlite3_close(db); }
 };
@@ -168,7 +175,7 @@ class SqliteStore final : public Store {
 void SqliteStore::submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) {
   std::size_t bytes = sizeof(Batch);
   for (const Write& write : writes) bytes += sizeof(Write) + write.key.size() + write.value.size();
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   CHECK(!stopping_);
   ++stats_.batches_total;
   wall_ = wall;
@@ -181,7 +188,9 @@ void SqliteStore::submit(UnixMillis wall, Ticket ticket, std::vector<Write> writ
   stats_.queued_bytes += bytes;
   if (options_.relaxed) done_.push_back({ticket, true});
   queue_.push_back({ticket, std::move(writes), bytes});
-  if (queue_.size() == 1) changed_.notify_one();
+  const bool first = queue_.size() == 1;
+  lock.unlock();  // or the worker would wake only to wait for it
+  if (first) changed_.notify_one();
 }
 
 void SqliteStore::take_done(std::vector<StoreDone>& done) {
@@ -287,6 +296,11 @@ bool create_schema(sqlite3* db, const std::string& path) {
   }
   sqlite3_file* file = nullptr;
   if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return false;
+  // Fills the log and the file with pages that later commits find in place.
+  const std::string fill = "CREATE TABLE room(bytes BLOB); INSERT INTO room VALUES(zeroblob(" +
+                           std::to_string((kLogPages - 8) * kPageBytes) +
+                           ")); DROP TABLE room; PRAGMA wal_checkpoint(RESTART);";
+  if (!run(db, fill.c_str())) return false;
   return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK &&
          sync_directory(path.substr(0, path.rfind('/')));
 }
@@ -337,9 +351,11 @@ std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
     return cannot_open(path, raw);
   }
   if (auto checked = check_version(raw, path); !checked) return std::unexpected(checked.error());
-  if (!run(raw, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")) {
-    return cannot_open(path, raw);
-  }
+  const std::string settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                               "PRAGMA wal_autocheckpoint = " + std::to_string(kLogPages);
+  if (!run(raw, settings.c_str())) return cannot_open(path, raw);
+  int keep = 1;  // the log stays when the store is closed, checkpointed
+  sqlite3_file_control(raw, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
   auto rows = load_rows(raw, path);
   if (!rows) return std::unexpected(rows.error());
   const auto last_seen = read_number(raw, "SELECT last_seen_ms FROM life");

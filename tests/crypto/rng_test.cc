@@ -98,5 +98,15 @@ TEST(Entropy, SystemOneFillsAll) {
   for (const auto byte : all) EXPECT_NE(byte, 0);
 }
 
+TEST(Entropy, PooledNumbersNeverRepeat) {
+  SystemEntropy entropy;
+  std::set<std::uint64_t> seen;
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_TRUE(seen.insert(entropy.next_u64()).second);
+    ByteArray<3> odd;  // leaves a rest that is too short for a number
+    entropy.fill(odd);
+  }
+}
+
 }  // namespace
 }  // namespace weft
