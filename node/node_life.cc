@@ -50,9 +50,10 @@ void NodeCore::State::on_number_durable(Now now, bool ok, Output& out) {
   }
   if (record->status == RecordStatus::kLeft && !goodbye_said) {
     goodbye_said = true;
-    const std::size_t others = alive() > 0 ? alive() - 1 : 0;
-    if (others == 0) return finish_leave(out);
-    membership->spread_now(now, std::min<std::size_t>(others, 8), gossip_out);
+    // Suspects may well be alive; only with neither is there nobody to tell.
+    const gossip::Stats members = membership->stats();
+    if (members.alive + members.suspect <= 1) return finish_leave(out);
+    membership->spread_now(now, kLeaveFanout, gossip_out);
     timers.arm(now.mono + kLeaveSpread, tag(Timer::kLeave));
   }
   want_record(now, out);  // another may have become due meanwhile

@@ -19,6 +19,7 @@ inline constexpr std::size_t kJoinsMax = 8;
 inline constexpr std::size_t kPingOpsMax = 1024;
 inline constexpr Duration kHelloRetry = 500ms;
 inline constexpr Duration kJoinDeadline = 10s;
+inline constexpr std::size_t kLeaveFanout = 8;      // members told of it directly
 inline constexpr Duration kLeaveSpread = 300ms;     // lets the goodbye travel
 inline constexpr Duration kLeaveDeadline = 1500ms;  // even if the store hangs
 inline constexpr Duration kSeedsFirst = 1s;         // back-off of SeedsWanted
