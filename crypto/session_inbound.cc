@@ -73,6 +73,7 @@ void Sessions::State::on_init(Now now, const Endpoint& from, ByteView packet, Re
   if (!admission.take(now.mono, from, PrefixAdmission::Charge::kFirstPacket)) {
     return drop(SessionDrop::kRateLimited);
   }
+  if (reflected(packet)) return drop(SessionDrop::kReflected);
   ByteArray<session::kMacBytes> mac1;
   std::ranges::copy(packet.subspan(mac1_at, mac1.size()), mac1.begin());
   if (const std::uint32_t same = pendings.find(mac1, from); same != kNoSlot) {
@@ -153,6 +154,14 @@ std::optional<ByteView> Sessions::State::read_init(const Endpoint& from, ByteVie
                         .key_set = key_set,
                         .reply_max = answer_max - session::kRespOverhead};
   return payload.subspan(session::kInitHead, early);
+}
+
+bool Sessions::State::reflected(ByteView init) const {
+  const std::uint32_t peer = peers.find(identity.id());
+  if (peer == kNoSlot || peers[peer].handshake == kNoSlot) return false;
+  const ByteView ours = handshakes[peers[peer].handshake].init;
+  return equal(ours.subspan(session::kInitNoiseAt, noise::kDhBytes),
+               init.subspan(session::kInitNoiseAt, noise::kDhBytes));
 }
 
 bool Sessions::State::lost_crossing(const PublicKey& key, const NodeId& id,

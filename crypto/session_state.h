@@ -121,6 +121,8 @@ struct Sessions::State {
   void send_cookie(Now now, const Endpoint& from, ByteView init, std::size_t key_set, Outbox& out);
   // Reads the Noise message of an INIT; on success `answering` is set and the early data returned.
   std::optional<ByteView> read_init(const Endpoint& from, ByteView packet, std::size_t key_set);
+  // True for the INIT by which we look for a twin: sent back, it must not prove us to ourselves.
+  bool reflected(ByteView init) const;
   bool lost_crossing(const PublicKey& key, const NodeId& id, const Endpoint& from) const;
   void make_pending_room(const NodeId& id);
   // Turns a pending handshake into the peer's session; returns the peer.

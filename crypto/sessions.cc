@@ -57,6 +57,8 @@ std::string_view to_string(SessionDrop drop) {
       return "handshake";
     case SessionDrop::kCrossed:
       return "crossed";
+    case SessionDrop::kReflected:
+      return "reflected";
     case SessionDrop::kWrongKey:
       return "wrong_key";
     case SessionDrop::kWrongAddress:

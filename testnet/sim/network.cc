@@ -45,14 +45,25 @@ void SimNetwork::mix(std::uint64_t value) { trace_ = mixed(trace_, value); }
 
 std::size_t SimNetwork::add(std::optional<std::size_t> seed,
                             const std::function<void(node::Config&)>& adjust) {
+  return add_with(nullptr, seed, adjust);
+}
+
+std::size_t SimNetwork::add_twin(std::size_t of, std::optional<std::size_t> seed,
+                                 const std::function<void(node::Config&)>& adjust) {
+  const ByteArray<32> secret = nodes_[of]->secret;
+  return add_with(&secret, seed, adjust);
+}
+
+std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
+                                 const std::function<void(node::Config&)>& adjust) {
   const CryptoProvider& provider =
       options_.real_crypto ? static_cast<const CryptoProvider&>(real_) : cheap_;
   const std::size_t index = nodes_.size();
   auto n = std::make_unique<Node>();
   n->entropy = std::make_unique<SeededEntropy>(mixed(options_.seed, index + 1));
-  ByteArray<32> secret;
-  n->entropy->fill(secret);
-  n->identity = std::make_unique<Identity>(provider, secret);
+  n->entropy->fill(n->secret);
+  if (secret != nullptr) n->secret = *secret;
+  n->identity = std::make_unique<Identity>(provider, n->secret);
   n->endpoint = address(index);
   n->seed = seed;
   n->config.network = open_network(options_.network);

@@ -48,6 +48,9 @@ class SimNetwork {
   // `adjust` may change its configuration.
   std::size_t add(std::optional<std::size_t> seed,
                   const std::function<void(node::Config&)>& adjust = {});
+  // The same with the identity of `of`, an empty store and an address of its own.
+  std::size_t add_twin(std::size_t of, std::optional<std::size_t> seed,
+                       const std::function<void(node::Config&)>& adjust = {});
   // SIGKILL: the core is gone, uncommitted writes with it.
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
@@ -89,6 +92,7 @@ class SimNetwork {
 
  private:
   struct Node {
+    ByteArray<32> secret{};  // of the identity
     std::unique_ptr<Identity> identity;
     std::unique_ptr<SeededEntropy> entropy;
     std::unique_ptr<node::NodeCore> core;
@@ -118,6 +122,8 @@ class SimNetwork {
     }
   };
 
+  std::size_t add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
+                       const std::function<void(node::Config&)>& adjust);
   void boot(std::size_t index);
   void push(Event event);
   void step();
