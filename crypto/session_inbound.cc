@@ -211,6 +211,7 @@ void Sessions::State::respond(Now now, ByteView reply, Outbox& out) {
   const std::uint32_t at = pendings.add(a.mac1);
   Pending& pending = pendings[at];
   pending.key = a.key;
+  pending.key_set = a.key_set;
   pending.id = a.id;
   pending.dh = a.dh;
   pending.shared = a.shared;
@@ -239,15 +240,17 @@ void Sessions::State::on_resp(Now now, const Endpoint& from, ByteView packet, Re
   Peer& peer = peers[peer_slot];
   Handshake& h = handshakes[peer.handshake];
   if (from != h.to) return drop(SessionDrop::kWrongAddress);
-  if (!session::mac_matches(key_sets[0].mac1, packet, packet.size() - session::kMacBytes)) {
-    return drop(SessionDrop::kMac);
-  }
+  // It answers any of our INITs, so with any of the keys that they were sent with.
+  const auto key_set =
+      key_set_of(&session::KeySet::mac1, packet, packet.size() - session::kMacBytes);
+  if (!key_set) return drop(SessionDrop::kMac);
   const ByteView message = packet.subspan(
       session::kRespNoiseAt, packet.size() - session::kRespNoiseAt - session::kMacBytes);
   noise::Initiator attempt = h.noise;
   const auto keys =
-      attempt.read_second(provider, identity.dh_secret(), key_sets[0].network, message, plain);
+      attempt.read_second(provider, identity.dh_secret(), key_sets[*key_set].network, message, plain);
   if (!keys) return drop(SessionDrop::kHandshake);
+  hints.note(peer.id, *key_set);
 
   const ByteView answer = ByteView(plain).first(message.size() - noise::kSecondOverhead);
   result.established = Contact{peer.key, peer.id, from};
@@ -292,14 +295,14 @@ void Sessions::State::on_cookie(Now now, const Endpoint& from, ByteView packet, 
   if (!h.cookie_awaited) return drop(SessionDrop::kUnasked);
   const std::size_t mac1_at = session::init_mac1_at(h.init.size());
   CookieJar::Cookie cookie;
-  if (!session::open_cookie(provider, session::cookie_key(key_sets[0].network, peer.key),
+  if (!session::open_cookie(provider, session::cookie_key(key_sets[h.key_set].network, peer.key),
                             packet.subspan(session::kCookieNonceAt, session::kCookieNonceBytes),
                             ByteView(h.init).subspan(mac1_at, session::kMacBytes),
                             packet.subspan(session::kCookieSealedAt), cookie)) {
     return drop(SessionDrop::kBadTag);
   }
-  const std::size_t mac2_at = mac1_at + session::kMacBytes;
-  blake2b(MutableBytes(h.init).subspan(mac2_at), cookie, ByteView(h.init).first(mac2_at));
+  h.cookie = cookie;
+  sign_init(h);
   h.cookie_awaited = false;
   out.send(h.to, h.init);
 }
@@ -347,6 +350,7 @@ std::uint32_t Sessions::State::confirm(Now now, std::uint32_t pending, Result& r
   const Pending& p = pendings[pending];
   std::uint32_t peer = peers.find(p.id);
   if (peer == kNoSlot) peer = add_peer(now, p.key, p.id);
+  hints.note(p.id, p.key_set);
   peers[peer].dh = p.dh;
   peers[peer].shared = p.shared;
   result.established = Contact{p.key, p.id, p.from};
@@ -391,11 +395,15 @@ void Sessions::State::on_record(const Endpoint& from, ByteView packet, Result& r
       hellos, [&](const session::Hello& h) { return h.nonce == nonce && h.to == from; });
   if (asked == hellos.end()) return drop(SessionDrop::kUnasked);
   const std::size_t mac_at = packet.size() - session::kMacBytes;
-  if (!session::mac_matches(key_sets[0].hello, packet, mac_at)) return drop(SessionDrop::kMac);
+  const std::size_t key_set = asked->key_set;
+  if (!session::mac_matches(key_sets[key_set].hello, packet, mac_at)) {
+    return drop(SessionDrop::kMac);
+  }
   const ByteView wire = packet.subspan(session::kRecordAt, mac_at - session::kRecordAt);
   const auto admitted = records.admit(wire, network.id);
   if (!admitted) return drop(SessionDrop::kBadRecord);
   hellos.erase(asked);
+  hints.note((*admitted)->id, key_set);
   result.record = *admitted;
   result.record_from = from;
   result.hello_id = nonce;

@@ -55,6 +55,10 @@ class SimNetwork {
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
   void restart(std::size_t node, std::optional<std::size_t> seed);
+  // Changes the configuration of a node's next life.
+  void adjust(std::size_t node, const std::function<void(node::Config&)>& change) {
+    change(nodes_[node]->config);
+  }
   // Inputs queue and come late (SIGSTOP).
   void pause(std::size_t node);
   void resume(std::size_t node);
