@@ -207,6 +207,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   Node& n = *nodes_[index];
   // Events may lead to calls that append to a further output (joining, after Ready).
   for (auto& persist : out.persist) {
+    tell(Step::What::kPersist, index, {}, {}, &persist);
     Event e;
     e.at = now_.mono + options_.commit;
     e.kind = Event::Kind::kCommit;
@@ -218,6 +219,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   for (const auto& d : out.send.datagrams()) {
     const ByteView bytes = out.send.bytes(d);
     mix(hash_bytes(bytes));
+    tell(Step::What::kSend, index, d.to, bytes);
     transmit(index, d.to, bytes);
   }
   const std::vector<node::Event> events = std::move(out.events);
@@ -225,6 +227,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   bool wants_seeds = false;
   for (const auto& event : events) {
     mix(event.index() + 100);
+    tell(Step::What::kEvent, index, {}, {}, nullptr, &event);
     if (std::holds_alternative<node::SeedsWanted>(event)) wants_seeds = true;
     if (observer_) observer_(index, now_, event);
   }
@@ -257,12 +260,14 @@ void SimNetwork::step() {
         n.waiting.emplace_back(e.from, std::move(e.bytes));
         return;
       }
+      tell(Step::What::kDatagram, e.node, e.from, e.bytes);
       n.core->on_datagram(now_, e.from, e.bytes, scratch_);
       break;
     case Event::Kind::kWake:
       if (e.life != n.life || n.paused || n.armed != e.at) return;
       n.armed.reset();
       mix(static_cast<std::uint64_t>(e.at.time_since_epoch().count()) ^ e.node);
+      tell(Step::What::kDeadline, e.node, {}, {});
       n.core->on_deadline(now_, scratch_);
       break;
     case Event::Kind::kCommit:
@@ -271,6 +276,7 @@ void SimNetwork::step() {
         if (w.erase) n.durable.erase(w.key);
         else n.durable[w.key] = w.value;
       }
+      tell(Step::What::kPersisted, e.node, {}, {}, &e.persist);
       n.core->on_persisted(now_, e.persist.ticket, true, scratch_);
       break;
   }
