@@ -183,11 +183,12 @@ void Sessions::State::make_pending_room(const NodeId& id) {
 }
 
 void Sessions::State::respond(Now now, ByteView reply, Outbox& out) {
-  Answering a = std::move(*answering);
-  answering.reset();
+  Answering a = *answering;
+  answering.reset();  // wipes it
   const session::KeySet& keys = key_sets[a.key_set];
   const std::uint32_t slot = transports.acquire(entropy);
   DhKey ephemeral;
+  const WipeAtEnd guard(ephemeral);
   entropy.fill(ephemeral);
   const MutableBytes packet = out.room().first(session::kRespOverhead + reply.size());
   session::put_head(packet, PacketType::kResp);

@@ -50,6 +50,7 @@ struct Answering {
   std::uint32_t remote_index = 0;
   std::size_t key_set = 0;
   std::size_t reply_max = 0;
+  ~Answering() { wipe(shared); }
 };
 
 struct Hello {

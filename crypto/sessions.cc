@@ -168,7 +168,8 @@ std::uint32_t Sessions::State::peer_for_handshake(Now now, const PublicKey& key,
     return known;
   }
   const auto dh = provider.dh_public(key);
-  DhKey shared;
+  DhKey shared{};
+  const WipeAtEnd guard(shared);
   if (!dh || !provider.dh(identity.dh_secret(), *dh, shared)) {
     drop(SessionDrop::kWrongKey);
     return kNoSlot;
@@ -255,6 +256,7 @@ void Sessions::State::launch(Now now, std::uint32_t handshake, ByteView early, O
   std::ranges::copy(early, payload.begin() + session::kInitHead);
 
   DhKey ephemeral;
+  const WipeAtEnd guard(ephemeral);
   entropy.fill(ephemeral);
   h.noise = noise::Initiator(pattern(), prologue, peer.dh);
   // dh_public() admits no low-order point, so this cannot fail.
