@@ -1,8 +1,8 @@
 // Which mesh a node belongs to: open by name, or private by a key file with several keys.
 //
 // An open network's id and its one packet key follow from its name. A private one has a random id
-// and up to kNetworkKeysMax keys; the first sends, all are accepted, so a key can be rotated while
-// nodes run. Whoever does not know a key gets silence from every node (session packets are keyed
+// and up to kNetworkKeysMax keys; first packets are sent with the first, then with the others in
+// turn, and all are accepted, so a key can be replaced while nodes run. Whoever does not know a key gets silence from every node (session packets are keyed
 // by it) and cannot complete a handshake (it is the psk of Noise_IKpsk2).
 #pragma once
 
@@ -20,7 +20,7 @@ struct Network {
   std::string name;                     // as told to people
   ByteArray<16> id{};                   // hash that records carry
   bool is_private = false;              // psk in the handshake
-  std::vector<ByteArray<32>> keys;      // 1 to kNetworkKeysMax; the first sends
+  std::vector<ByteArray<32>> keys;      // 1 to kNetworkKeysMax; the first is tried first
   bool operator==(const Network&) const = default;
 };
 

@@ -17,10 +17,22 @@ std::string_view protocol_name(Pattern pattern) {
   return {};
 }
 
-CipherKey truncated(const Hash& hash) {
-  CipherKey key;
+// The two below write to where the result stays: a returned value may leave a copy behind.
+void take_key(const Hash& hash, CipherKey& key) {
   std::copy_n(hash.begin(), key.size(), key.begin());
-  return key;
+}
+
+void hmac_to(Hash& out, ByteView key, ByteView a, ByteView b = {}) {
+  CHECK(key.size() <= kBlockBytes);
+  ByteArray<kBlockBytes> pad{};
+  const WipeAtEnd pad_guard(pad);
+  std::ranges::copy(key, pad.begin());
+  for (auto& byte : pad) byte ^= 0x36;
+  Hash inner;
+  const WipeAtEnd inner_guard(inner);
+  blake2b(inner, {}, pad, a, b);
+  for (auto& byte : pad) byte ^= 0x36 ^ 0x5c;
+  blake2b(out, {}, pad, inner);
 }
 
 DhKey key_at(ByteView message, std::size_t offset) {
@@ -39,44 +51,44 @@ void mix_ephemeral(SymmetricState& state, Pattern pattern, const DhKey& key) {
 bool mix_dh(SymmetricState& state, const CryptoProvider& provider, const DhKey& secret,
             const DhKey& pub) {
   DhKey shared;
+  const WipeAtEnd guard(shared);
   if (!provider.dh(secret, pub, shared)) return false;
   state.mix_key(shared);
   return true;
 }
 
-Derived first_two(const Hash& temp) {
+void first_two(const Hash& temp, Derived& out) {
   static constexpr ByteArray<1> kOne = {1};
   static constexpr ByteArray<1> kTwo = {2};
-  Derived out;
-  out.first = hmac(temp, kOne);
-  out.second = hmac(temp, out.first, kTwo);
-  return out;
+  hmac_to(out.first, temp, kOne);
+  hmac_to(out.second, temp, out.first, kTwo);
 }
 
 }  // namespace
 
 Hash hmac(ByteView key, ByteView a, ByteView b) {
-  CHECK(key.size() <= kBlockBytes);
-  ByteArray<kBlockBytes> pad{};
-  std::ranges::copy(key, pad.begin());
-  for (auto& byte : pad) byte ^= 0x36;
-  Hash inner;
-  blake2b(inner, {}, pad, a, b);
-  for (auto& byte : pad) byte ^= 0x36 ^ 0x5c;
   Hash out;
-  blake2b(out, {}, pad, inner);
+  hmac_to(out, key, a, b);
   return out;
 }
 
 Derived hkdf2(const Hash& chaining_key, ByteView input) {
-  return first_two(hmac(chaining_key, input));
+  Hash temp;
+  const WipeAtEnd guard(temp);
+  hmac_to(temp, chaining_key, input);
+  Derived out;
+  first_two(temp, out);
+  return out;
 }
 
 Derived hkdf3(const Hash& chaining_key, ByteView input) {
   static constexpr ByteArray<1> kThree = {3};
-  const Hash temp = hmac(chaining_key, input);
-  Derived out = first_two(temp);
-  out.third = hmac(temp, out.second, kThree);
+  Hash temp;
+  const WipeAtEnd guard(temp);
+  hmac_to(temp, chaining_key, input);
+  Derived out;
+  first_two(temp, out);
+  hmac_to(out.third, temp, out.second, kThree);
   return out;
 }
 
@@ -96,7 +108,7 @@ void SymmetricState::mix_hash(ByteView data) {
 void SymmetricState::mix_key(ByteView input) {
   const Derived d = hkdf2(chaining_key_, input);
   chaining_key_ = d.first;
-  key_ = truncated(d.second);
+  take_key(d.second, key_);
   nonce_ = 0;
 }
 
@@ -104,7 +116,7 @@ void SymmetricState::mix_key_and_hash(ByteView input) {
   const Derived d = hkdf3(chaining_key_, input);
   chaining_key_ = d.first;
   mix_hash(d.second);
-  key_ = truncated(d.third);
+  take_key(d.third, key_);
   nonce_ = 0;
 }
 
@@ -122,9 +134,12 @@ bool SymmetricState::decrypt_and_hash(const CryptoProvider& provider, ByteView s
   return true;
 }
 
-std::pair<CipherKey, CipherKey> SymmetricState::split() const {
+TransportKeys SymmetricState::split() const {
   const Derived d = hkdf2(chaining_key_, {});
-  return {truncated(d.first), truncated(d.second)};
+  TransportKeys keys;
+  take_key(d.first, keys.send);
+  take_key(d.second, keys.receive);
+  return keys;
 }
 
 Initiator::Initiator(Pattern pattern, ByteView prologue, const DhKey& remote_static)
@@ -157,8 +172,7 @@ std::optional<TransportKeys> Initiator::read_second(const CryptoProvider& provid
   if (!mix_dh(state_, provider, static_secret, re)) return std::nullopt;      // se
   if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(psk);
   if (!state_.decrypt_and_hash(provider, message.subspan(kDhBytes), out)) return std::nullopt;
-  const auto [send, receive] = state_.split();
-  return TransportKeys{send, receive};
+  return state_.split();
 }
 
 Responder::Responder(Pattern pattern, ByteView prologue, const DhKey& static_public)
@@ -198,8 +212,9 @@ std::optional<TransportKeys> Responder::write_second(const CryptoProvider& provi
   if (!mix_dh(state_, provider, ephemeral_secret, remote_static_)) return std::nullopt;     // se
   if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(psk);
   state_.encrypt_and_hash(provider, payload, out.subspan(kDhBytes));
-  const auto [receive, send] = state_.split();
-  return TransportKeys{send, receive};
+  TransportKeys keys = state_.split();
+  std::swap(keys.send, keys.receive);
+  return keys;
 }
 
 }  // namespace weft::noise

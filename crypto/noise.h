@@ -10,6 +10,9 @@
 // A handshake is a value: copying it before a message that may fail, and keeping the copy if it
 // does, is how a failed message changes nothing. Ephemeral secrets are handed in, so nothing here
 // draws randomness. Views are used within the call only.
+//
+// Every object here that holds a secret wipes it on destruction, and so does every function with
+// its own copies: what is left of a handshake is its hash and what the caller took out of it.
 #pragma once
 
 #include <optional>
@@ -34,6 +37,10 @@ enum class Pattern : std::uint8_t { kIk, kIkPsk2 };
 struct TransportKeys {
   CipherKey send{};
   CipherKey receive{};
+  ~TransportKeys() {
+    wipe(send);
+    wipe(receive);
+  }
 };
 
 // HMAC of RFC 2104 with BLAKE2b-512 (block length 128) over a || b; `key` of at most 128 bytes.
@@ -44,6 +51,11 @@ struct Derived {
   Hash first{};
   Hash second{};
   Hash third{};
+  ~Derived() {
+    wipe(first);
+    wipe(second);
+    wipe(third);
+  }
 };
 Derived hkdf2(const Hash& chaining_key, ByteView input);
 Derived hkdf3(const Hash& chaining_key, ByteView input);
@@ -53,6 +65,12 @@ class SymmetricState {
  public:
   SymmetricState() = default;
   explicit SymmetricState(Pattern pattern);
+  SymmetricState(const SymmetricState&) = default;
+  SymmetricState& operator=(const SymmetricState&) = default;
+  ~SymmetricState() {
+    wipe(chaining_key_);
+    wipe(key_);
+  }
 
   void mix_hash(ByteView data);
   void mix_key(ByteView input);
@@ -62,8 +80,8 @@ class SymmetricState {
   // `out` has room for sealed.size() - kTagBytes and must not overlap `sealed`. False if the tag is
   // wrong; the state is then worthless.
   bool decrypt_and_hash(const CryptoProvider& provider, ByteView sealed, MutableBytes out);
-  // The initiator's sending key first.
-  std::pair<CipherKey, CipherKey> split() const;
+  // As the initiator uses them.
+  TransportKeys split() const;
   const Hash& hash() const { return hash_; }
 
  private:
@@ -78,6 +96,9 @@ class Initiator {
  public:
   Initiator() = default;
   Initiator(Pattern pattern, ByteView prologue, const DhKey& remote_static);
+  Initiator(const Initiator&) = default;
+  Initiator& operator=(const Initiator&) = default;
+  ~Initiator() { wipe(ephemeral_secret_); }
 
   struct First {
     const DhKey& remote_static;     // as given to the constructor
@@ -111,6 +132,7 @@ class Responder {
   struct Sender {
     DhKey static_public{};
     DhKey static_shared{};  // DH of our static secret with it
+    ~Sender() { wipe(static_shared); }
   };
   // Reads message 1; the payload goes to `out` (message.size() - kFirstOverhead bytes of room).
   // nullopt if the message is not genuine. Section 7.7: this payload may be a replay.

@@ -62,6 +62,8 @@ void blake2b(MutableBytes out, ByteView key, ByteView a, ByteView b, ByteView c)
   crypto_generichash_final(&state, out.data(), out.size());
 }
 
+void wipe(MutableBytes bytes) { sodium_memzero(bytes.data(), bytes.size()); }
+
 NodeId node_id_of(const PublicKey& key) {
   return {blake2b_256(as_bytes("weft-node-id-1"), key.bytes)};
 }

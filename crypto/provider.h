@@ -93,6 +93,20 @@ class CheapProvider final : public CryptoProvider {
             MutableBytes out) const override;
 };
 
+// Overwrites what was secret; unlike an assignment, no compiler leaves it out.
+void wipe(MutableBytes bytes);
+// Wipes at the end of its scope, whichever way that is left. The bytes must live as long.
+class WipeAtEnd {
+ public:
+  explicit WipeAtEnd(MutableBytes bytes) : bytes_(bytes) {}
+  ~WipeAtEnd() { wipe(bytes_); }
+  WipeAtEnd(const WipeAtEnd&) = delete;
+  WipeAtEnd& operator=(const WipeAtEnd&) = delete;
+
+ private:
+  MutableBytes bytes_;
+};
+
 // BLAKE2b over the concatenation of up to three parts, unkeyed or keyed (key of 0 to 64 bytes).
 // `out` is 16 to 64 bytes long.
 void blake2b(MutableBytes out, ByteView key, ByteView a, ByteView b = {}, ByteView c = {});

@@ -73,6 +73,7 @@ void Sessions::State::on_init(Now now, const Endpoint& from, ByteView packet, Re
   if (!admission.take(now.mono, from, PrefixAdmission::Charge::kFirstPacket)) {
     return drop(SessionDrop::kRateLimited);
   }
+  if (reflected(packet)) return drop(SessionDrop::kReflected);
   ByteArray<session::kMacBytes> mac1;
   std::ranges::copy(packet.subspan(mac1_at, mac1.size()), mac1.begin());
   if (const std::uint32_t same = pendings.find(mac1, from); same != kNoSlot) {
@@ -155,6 +156,14 @@ std::optional<ByteView> Sessions::State::read_init(const Endpoint& from, ByteVie
   return payload.subspan(session::kInitHead, early);
 }
 
+bool Sessions::State::reflected(ByteView init) const {
+  const std::uint32_t peer = peers.find(identity.id());
+  if (peer == kNoSlot || peers[peer].handshake == kNoSlot) return false;
+  const ByteView ours = handshakes[peers[peer].handshake].init;
+  return equal(ours.subspan(session::kInitNoiseAt, noise::kDhBytes),
+               init.subspan(session::kInitNoiseAt, noise::kDhBytes));
+}
+
 bool Sessions::State::lost_crossing(const PublicKey& key, const NodeId& id,
                                     const Endpoint& from) const {
   // Our INIT is under way to where this one comes from, and the smaller key initiates. One that
@@ -174,11 +183,12 @@ void Sessions::State::make_pending_room(const NodeId& id) {
 }
 
 void Sessions::State::respond(Now now, ByteView reply, Outbox& out) {
-  Answering a = std::move(*answering);
-  answering.reset();
+  Answering a = *answering;
+  answering.reset();  // wipes it
   const session::KeySet& keys = key_sets[a.key_set];
   const std::uint32_t slot = transports.acquire(entropy);
   DhKey ephemeral;
+  const WipeAtEnd guard(ephemeral);
   entropy.fill(ephemeral);
   const MutableBytes packet = out.room().first(session::kRespOverhead + reply.size());
   session::put_head(packet, PacketType::kResp);
@@ -202,6 +212,7 @@ void Sessions::State::respond(Now now, ByteView reply, Outbox& out) {
   const std::uint32_t at = pendings.add(a.mac1);
   Pending& pending = pendings[at];
   pending.key = a.key;
+  pending.key_set = a.key_set;
   pending.id = a.id;
   pending.dh = a.dh;
   pending.shared = a.shared;
@@ -230,15 +241,17 @@ void Sessions::State::on_resp(Now now, const Endpoint& from, ByteView packet, Re
   Peer& peer = peers[peer_slot];
   Handshake& h = handshakes[peer.handshake];
   if (from != h.to) return drop(SessionDrop::kWrongAddress);
-  if (!session::mac_matches(key_sets[0].mac1, packet, packet.size() - session::kMacBytes)) {
-    return drop(SessionDrop::kMac);
-  }
+  // It answers any of our INITs, so with any of the keys that they were sent with.
+  const auto key_set =
+      key_set_of(&session::KeySet::mac1, packet, packet.size() - session::kMacBytes);
+  if (!key_set) return drop(SessionDrop::kMac);
   const ByteView message = packet.subspan(
       session::kRespNoiseAt, packet.size() - session::kRespNoiseAt - session::kMacBytes);
   noise::Initiator attempt = h.noise;
   const auto keys =
-      attempt.read_second(provider, identity.dh_secret(), key_sets[0].network, message, plain);
+      attempt.read_second(provider, identity.dh_secret(), key_sets[*key_set].network, message, plain);
   if (!keys) return drop(SessionDrop::kHandshake);
+  hints.note(peer.id, *key_set);
 
   const ByteView answer = ByteView(plain).first(message.size() - noise::kSecondOverhead);
   result.established = Contact{peer.key, peer.id, from};
@@ -283,14 +296,14 @@ void Sessions::State::on_cookie(Now now, const Endpoint& from, ByteView packet, 
   if (!h.cookie_awaited) return drop(SessionDrop::kUnasked);
   const std::size_t mac1_at = session::init_mac1_at(h.init.size());
   CookieJar::Cookie cookie;
-  if (!session::open_cookie(provider, session::cookie_key(key_sets[0].network, peer.key),
+  if (!session::open_cookie(provider, session::cookie_key(key_sets[h.key_set].network, peer.key),
                             packet.subspan(session::kCookieNonceAt, session::kCookieNonceBytes),
                             ByteView(h.init).subspan(mac1_at, session::kMacBytes),
                             packet.subspan(session::kCookieSealedAt), cookie)) {
     return drop(SessionDrop::kBadTag);
   }
-  const std::size_t mac2_at = mac1_at + session::kMacBytes;
-  blake2b(MutableBytes(h.init).subspan(mac2_at), cookie, ByteView(h.init).first(mac2_at));
+  h.cookie = cookie;
+  sign_init(h);
   h.cookie_awaited = false;
   out.send(h.to, h.init);
 }
@@ -338,6 +351,7 @@ std::uint32_t Sessions::State::confirm(Now now, std::uint32_t pending, Result& r
   const Pending& p = pendings[pending];
   std::uint32_t peer = peers.find(p.id);
   if (peer == kNoSlot) peer = add_peer(now, p.key, p.id);
+  hints.note(p.id, p.key_set);
   peers[peer].dh = p.dh;
   peers[peer].shared = p.shared;
   result.established = Contact{p.key, p.id, p.from};
@@ -382,11 +396,15 @@ void Sessions::State::on_record(const Endpoint& from, ByteView packet, Result& r
       hellos, [&](const session::Hello& h) { return h.nonce == nonce && h.to == from; });
   if (asked == hellos.end()) return drop(SessionDrop::kUnasked);
   const std::size_t mac_at = packet.size() - session::kMacBytes;
-  if (!session::mac_matches(key_sets[0].hello, packet, mac_at)) return drop(SessionDrop::kMac);
+  const std::size_t key_set = asked->key_set;
+  if (!session::mac_matches(key_sets[key_set].hello, packet, mac_at)) {
+    return drop(SessionDrop::kMac);
+  }
   const ByteView wire = packet.subspan(session::kRecordAt, mac_at - session::kRecordAt);
   const auto admitted = records.admit(wire, network.id);
   if (!admitted) return drop(SessionDrop::kBadRecord);
   hellos.erase(asked);
+  hints.note((*admitted)->id, key_set);
   result.record = *admitted;
   result.record_from = from;
   result.hello_id = nonce;

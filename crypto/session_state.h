@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "crypto/admission.h"
+#include "crypto/key_hints.h"
 #include "crypto/session_frame.h"
 #include "crypto/session_table.h"
 #include "crypto/timer_queue.h"
@@ -28,7 +29,9 @@ struct Handshake {
   std::uint32_t transport = kNoSlot;
   Endpoint to;
   noise::Initiator noise;
-  Bytes init;                   // sent again byte for byte, but for mac2
+  Bytes init;                   // sent again byte for byte, but for the macs
+  std::size_t key_set = 0;      // whose mac1 it carries
+  std::optional<CookieJar::Cookie> cookie;  // what mac2 is made with
   int tries = 0;                // INITs sent by the timer, the first included
   bool cookie_awaited = false;  // one COOKIE is accepted for each of them
   TimerQueue::Handle timer;
@@ -47,12 +50,14 @@ struct Answering {
   std::uint32_t remote_index = 0;
   std::size_t key_set = 0;
   std::size_t reply_max = 0;
+  ~Answering() { wipe(shared); }
 };
 
 struct Hello {
   std::uint64_t nonce = 0;
   Endpoint to;
   Instant sent{};
+  std::size_t key_set = 0;
 };
 
 }  // namespace session
@@ -81,6 +86,10 @@ struct Sessions::State {
   // Makes and sends the INIT of a handshake whose peer, `to` and queue are set.
   void launch(Now now, std::uint32_t handshake, ByteView early, Outbox& out);
   void transmit_init(Now now, session::Handshake& h, Outbox& out);
+  // Writes the macs of an INIT: mac1 by its key set, mac2 if there is a cookie.
+  void sign_init(session::Handshake& h) const;
+  // INITs of one handshake: each key of the network gets its turn.
+  int tries_max() const;
   // Appends a payload unless the same bytes wait already; returns where it waits, or kNone.
   std::size_t enqueue(session::Queue& queue, ByteView payload);
   // Forgets a handshake and hands out what waited for it.
@@ -121,6 +130,8 @@ struct Sessions::State {
   void send_cookie(Now now, const Endpoint& from, ByteView init, std::size_t key_set, Outbox& out);
   // Reads the Noise message of an INIT; on success `answering` is set and the early data returned.
   std::optional<ByteView> read_init(const Endpoint& from, ByteView packet, std::size_t key_set);
+  // True for the INIT by which we look for a twin: sent back, it must not prove us to ourselves.
+  bool reflected(ByteView init) const;
   bool lost_crossing(const PublicKey& key, const NodeId& id, const Endpoint& from) const;
   void make_pending_room(const NodeId& id);
   // Turns a pending handshake into the peer's session; returns the peer.
@@ -135,7 +146,8 @@ struct Sessions::State {
   Rng rng;
   const SessionConfig config;
   const Bytes prologue;
-  std::vector<session::KeySet> key_sets;  // in the network's order; the first sends
+  std::vector<session::KeySet> key_sets;  // in the network's order; the first is tried first
+  session::KeyHints hints;
   RecordRef record;
 
   session::TransportTable transports;

@@ -109,6 +109,7 @@ struct Pending {
   DhKey dh{};
   DhKey shared{};
   Endpoint from;
+  std::size_t key_set = 0;  // of the network, that the INIT was sent with
   ByteArray<16> mac1{};  // of the INIT: tells a repetition from a new one
   std::uint32_t transport = kNoSlot;
   Instant answered{};

@@ -16,6 +16,8 @@ namespace {
 
 // Deadlines taken per on_deadline; what is left stays due.
 constexpr int kDeadlinesPerCall = 128;
+// The pause between two INITs doubles this often at most: 2 s after 250 ms.
+constexpr int kRetryDoublings = 3;
 
 enum class Timer : std::uint8_t { kRetry = 1, kRetire = 2 };
 
@@ -57,6 +59,8 @@ std::string_view to_string(SessionDrop drop) {
       return "handshake";
     case SessionDrop::kCrossed:
       return "crossed";
+    case SessionDrop::kReflected:
+      return "reflected";
     case SessionDrop::kWrongKey:
       return "wrong_key";
     case SessionDrop::kWrongAddress:
@@ -164,7 +168,8 @@ std::uint32_t Sessions::State::peer_for_handshake(Now now, const PublicKey& key,
     return known;
   }
   const auto dh = provider.dh_public(key);
-  DhKey shared;
+  DhKey shared{};
+  const WipeAtEnd guard(shared);
   if (!dh || !provider.dh(identity.dh_secret(), *dh, shared)) {
     drop(SessionDrop::kWrongKey);
     return kNoSlot;
@@ -251,6 +256,7 @@ void Sessions::State::launch(Now now, std::uint32_t handshake, ByteView early, O
   std::ranges::copy(early, payload.begin() + session::kInitHead);
 
   DhKey ephemeral;
+  const WipeAtEnd guard(ephemeral);
   entropy.fill(ephemeral);
   h.noise = noise::Initiator(pattern(), prologue, peer.dh);
   // dh_public() admits no low-order point, so this cannot fail.
@@ -260,17 +266,31 @@ void Sessions::State::launch(Now now, std::uint32_t handshake, ByteView early, O
                              .static_shared = peer.shared,
                              .ephemeral_secret = ephemeral},
                             payload, message));
-  session::put_mac(session::mac1_key(key_sets[0].network, peer.key), packet,
-                   session::init_mac1_at(packet.size()));
+  h.key_set = hints.of(peer.id);
+  h.cookie.reset();  // it was for another address
+  sign_init(h);
   h.tries = 0;
   ++stats.handshakes_started_total;
   transmit_init(now, h, out);
 }
 
+void Sessions::State::sign_init(Handshake& h) const {
+  const MutableBytes packet(h.init);
+  const std::size_t mac1_at = session::init_mac1_at(packet.size());
+  const std::size_t mac2_at = mac1_at + session::kMacBytes;
+  session::put_mac(session::mac1_key(key_sets[h.key_set].network, peers[h.peer].key), packet,
+                   mac1_at);
+  if (h.cookie) blake2b(packet.subspan(mac2_at), *h.cookie, ByteView(h.init).first(mac2_at));
+}
+
+int Sessions::State::tries_max() const {
+  return std::max(config.handshake_tries, static_cast<int>(key_sets.size()));
+}
+
 void Sessions::State::transmit_init(Now now, Handshake& h, Outbox& out) {
   out.send(h.to, h.init);
   h.cookie_awaited = true;
-  const Duration wait = config.handshake_retry * (1LL << std::min(h.tries, 16));
+  const Duration wait = config.handshake_retry * (1LL << std::min(h.tries, kRetryDoublings));
   ++h.tries;
   // The tag names the transport's index, which no later handshake will have.
   h.timer = timers.arm(now.mono + rng.jitter(wait, {1, 5}),
@@ -355,7 +375,12 @@ void Sessions::State::on_timer(Now now, TimerQueue::Tag fired, Outbox& out) {
       const std::uint32_t handshake = peers[t.owner].handshake;
       Handshake& h = handshakes[handshake];
       CHECK(h.transport == slot);
-      if (h.tries >= config.handshake_tries) return give_up(handshake);
+      if (h.tries >= tries_max()) return give_up(handshake);
+      // Silence may mean that the peer does not know this key (yet, or any more).
+      if (key_sets.size() > 1) {
+        h.key_set = (h.key_set + 1) % key_sets.size();
+        sign_init(h);
+      }
       return transmit_init(now, h, out);
     }
     case Timer::kRetire:
@@ -470,12 +495,15 @@ std::uint64_t Sessions::hello(Now now, const Endpoint& to, Outbox& out) {
   State& s = *state_;
   if (s.hellos.size() == kHellosMax) s.hellos.erase(s.hellos.begin());
   const std::uint64_t nonce = s.entropy.next_u64();
-  s.hellos.push_back({nonce, to, now.mono});
+  // Each key gets its turn with every address that has not answered.
+  const auto asked = static_cast<std::size_t>(std::ranges::count(s.hellos, to, &session::Hello::to));
+  const std::size_t key_set = asked % s.key_sets.size();
+  s.hellos.push_back({nonce, to, now.mono, key_set});
   const MutableBytes packet = out.room().first(kFirstPacketBytes);
   std::ranges::fill(packet, std::uint8_t{0});
   session::put_head(packet, PacketType::kHello);
   store_le(packet.data() + session::kHelloNonceAt, nonce);
-  session::put_mac(s.key_sets[0].hello, packet, packet.size() - session::kMacBytes);
+  session::put_mac(s.key_sets[key_set].hello, packet, packet.size() - session::kMacBytes);
   out.commit(to, packet.size());
   return nonce;
 }

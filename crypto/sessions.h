@@ -95,6 +95,7 @@ enum class SessionDrop : std::uint8_t {
   kReplayed,      // counter seen before, or too old to tell
   kHandshake,     // Noise refused, low-order point, unexpected RESP
   kCrossed,       // lost a crossed handshake
+  kReflected,     // our own INIT, sent back to us
   kWrongKey,      // the claimed Ed25519 key is not the proven one, or is not a key at all
   kWrongAddress,  // RESP, COOKIE or confirming DATA from elsewhere than its handshake
   kPendingFull,   // an answered handshake gave way to a newer one before it was confirmed
@@ -138,6 +139,7 @@ class Sessions {
     std::optional<Received> received;
     // The peer proved its key at this address just now: first packet under new keys (either role).
     // With our own key: a twin process answered a handshake that we asked for; no session is kept.
+    // Never ourselves: our own INIT, however it came back, is dropped.
     std::optional<Contact> established;
     bool established_by_us = false;  // we initiated
     // A bare seed answered our hello with this (verified, right network) record.

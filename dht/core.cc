@@ -23,7 +23,8 @@ Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, R
                       .prefix_per_bucket = config.prefix_per_bucket,
                       .prefix_per_table = config.prefix_per_table}),
       store(id.id(), {.bytes_max = config.values_bytes_max,
-                      .per_author_max = config.values_per_author_max}),
+                      .per_author_max = config.values_per_author_max,
+                      .per_key_max = config.authors_per_key_max}),
       tokens(entropy, now) {}
 
 Core::~Core() = default;

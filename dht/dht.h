@@ -29,6 +29,7 @@ struct Config {
   Duration refresh_every = 15min;      // stale buckets
   std::size_t values_bytes_max = 16 << 20;
   std::size_t values_per_author_max = 2048;
+  std::size_t authors_per_key_max = kAuthorsPerKeyMax;
   std::size_t ops_max = 256;           // concurrent operations
   std::size_t prefix_per_bucket = 2;   // contacts of one /24 or /48; 0: no limit (loopback only)
   std::size_t prefix_per_table = 10;

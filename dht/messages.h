@@ -22,6 +22,10 @@ inline constexpr std::size_t kValueBytesMax = 1000;
 inline constexpr std::size_t kBlobHeadBytes = 32 + 8 + 4 + 64;
 inline constexpr std::size_t kBlobBytesMax = kBlobHeadBytes + kValueBytesMax;
 inline constexpr std::uint64_t kSeqMax = (1ULL << 53) - 1;
+// Authors that may hold a slot under one key at one holder. Keys of authors cost nothing, so without
+// this one key near a holder would be enough to fill it: 1,024 of the largest values are a tenth of
+// its room.
+inline constexpr std::size_t kAuthorsPerKeyMax = 1024;
 inline constexpr std::uint32_t kLifetimeMaxS = 7 * 24 * 3600;
 
 enum Kind : std::uint8_t {

@@ -47,8 +47,10 @@ const Slot* ValueStore::farthest() const {
 bool ValueStore::has_room(const Slot& slot, std::size_t blob_bytes) const {
   const Held* held = find(slot);
   if (held == nullptr) {
-    const auto it = per_author_.find(slot.author);
-    if (it != per_author_.end() && it->second >= limits_.per_author_max) return false;
+    const auto author = per_author_.find(slot.author);
+    if (author != per_author_.end() && author->second >= limits_.per_author_max) return false;
+    const auto key = per_key_.find(slot.key);
+    if (key != per_key_.end() && key->second >= limits_.per_key_max) return false;
   }
   const std::size_t freed = held == nullptr ? 0 : cost(held->blob.size());
   if (bytes_ - freed + cost(blob_bytes) <= limits_.bytes_max) return true;
@@ -60,6 +62,7 @@ bool ValueStore::has_room(const Slot& slot, std::size_t blob_bytes) const {
 void ValueStore::add(const Slot& slot, Held held) {
   bytes_ += cost(held.blob.size());
   ++per_author_[slot.author];
+  ++per_key_[slot.key];
   by_expiry_.emplace(held.expires, slot);
   by_republish_.emplace(held.republish, slot);
   held_.emplace(slot, std::move(held));
@@ -99,6 +102,9 @@ void ValueStore::erase(Map::iterator it) {
   const auto author = per_author_.find(slot.author);
   CHECK(author != per_author_.end());
   if (--author->second == 0) per_author_.erase(author);
+  const auto key = per_key_.find(slot.key);
+  CHECK(key != per_key_.end());
+  if (--key->second == 0) per_key_.erase(key);
   held_.erase(it);
 }
 

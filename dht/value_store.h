@@ -2,9 +2,10 @@
 //
 // It keeps what it is given; form and signature were checked before (signed_value.h). Holders count
 // a value's lifetime down: `expires` is when it reaches zero here. Quotas: values_bytes_max in all
-// (each value costs its bytes and kHeldOverheadBytes) and values_per_author_max. When the bytes run
-// out, a value whose key is nearer to the own id displaces the one that is farthest; others are
-// refused, so a flood under far keys cannot displace what this node is responsible for.
+// (each value costs its bytes and kHeldOverheadBytes), values_per_author_max, and
+// authors_per_key_max: who fills a slot under a key first keeps it, others are refused. When the
+// bytes run out, a value whose key is nearer to the own id displaces the one that is farthest;
+// others are refused, so a flood under far keys cannot displace what this node is responsible for.
 #pragma once
 
 #include <map>
@@ -43,13 +44,14 @@ class ValueStore {
   struct Limits {
     std::size_t bytes_max = 16 << 20;
     std::size_t per_author_max = 2048;
+    std::size_t per_key_max = kAuthorsPerKeyMax;
   };
   ValueStore(const NodeId& self, const Limits& limits);
 
   // The value in a slot, or nullptr; valid until the next change.
   const Held* find(const Slot& slot) const;
   Verdict judge(const Slot& slot, std::uint64_t seq, ByteView blob) const;
-  // False if the author's quota is used up, or the bytes are and no farther key could give way.
+  // False if the author's or the key's quota is used up, or the bytes are and no farther key could give way.
   // insert() may still refuse when several values would have to go.
   bool has_room(const Slot& slot, std::size_t blob_bytes) const;
   // Fills or replaces a slot. Returns the slots that had to go, or nullopt (nothing changed) if
@@ -95,6 +97,7 @@ class ValueStore {
   std::set<std::pair<Instant, Slot>> by_expiry_;
   std::set<std::pair<Instant, Slot>> by_republish_;
   std::map<NodeId, std::size_t> per_author_;
+  std::map<NodeId, std::size_t> per_key_;
   std::size_t bytes_ = 0;
 };
 

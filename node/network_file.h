@@ -2,7 +2,7 @@
 //
 //   name = "office"
 //   id = "32 hex digits"
-//   keys = ["64 hex digits", ...]     # the first sends, all are accepted
+//   keys = ["64 hex digits", ...]     # the first is tried first, all are accepted
 //
 // rotate() puts a fresh key first; nodes take it on at their next start, and the last key can be
 // deleted when every node has it. Messages name the file and the line.

@@ -83,12 +83,7 @@ void NodeCore::State::on_timer(Now now, TimerQueue::Tag fired, Output& out) {
     case Timer::kFlush: flush_members(out); break;
     case Timer::kLeave: finish_leave(out); break;
     case Timer::kNumber: want_record(now, out); break;
-    case Timer::kTwin:
-      if (twin_seen_at) {
-        sessions.rehandshake(now, deps.identity.public_key(), twin_at, {}, /*early_ok=*/false,
-                             out.send);
-      }
-      break;
+    case Timer::kTwin: on_twin_timer(now, out); break;
   }
   drain(now, out);
 }

@@ -5,13 +5,6 @@
 #include "node/node_state.h"
 
 namespace weft::node {
-namespace {
-
-// A node counts as a newcomer this long after its first join: of two processes with one key, the
-// newcomer stops.
-constexpr Duration kNewcomer = 10s;
-
-}  // namespace
 
 std::size_t NodeCore::State::alive() const {
   return membership == nullptr ? 0 : membership->stats().alive;
@@ -50,9 +43,10 @@ void NodeCore::State::on_number_durable(Now now, bool ok, Output& out) {
   }
   if (record->status == RecordStatus::kLeft && !goodbye_said) {
     goodbye_said = true;
-    const std::size_t others = alive() > 0 ? alive() - 1 : 0;
-    if (others == 0) return finish_leave(out);
-    membership->spread_now(now, std::min<std::size_t>(others, 8), gossip_out);
+    // Suspects may well be alive; only with neither is there nobody to tell.
+    const gossip::Stats members = membership->stats();
+    if (members.alive + members.suspect <= 1) return finish_leave(out);
+    membership->spread_now(now, kLeaveFanout, gossip_out);
     timers.arm(now.mono + kLeaveSpread, tag(Timer::kLeave));
   }
   want_record(now, out);  // another may have become due meanwhile
@@ -147,7 +141,10 @@ void NodeCore::State::on_seed_record(Now now, const Sessions::Result& result, Ou
       if (s.settled || s.contact || s.seed.endpoint != result.record_from) continue;
       if (s.seed.id && *s.seed.id != record.id) continue;  // another key: refused, may be a liar
       if (record.key == deps.identity.public_key()) {
-        s.settled = true;  // ourselves
+        // Ourselves, or a twin: it answered just now, so it lives, and its handshake will prove it.
+        // Until then the seed stays open, for the twin may be the one that stops.
+        s.settled = record.instance == own.fields().instance;
+        if (!s.settled) on_own_record_seen(now, result.record, s.seed.endpoint, out);
         continue;
       }
       s.contact = Contact{record.key, record.id, s.seed.endpoint};
@@ -176,7 +173,7 @@ void NodeCore::State::on_sync_done(Now now, const gossip::SyncDone& done, Output
     finish_join_if_settled(now, join, out);
   }
   if (first) {
-    if (!joined_at) joined_at = now.mono;
+    in_mesh_from = std::min(in_mesh_from.value_or(now.mono), now.mono);
     dht.bootstrap(now, dht_out);
   }
 }
@@ -247,34 +244,80 @@ void NodeCore::State::flush_members(Output& out) {
 
 // ---- twins: two live processes with one key
 
-void NodeCore::State::on_own_record_seen(Now now, const RecordRef& seen, Output& out) {
+// Of two processes with one key, the one that joins a mesh which shows the key already stops. If
+// neither or both did (started at once, or a split that healed), the one with the smaller instance
+// does. Nobody is believed but the other process itself: it must answer a handshake under our key.
+
+void NodeCore::State::on_own_record_seen(Now now, const RecordRef& seen,
+                                         const std::optional<Endpoint>& seed, Output& out) {
   if (seen->instance == own.fields().instance) return;
-  const auto& mine = own.fields().endpoints;
-  for (const Endpoint& e : seen->endpoints) {
-    if (std::ranges::find(mine, e) != mine.end()) continue;
-    if (!peers.may_try(now.mono, e)) continue;
-    peers.silent(now.mono, e);  // a former life of ours does not answer: ask it ever less often
-    twin_number = std::max(twin_number, seen->number);
-    sessions.rehandshake(now, deps.identity.public_key(), e, {}, /*early_ok=*/false, out.send);
+  if (!twin || twin->instance != seen->instance) {
+    if (twin) timers.cancel(twin->timer);
+    twin = Twin{.instance = seen->instance, .was_first = !in_mesh(now), .untried = {}, .met = {},
+                .at = {}, .timer = {}};
   }
+  if (twin->met || !twin->untried.empty()) return;  // being looked at
+  const auto& mine = own.fields().endpoints;
+  const auto consider = [&](const Endpoint& e) {
+    if (!peers.may_try(now.mono, e)) return;
+    (void)twin->untried.try_push(e);
+    peers.silent(now.mono, e);  // a former life of ours does not answer: ask it ever less often
+  };
+  if (seed) {
+    consider(*seed);
+  } else {
+    for (const Endpoint& e : seen->endpoints) {
+      if (std::ranges::find(mine, e) == mine.end()) consider(e);
+    }
+  }
+  try_twin(now, out);
+}
+
+// One endpoint at a time: a handshake goes to one address.
+void NodeCore::State::try_twin(Now now, Output& out) {
+  if (twin->untried.empty()) return;
+  const Endpoint to = twin->untried[0];
+  twin->untried.erase_at(0);
+  sessions.rehandshake(now, deps.identity.public_key(), to, {}, /*early_ok=*/false, out.send);
+  timers.cancel(twin->timer);
+  twin->timer = timers.arm(now.mono + kTwinTry, tag(Timer::kTwin));
+}
+
+void NodeCore::State::on_twin_timer(Now now, Output& out) {
+  if (!twin || leaving) return;
+  if (!twin->met) return try_twin(now, out);
+  const Duration since = now.mono - *twin->met;
+  const Duration wait = twin->was_first ? kTwinRecheckNewcomer : kTwinRecheckSettled;
+  if (since >= 2 * wait) {
+    twin->met.reset();  // it has stopped
+    return;
+  }
+  sessions.rehandshake(now, deps.identity.public_key(), twin->at, {}, /*early_ok=*/false, out.send);
+  timers.cancel(twin->timer);
+  twin->timer = timers.arm(*twin->met + 2 * wait, tag(Timer::kTwin));
 }
 
 void NodeCore::State::on_twin(Now now, const Endpoint& at, Output& out) {
-  if (leaving) return;
-  if (!joined_at || now.mono - *joined_at < kNewcomer) {
-    out.events.push_back(TwinFound{at});
+  if (leaving || !twin) return;
+  twin->untried.clear();
+  const bool smaller = own.fields().instance < twin->instance;
+  const Duration wait = twin->was_first ? kTwinRecheckNewcomer : kTwinRecheckSettled;
+  if (!twin->met) {
+    if (twin->was_first && smaller) {
+      out.events.push_back(TwinFound{at});
+      return;
+    }
+    // Perhaps the other is about to stop: look again before deciding.
+    twin->met = now.mono;
+    twin->at = at;
+    timers.cancel(twin->timer);
+    twin->timer = timers.arm(now.mono + wait, tag(Timer::kTwin));
     return;
   }
-  // We are both settled, or the other is a newcomer about to stop: look again before deciding.
-  if (!twin_seen_at) {
-    twin_seen_at = now.mono;
-    twin_at = at;
-    timers.arm(now.mono + kTwinRecheck, tag(Timer::kTwin));
-    return;
-  }
-  if (now.mono - *twin_seen_at < kTwinRecheck) return;
-  twin_seen_at.reset();
-  if (own.number() < twin_number) out.events.push_back(TwinFound{at});
+  if (now.mono - *twin->met < wait) return;
+  twin->met.reset();
+  timers.cancel(twin->timer);
+  if (twin->was_first || smaller) out.events.push_back(TwinFound{at});
 }
 
 }  // namespace weft::node

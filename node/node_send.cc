@@ -241,7 +241,7 @@ void NodeCore::State::on_event(Now now, gossip::Event& event, Output& out) {
     own.want_above(wanted->above);
     want_record(now, out);
   } else if (const auto* seen = std::get_if<gossip::OwnRecordSeen>(&event)) {
-    on_own_record_seen(now, seen->record, out);
+    on_own_record_seen(now, seen->record, std::nullopt, out);
   } else if (const auto* done = std::get_if<gossip::SyncDone>(&event)) {
     on_sync_done(now, *done, out);
   }
@@ -252,6 +252,8 @@ void NodeCore::State::on_member_changed(Now now, const gossip::MemberChanged& ch
   switch (change.to) {
     case gossip::MemberState::kAlive:
       dirty_members[id] = false;
+      // Others came to us, who have no seeds or none that answers: this is the mesh.
+      if (joins.empty() && !in_mesh_from) in_mesh_from = now.mono + kSettle;
       break;
     case gossip::MemberState::kSuspect:
       return;

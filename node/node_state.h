@@ -19,6 +19,7 @@ inline constexpr std::size_t kJoinsMax = 8;
 inline constexpr std::size_t kPingOpsMax = 1024;
 inline constexpr Duration kHelloRetry = 500ms;
 inline constexpr Duration kJoinDeadline = 10s;
+inline constexpr std::size_t kLeaveFanout = 8;      // members told of it directly
 inline constexpr Duration kLeaveSpread = 300ms;     // lets the goodbye travel
 inline constexpr Duration kLeaveDeadline = 1500ms;  // even if the store hangs
 inline constexpr Duration kSeedsFirst = 1s;         // back-off of SeedsWanted
@@ -26,7 +27,13 @@ inline constexpr Duration kSeedsMax = 30s;
 inline constexpr Duration kMemberFlush = 5s;        // members are written in batches
 inline constexpr std::size_t kMemberFlushMax = 256;
 inline constexpr Duration kPersistRetry = 2s;       // own number after a failing store
-inline constexpr Duration kTwinRecheck = 5s;
+// How long after a twin was met it is looked at again: by one that joined a mesh which showed the
+// key already, and by one that was there first (longer, so that the other has stopped by then).
+inline constexpr Duration kTwinRecheckNewcomer = 1s;
+inline constexpr Duration kTwinRecheckSettled = 5s;
+inline constexpr Duration kTwinTry = 300ms;  // for each endpoint of its record
+// A node that nobody let in, since others came to it, is in the mesh this long after the first.
+inline constexpr Duration kSettle = 2s;
 
 // Rows of the store that NodeCore owns; 'v', 'o' and 'c' are the DHT's.
 inline constexpr std::uint8_t kRowNumber = 'n';
@@ -92,8 +99,14 @@ struct NodeCore::State {
   void start_leave(Now now, OpId op, Output& out);
   void finish_leave(Output& out);
   void flush_members(Output& out);
-  void on_own_record_seen(Now now, const RecordRef& seen, Output& out);
+  // A record under our key and with another instance was shown: to us by a seed that is asked for
+  // its own (at `seed`), or by somebody else.
+  void on_own_record_seen(Now now, const RecordRef& seen, const std::optional<Endpoint>& seed,
+                          Output& out);
+  void try_twin(Now now, Output& out);
+  void on_twin_timer(Now now, Output& out);
   void on_twin(Now now, const Endpoint& at, Output& out);
+  bool in_mesh(Now now) const { return in_mesh_from && now.mono >= *in_mesh_from; }
 
   // Books what left since the outbox had `before` datagrams.
   void count_sent(const Output& out, std::size_t before) {
@@ -144,10 +157,17 @@ struct NodeCore::State {
   bool flush_armed = false;
   bool seeds_armed = false;
   Duration seeds_backoff = kSeedsFirst;
-  std::optional<Instant> joined_at;
-  std::optional<Instant> twin_seen_at;
-  Endpoint twin_at;
-  std::uint64_t twin_number = 0;  // highest number seen in a record with our key and not by us
+  std::optional<Instant> in_mesh_from;
+  // The other process with our key, if any: the latest instance that was shown to us.
+  struct Twin {
+    std::uint64_t instance = 0;
+    bool was_first = false;  // its record was there before we were in the mesh
+    InlineVec<Endpoint, kRecordEndpointsMax> untried;
+    std::optional<Instant> met;  // it proved our key at `at`
+    Endpoint at;
+    TimerQueue::Handle timer;
+  };
+  std::optional<Twin> twin;
   std::optional<OpId> leaving;
   bool goodbye_said = false;
   bool left = false;

@@ -182,13 +182,16 @@ void Membership::State::serve_sync(Now now, const Asker& asker, const Sync& m, S
     if (table[slot].record->id != asker.contact.id) continue;
     (void)add_item(reply.items, budget, record_item(slot));
   }
-  PageEnd end = fill_page(table, theirs, m.after, asker.contact.id, now.mono, budget, reply.items);
+  // Everybody holds its own record, so it is left out; but a newcomer must learn whether the mesh
+  // shows its key already.
+  const NodeId skip = newcomer ? NodeId{} : asker.contact.id;
+  PageEnd end = fill_page(table, theirs, m.after, skip, now.mono, budget, reply.items);
   // A newcomer lacks everything, so a page is followed by three more datagrams at once: joining a
   // mesh of two hundred takes nine round trips instead of forty.
   const Slot slot = table.find(asker.contact.id);
   for (std::size_t i = 0; newcomer && !asker.early && end.more && i < kSyncExtra; ++i) {
     GossipItems items;
-    const PageEnd next = fill_page(table, theirs, end.last, asker.contact.id, now.mono,
+    const PageEnd next = fill_page(table, theirs, end.last, skip, now.mono,
                                    kPayloadBytesMax - kGossipHeadBytes, items);
     if (items.empty()) break;
     send_items(slot == kNoSlot ? target_of(asker.contact) : target(slot), items, out);

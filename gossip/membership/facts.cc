@@ -34,6 +34,8 @@ Membership::State::Applied Membership::State::apply_record(Now now, ByteView wir
       return Applied::kStale;
     }
     if (peek->number == member.record->number) {
+      // Another record than ours, by the member itself: it has a twin and should see it.
+      if (source.peer == id && !equal(wire, member.record->wire)) (void)seen.stale.try_push(slot);
       queue.on_heard(slot, /*is_record=*/true, transmit_limit());
       if (member.state != MemberState::kFailed) return Applied::kSame;
       // A verdict of our own is not undone by hearsay at the same number; it is worth a probe. A

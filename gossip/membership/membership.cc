@@ -82,19 +82,24 @@ void Membership::spread_now(Now now, std::size_t fanout, Output& out) {
   (void)now;
   State& s = *state_;
   s.begin();
-  // Those whose key we proved first: a leaver has no time for handshakes.
+  // Those whose key we proved first: a leaver has no time for handshakes. Of equals, the alive
+  // first; but a suspect may well be alive, and if only suspects are left, nobody else can tell.
   std::size_t sent = 0;
-  for (const bool proven : {true, false}) {
+  const auto tell = [&](bool proven, MemberState state) {
     const std::size_t n = s.live.size();
     const std::size_t start = n > 0 ? static_cast<std::size_t>(s.peer_rng.below(n)) : 0;
     for (std::size_t i = 0; i < n && sent < fanout; ++i) {
       const Slot slot = s.live.slots()[(start + i) % n];
-      if ((s.table[slot].proven.port != 0) != proven) continue;
+      if ((s.table[slot].proven.port != 0) != proven || s.table[slot].state != state) continue;
       GossipItems items;
       items.push(s.record_item(s.self_slot));
       s.send_items(s.target(slot), items, out);
       ++sent;
     }
+  };
+  for (const bool proven : {true, false}) {
+    tell(proven, MemberState::kAlive);
+    tell(proven, MemberState::kSuspect);
   }
 }
 

@@ -133,7 +133,8 @@ class Membership {
   void restore(Now now, const RecordRef& record);
   // Full exchange with a peer whose key is proven (a seed, or after a split). One SyncDone follows.
   void join(Now now, const Contact& peer, Output& out);
-  // Sends the own leaving record to several members at once (after set_self with kLeft).
+  // Sends the own leaving record to up to `fanout` alive and suspect members at once (after
+  // set_self with kLeft): those whose key we proved before the others, the alive before suspects.
   void spread_now(Now now, std::size_t fanout, Output& out);
 
   // The peer proved its key at this address (handshake done by us or an answer): evidence of life.

@@ -45,14 +45,25 @@ void SimNetwork::mix(std::uint64_t value) { trace_ = mixed(trace_, value); }
 
 std::size_t SimNetwork::add(std::optional<std::size_t> seed,
                             const std::function<void(node::Config&)>& adjust) {
+  return add_with(nullptr, seed, adjust);
+}
+
+std::size_t SimNetwork::add_twin(std::size_t of, std::optional<std::size_t> seed,
+                                 const std::function<void(node::Config&)>& adjust) {
+  const ByteArray<32> secret = nodes_[of]->secret;
+  return add_with(&secret, seed, adjust);
+}
+
+std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
+                                 const std::function<void(node::Config&)>& adjust) {
   const CryptoProvider& provider =
       options_.real_crypto ? static_cast<const CryptoProvider&>(real_) : cheap_;
   const std::size_t index = nodes_.size();
   auto n = std::make_unique<Node>();
   n->entropy = std::make_unique<SeededEntropy>(mixed(options_.seed, index + 1));
-  ByteArray<32> secret;
-  n->entropy->fill(secret);
-  n->identity = std::make_unique<Identity>(provider, secret);
+  n->entropy->fill(n->secret);
+  if (secret != nullptr) n->secret = *secret;
+  n->identity = std::make_unique<Identity>(provider, n->secret);
   n->endpoint = address(index);
   n->seed = seed;
   n->config.network = open_network(options_.network);
@@ -196,6 +207,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   Node& n = *nodes_[index];
   // Events may lead to calls that append to a further output (joining, after Ready).
   for (auto& persist : out.persist) {
+    tell(Step::What::kPersist, index, {}, {}, &persist);
     Event e;
     e.at = now_.mono + options_.commit;
     e.kind = Event::Kind::kCommit;
@@ -207,6 +219,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   for (const auto& d : out.send.datagrams()) {
     const ByteView bytes = out.send.bytes(d);
     mix(hash_bytes(bytes));
+    tell(Step::What::kSend, index, d.to, bytes);
     transmit(index, d.to, bytes);
   }
   const std::vector<node::Event> events = std::move(out.events);
@@ -214,6 +227,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   bool wants_seeds = false;
   for (const auto& event : events) {
     mix(event.index() + 100);
+    tell(Step::What::kEvent, index, {}, {}, nullptr, &event);
     if (std::holds_alternative<node::SeedsWanted>(event)) wants_seeds = true;
     if (observer_) observer_(index, now_, event);
   }
@@ -246,12 +260,14 @@ void SimNetwork::step() {
         n.waiting.emplace_back(e.from, std::move(e.bytes));
         return;
       }
+      tell(Step::What::kDatagram, e.node, e.from, e.bytes);
       n.core->on_datagram(now_, e.from, e.bytes, scratch_);
       break;
     case Event::Kind::kWake:
       if (e.life != n.life || n.paused || n.armed != e.at) return;
       n.armed.reset();
       mix(static_cast<std::uint64_t>(e.at.time_since_epoch().count()) ^ e.node);
+      tell(Step::What::kDeadline, e.node, {}, {});
       n.core->on_deadline(now_, scratch_);
       break;
     case Event::Kind::kCommit:
@@ -260,6 +276,7 @@ void SimNetwork::step() {
         if (w.erase) n.durable.erase(w.key);
         else n.durable[w.key] = w.value;
       }
+      tell(Step::What::kPersisted, e.node, {}, {}, &e.persist);
       n.core->on_persisted(now_, e.persist.ticket, true, scratch_);
       break;
   }

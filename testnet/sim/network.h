@@ -41,6 +41,20 @@ class SimNetwork {
   // Called for every event a node emits, in order.
   using Observer = std::function<void(std::size_t node, Now now, const node::Event& event)>;
 
+  // What a core took and what it asked for, in order: one input, then its effects. Views and
+  // pointers are valid within the call.
+  struct Step {
+    enum class What : std::uint8_t { kDatagram, kDeadline, kPersisted, kPersist, kSend, kEvent };
+    What what = What::kDeadline;
+    std::size_t node = 0;
+    Now now;
+    Endpoint peer;                           // kDatagram: from; kSend: to
+    ByteView bytes;                          // of the datagram
+    const node::Persist* persist = nullptr;  // kPersist, kPersisted
+    const node::Event* event = nullptr;
+  };
+  using Tap = std::function<void(const Step& step)>;
+
   explicit SimNetwork(NetworkOptions options);
   ~SimNetwork();
 
@@ -48,10 +62,17 @@ class SimNetwork {
   // `adjust` may change its configuration.
   std::size_t add(std::optional<std::size_t> seed,
                   const std::function<void(node::Config&)>& adjust = {});
+  // The same with the identity of `of`, an empty store and an address of its own.
+  std::size_t add_twin(std::size_t of, std::optional<std::size_t> seed,
+                       const std::function<void(node::Config&)>& adjust = {});
   // SIGKILL: the core is gone, uncommitted writes with it.
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
   void restart(std::size_t node, std::optional<std::size_t> seed);
+  // Changes the configuration of a node's next life.
+  void adjust(std::size_t node, const std::function<void(node::Config&)>& change) {
+    change(nodes_[node]->config);
+  }
   // Inputs queue and come late (SIGSTOP).
   void pause(std::size_t node);
   void resume(std::size_t node);
@@ -77,6 +98,8 @@ class SimNetwork {
   // Runs `call` on a node's core with an Output that is then carried out.
   OpId operate(std::size_t node, const std::function<OpId(node::NodeCore&, Now, node::Output&)>& call);
   void observe(Observer observer) { observer_ = std::move(observer); }
+  // Told of every step from now on; an empty one ends that.
+  void tap(Tap tap) { tap_ = std::move(tap); }
 
   std::uint64_t trace_hash() const { return trace_; }
   std::uint64_t events_total() const { return events_; }
@@ -89,6 +112,7 @@ class SimNetwork {
 
  private:
   struct Node {
+    ByteArray<32> secret{};  // of the identity
     std::unique_ptr<Identity> identity;
     std::unique_ptr<SeededEntropy> entropy;
     std::unique_ptr<node::NodeCore> core;
@@ -118,6 +142,8 @@ class SimNetwork {
     }
   };
 
+  std::size_t add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
+                       const std::function<void(node::Config&)>& adjust);
   void boot(std::size_t index);
   void push(Event event);
   void step();
@@ -125,6 +151,10 @@ class SimNetwork {
   void arm(std::size_t index);
   void transmit(std::size_t index, const Endpoint& to, ByteView bytes);
   void mix(std::uint64_t value);
+  void tell(Step::What what, std::size_t node, const Endpoint& peer, ByteView bytes,
+            const node::Persist* persist = nullptr, const node::Event* event = nullptr) {
+    if (tap_) tap_(Step{what, node, now_, peer, bytes, persist, event});
+  }
 
   NetworkOptions options_;
   SodiumProvider real_;
@@ -135,6 +165,7 @@ class SimNetwork {
   std::vector<Event> heap_;
   std::function<bool(std::size_t, std::size_t)> blocked_;
   Observer observer_;
+  Tap tap_;
   Now now_;
   std::uint64_t order_ = 0;
   std::uint64_t wall_us_ = 0;

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <new>
 #include <nlohmann/json.hpp>
 
 namespace weft::noise {
@@ -208,6 +210,76 @@ TEST(Noise, AWrongPskFails) {
   ByteArray<kSecondOverhead> wire2{};
   ASSERT_TRUE(responder.write_second(provider, e, Psk{1}, {}, wire2));
   EXPECT_FALSE(initiator.read_second(provider, a, Psk{2}, wire2, {}));
+}
+
+// An object in storage that outlives it, so that what it leaves behind can be looked at.
+template <class T>
+class Remains {
+ public:
+  template <class... Args>
+  explicit Remains(Args&&... args) : object(new (storage_.data()) T(std::forward<Args>(args)...)) {}
+  // Destroys the object; how many bytes of it that were not zero are zero now.
+  std::size_t destroy() {
+    const auto before = storage_;
+    object->~T();
+    std::size_t wiped = 0;
+    for (std::size_t i = 0; i < sizeof(T); ++i) wiped += before[i] != 0 && storage_[i] == 0 ? 1U : 0U;
+    return wiped;
+  }
+  bool contain(ByteView bytes) const {
+    return !std::ranges::search(storage_, bytes).empty();
+  }
+
+ private:
+  alignas(T) std::array<std::uint8_t, sizeof(T)> storage_{};
+
+ public:
+  T* object;
+};
+
+TEST(Noise, NoSecretOutlivesAHandshake) {
+  const SodiumProvider provider;
+  const DhKey a_secret{1};
+  const DhKey b_secret{2};
+  const DhKey a_public = provider.dh_base(a_secret);
+  const DhKey b_public = provider.dh_base(b_secret);
+  DhKey ephemeral{};
+  ephemeral.fill(0xe1);
+  DhKey shared;
+  ASSERT_TRUE(provider.dh(a_secret, b_public, shared));
+
+  Remains<Initiator> initiator(Pattern::kIkPsk2, ByteView{}, b_public);
+  Remains<Responder> responder(Pattern::kIkPsk2, ByteView{}, b_public);
+  Bytes first(kFirstOverhead);
+  ASSERT_TRUE(initiator.object->write_first(provider,
+                                            {.remote_static = b_public,
+                                             .static_public = a_public,
+                                             .static_shared = shared,
+                                             .ephemeral_secret = ephemeral},
+                                            {}, first));
+  ASSERT_TRUE(initiator.contain(ephemeral));
+  Remains<Responder::Sender> sender(
+      *responder.object->read_first(provider, b_secret, first, MutableBytes{}));
+  ASSERT_TRUE(sender.contain(shared));
+  Bytes second(kSecondOverhead);
+  DhKey other{};
+  other.fill(0xe2);
+  Remains<TransportKeys> theirs(
+      *responder.object->write_second(provider, other, Psk{}, {}, second));
+  Remains<TransportKeys> ours(
+      *initiator.object->read_second(provider, a_secret, Psk{}, second, MutableBytes{}));
+  EXPECT_EQ(ours.object->send, theirs.object->receive);
+
+  // All but a few bytes of 64 of the chaining key and 32 of each other key; some are zero anyway.
+  const CipherKey key = ours.object->send;
+  EXPECT_GE(initiator.destroy(), 64 + 32 + 32 - 8U);
+  EXPECT_FALSE(initiator.contain(ephemeral));
+  EXPECT_GE(responder.destroy(), 64 + 32 - 8U);
+  EXPECT_GE(sender.destroy(), 32 - 4U);
+  EXPECT_FALSE(sender.contain(shared));
+  EXPECT_GE(ours.destroy(), 64 - 8U);
+  EXPECT_FALSE(ours.contain(key));
+  (void)theirs.destroy();
 }
 
 }  // namespace

@@ -172,6 +172,12 @@ TEST_P(SessionsSecurityTest, EveryDropIsReachableAndChangesOnlyItsCounter) {
   w.flying.clear();
   expect(SessionDrop::kCrossed, w, {&small, large.at, crossed});
 
+  // Our own INIT comes back.
+  w.rehandshake(a, a, "");
+  const Bytes own = w.sent.back().bytes;
+  w.flying.clear();
+  expect(SessionDrop::kReflected, w, {&a, kElsewhere, own});
+
   // RECORD.
   Node& f = w.add("f", 6);
   w.hello(f, b.at);

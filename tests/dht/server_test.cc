@@ -353,6 +353,23 @@ TEST(Server, QuotasHoldForAuthorsAndInAll) {
   EXPECT_EQ(s.dht.stats().values, 20U);
 }
 
+TEST(Server, AKeyIsHeldForSoManyAuthors) {
+  Config config = Server::open_config();
+  config.authors_per_key_max = 4;
+  Server s(config);
+  const NodeId key = id_of("favourite");
+  for (std::uint8_t a = 2; a < 12; ++a) {
+    const Identity author(s.provider, Server::seed(a));
+    const Stored answer = s.store(s.asker(author), key, s.blob(author, key, 1, "v"), 60);
+    EXPECT_EQ(answer.status, a < 6 ? StoreStatus::kStored : StoreStatus::kQuota) << int{a};
+  }
+  EXPECT_EQ(s.dht.stats().values, 4U);
+  EXPECT_EQ(s.dht.stats().stores_refused_total[static_cast<std::size_t>(StoreStatus::kQuota)], 6U);
+  const Identity held(s.provider, Server::seed(3));
+  const Stored newer = s.store(s.asker(held), key, s.blob(held, key, 2, "w"), 60);
+  EXPECT_EQ(newer.status, StoreStatus::kStored);
+}
+
 TEST(Server, MalformedRowsOfAnEarlierLifeAreErasedNotTrusted) {
   Server s;
   const Bytes key(65, 'v');

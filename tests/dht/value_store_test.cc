@@ -67,6 +67,35 @@ TEST(ValueStore, AnAuthorHasAQuota) {
   EXPECT_TRUE(store.insert(slot("3", "b"), held(1, "v")).has_value());
 }
 
+TEST(ValueStore, AKeyHasAQuotaOfAuthors) {
+  ValueStore store(id_of("self"), {.bytes_max = 1 << 20, .per_author_max = 100, .per_key_max = 3});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(store.insert(slot("k", std::to_string(i)), held(1, "v")).has_value());
+  }
+  EXPECT_FALSE(store.has_room(slot("k", "3"), 1));
+  EXPECT_FALSE(store.insert(slot("k", "3"), held(1, "v")).has_value());
+  EXPECT_TRUE(store.insert(slot("k", "2"), held(2, "new")).has_value()) << "replacing is no growth";
+  EXPECT_TRUE(store.insert(slot("other", "3"), held(1, "v")).has_value());
+  store.erase(slot("k", "0"));
+  EXPECT_TRUE(store.insert(slot("k", "3"), held(1, "v")).has_value());
+}
+
+// However many keys somebody makes, one key near a holder does not fill it: a slot of the largest
+// values under every author that the quota admits leaves most of the room to others.
+TEST(ValueStore, OneKeyDoesNotFillAHolder) {
+  const NodeId self = id_of("self");
+  const ValueStore::Limits limits;
+  ValueStore store(self, limits);
+  std::size_t held_there = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const Slot s{self, id_of(std::to_string(i))};  // no key is nearer
+    if (store.insert(s, held(1, std::string(kBlobBytesMax, 'x'))).has_value()) ++held_there;
+  }
+  EXPECT_EQ(held_there, kAuthorsPerKeyMax);
+  EXPECT_LT(store.bytes(), limits.bytes_max / 8);
+  EXPECT_TRUE(store.insert(slot("far", "honest"), held(1, "v")).has_value());
+}
+
 TEST(ValueStore, WhenFullOnlyNearerKeysComeIn) {
   const NodeId self = id_of("self");
   const std::size_t cost = kHeldOverheadBytes + 1;
@@ -109,7 +138,8 @@ TEST(ValueStore, ARefusedInsertChangesNothing) {
 TEST(ValueStore, DoesWhatTheNaiveModelDoes) {
   Rng rng(test_seed(52));
   const NodeId self = id_of("self");
-  const ValueStore::Limits limits{.bytes_max = 40 * kHeldOverheadBytes, .per_author_max = 8};
+  const ValueStore::Limits limits{.bytes_max = 40 * kHeldOverheadBytes, .per_author_max = 8,
+                                  .per_key_max = 5};
   ValueStore store(self, limits);
   std::map<Slot, Held> model;
   const auto model_bytes = [&] {
@@ -118,7 +148,9 @@ TEST(ValueStore, DoesWhatTheNaiveModelDoes) {
     return sum;
   };
   for (int step = 0; step < 5000; ++step) {
-    const Slot s = slot(std::to_string(rng.below(60)), std::to_string(rng.below(8)));
+    // A few of the keys are everybody's favourites.
+    const Slot s = slot(std::to_string(rng.below(rng.below(2) == 0 ? 4 : 60)),
+                        std::to_string(rng.below(8)));
     const Now now = at(std::chrono::seconds(step));
     switch (rng.below(8)) {
       case 0:
@@ -141,7 +173,9 @@ TEST(ValueStore, DoesWhatTheNaiveModelDoes) {
                       std::chrono::seconds(step + static_cast<int>(rng.below(2000))));
         const auto by_author = std::ranges::count_if(
             model, [&](const auto& item) { return item.first.author == s.author; });
-        bool fits = model.contains(s) || by_author < 8;
+        const auto by_key = std::ranges::count_if(
+            model, [&](const auto& item) { return item.first.key == s.key; });
+        bool fits = model.contains(s) || (by_author < 8 && by_key < 5);
         auto after = model;
         after.erase(s);
         after[s] = h;

@@ -116,6 +116,26 @@ TEST(Rules, AHigherNumberClearsASuspicion) {
   EXPECT_EQ(lab.state(2), S::kAlive);
 }
 
+TEST(Rules, AGoodbyeGoesToSuspectsToo) {
+  Lab lab;
+  lab.know(3);
+  lab.silent = {1, 2, 3};
+  lab.gossip(3, {lab.suspicion(2, 1, 3)});
+  ASSERT_EQ(lab.state(2), S::kSuspect);
+  lab.core->set_self(lab.stamp(), lab.record(0, 2, RecordStatus::kLeft), lab.out);
+  const auto told = [&lab](std::size_t fanout) {
+    lab.out.clear();
+    lab.core->spread_now(lab.stamp(), fanout, lab.out);
+    std::vector<std::size_t> to;
+    for (const Send& send : lab.out.sends) to.push_back(lab.by_id.at(send.to.id));
+    return to;
+  };
+  EXPECT_EQ(told(8).size(), 3U);
+  EXPECT_EQ(told(8).back(), 2U);  // the alive come first
+  const auto few = told(2);
+  EXPECT_EQ(std::ranges::count(few, 2U), 0);
+}
+
 TEST(Rules, ASuspectMayLeave) {
   Lab lab;
   lab.know(4);

@@ -113,18 +113,41 @@ class Refusals(MeshTest):
         self.assert_status(weft("join", late.address, home=node.home), 0)
         self.assertIsNotNone(self.mesh.wait_all_see(2, 15), self.why())
 
+    def start_twin(self, of, seed):
+        """A second process with the identity of `of` and a home of its own, which joins at `seed`."""
+        exported = pathlib.Path(self.mesh.root) / f"copy-{len(self.mesh.nodes)}"
+        self.assert_status(weft("id", "export", exported, home=of.home), 0)
+        twin = self.mesh.new_node(len(self.mesh.nodes), seeds=[seed.address])
+        self.assert_status(weft("id", "import", exported, home=twin.home), 0)
+        self.mesh.nodes.append(twin.spawn())
+        return twin
+
+    def assert_gives_way(self, twin, to):
+        """It stops within seconds, and one line says why, where the other runs and what to do."""
+        self.assertTrue(wait_until(lambda: not twin.running(), 8), "the one that came later stops")
+        self.assertEqual(twin.process.returncode, 1, twin.stderr())
+        said = [line for line in twin.stderr().strip().split("\n") if " error " in line.lower()]
+        self.assertEqual(len(said), 1, twin.stderr())
+        for word in ("identity", to.address, "--home"):
+            self.assertIn(word, said[0])
+        stopped = [event for event in twin.events() if event["event"] == "stopped"]
+        self.assertEqual([event["reason"] for event in stopped], ["another process has this identity"])
+
     def test_two_live_processes_with_one_key(self):
         nodes = self.start(3)
-        exported = pathlib.Path(self.mesh.root) / "copy"
-        self.assert_status(weft("id", "export", exported, home=nodes[1].home), 0)
-        twin = self.mesh.new_node(3)
-        self.assert_status(weft("id", "import", exported, home=twin.home), 0)
-        twin.spawn()
-        self.mesh.nodes.append(twin)
-        self.assertTrue(wait_until(lambda: not twin.running(), 20), "the one that came later stops")
-        self.assertEqual(twin.process.returncode, 1, twin.stderr())
+        self.assert_gives_way(self.start_twin(nodes[1], seed=nodes[2]), to=nodes[1])
         self.assertTrue(nodes[1].running())
         self.assertIsNotNone(self.mesh.wait_all_see(3, 20, nodes[:3]), self.why())
+
+    def test_a_twin_whose_only_seed_is_the_other(self):
+        (first,) = self.start(1)
+        self.assert_gives_way(self.start_twin(first, seed=first), to=first)
+        self.assertEqual(first.alive_count(), 1)
+        second = self.mesh.new_node(len(self.mesh.nodes))  # a new port: the twin had the next one
+        self.mesh.nodes.append(second.spawn().wait_ready())
+        self.assertIsNotNone(self.mesh.wait_all_see(2, 20), self.why())
+        self.assert_gives_way(self.start_twin(first, seed=first), to=first)
+        self.assertIsNotNone(self.mesh.wait_all_see(2, 20), self.why())
 
     def test_bad_settings_file(self):
         for text, word in (("name = [1", "weft.toml"), ("nonsense = 1\n", "nonsense"), ("join = 7\n", "join")):

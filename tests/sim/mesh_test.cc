@@ -132,6 +132,25 @@ TEST(Mesh, ALeaverIsSeenToHaveLeftNotFailed) {
   EXPECT_THAT(ledger.failures, testing::IsEmpty());
 }
 
+TEST(Mesh, ALeaverTellsAPeerThatItOnlySuspects) {
+  SimNetwork net({.seed = seed_or(16), .link = {}});
+  Ledger ledger(net);
+  form(net, 2);
+  net.run_for(3s);
+  const auto state_of = [&](std::size_t at, std::size_t who) {
+    std::optional<gossip::MemberState> state;
+    net.core(at).for_each_member([&](const gossip::MemberView& m) {
+      if (m.record->id == net.id(who)) state = m.state;
+    });
+    return state;
+  };
+  net.set_blocked([](std::size_t from, std::size_t) { return from == 0; });
+  ASSERT_TRUE(net.run_until([&] { return state_of(1, 0) == gossip::MemberState::kSuspect; }, 10s, 1ms));
+  net.operate(1, [&](node::NodeCore& core, Now now, node::Output& out) { return core.leave(now, out); });
+  net.run_for(1s);
+  EXPECT_EQ(state_of(0, 1), gossip::MemberState::kLeft);
+}
+
 TEST(Mesh, TenPercentLossKillsNobodyAndAKilledOneIsFound) {
   SimNetwork net({.seed = seed_or(8), .link = {}});
   Ledger ledger(net);
