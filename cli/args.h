@@ -71,6 +71,19 @@ struct TestnetFlags {
   std::vector<std::string> words;  // exec: everything after --
 };
 
+struct SimFlags {
+  std::string scenario;               // FILE
+  std::optional<std::uint64_t> seed;
+  std::optional<std::size_t> nodes;
+  std::string report;                 // DIR; empty: none
+  std::string seeds;                  // check: A..B
+  std::size_t jobs = 0;               // check: processes; 0: one a core
+  std::string out;                    // shrink: FILE
+  std::size_t node = 0;               // trace
+  std::optional<Duration> from, to;   // trace
+  bool shuffle = false;
+};
+
 struct Args {
   std::string command;  // as written, with its parents: "put", "id export", "testnet kill"
   // Common to all.
@@ -84,6 +97,7 @@ struct Args {
   MembersFlags members;
   LogFlags log;
   TestnetFlags testnet;
+  SimFlags sim;
   std::vector<std::string> words;  // SEEDs of join
   std::string text;                // NODE, FILE, TARGET, SHELL: the one word of a command
   std::size_t count = 0;           // wait --members, ping -c

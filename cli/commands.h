@@ -34,6 +34,8 @@ Result<int> run_completions(const Context& context);
 
 // command_testnet.cc
 Result<int> run_testnet(const Context& context);
+// command_sim.cc
+Result<int> run_sim(const Context& context);
 
 // The whole program: argv to exit status.
 int run(int argc, char** argv);

@@ -14,7 +14,7 @@ namespace weft::cli {
 struct Context {
   Args args;
   Environment env;
-  std::string home;  // absolute; empty for `testnet` and `completions`, which need none
+  std::string home;  // absolute; empty for `testnet`, `sim` and `completions`, which need none
   bool json = false;
   std::optional<testnet::Milliseconds> timeout;
 

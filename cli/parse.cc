@@ -193,8 +193,9 @@ struct Grammar {
     add_value_commands(root, args.value, args);
     add_tool_commands(root, args);
     add_testnet_commands(root, args.testnet);
+    add_sim_commands(root, args.sim);
     for (const char* name :
-         {"backup", "restore", "watch", "add", "cat", "provide", "providers", "state", "sim"}) {
+         {"backup", "restore", "watch", "add", "cat", "provide", "providers", "state"}) {
       add_unavailable(root, name);
     }
   }

@@ -27,6 +27,7 @@ CLI::Option* add_list(CLI::App& app, const char* names, std::vector<std::string>
                       const char* description);
 
 void add_testnet_commands(CLI::App& root, TestnetFlags& flags);
+void add_sim_commands(CLI::App& root, SimFlags& flags);
 
 inline constexpr const char* kHiddenGroup = "";
 

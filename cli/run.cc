@@ -30,7 +30,7 @@ Command find_command(std::string_view first) {
       {"id", run_id},           {"doctor", run_doctor},
       {"config", run_config},   {"log", run_log},
       {"metrics", run_metrics}, {"completions", run_completions},
-      {"testnet", run_testnet}};
+      {"testnet", run_testnet}, {"sim", run_sim}};
   const auto found = commands.find(first);
   return found == commands.end() ? nullptr : found->second;
 }
@@ -51,7 +51,8 @@ Result<Context> make_context(Args args) {
     context.timeout = std::chrono::duration_cast<testnet::Milliseconds>(**timeout);
     if (context.timeout->count() == 0) context.timeout = testnet::Milliseconds(1);
   }
-  if (!args.command.starts_with("testnet") && args.command != "completions") {
+  if (!args.command.starts_with("testnet") && !args.command.starts_with("sim") &&
+      args.command != "completions") {
     std::error_code error;
     const auto directory = std::filesystem::current_path(error).string();
     auto home = resolve_home(args.home, context.env, directory);

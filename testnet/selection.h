@@ -22,9 +22,11 @@ struct Selection {
   struct Range {
     std::size_t first = 0;
     std::size_t last = 0;  // included; first <= last < kNodesMax
+    bool operator==(const Range&) const = default;
   };
   std::vector<Range> ranges;  // empty: by share
   std::optional<std::uint32_t> share_ppm;
+  bool operator==(const Selection&) const = default;
 };
 
 // The error is a sentence for people.

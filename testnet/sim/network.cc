@@ -8,6 +8,8 @@ namespace weft::sim {
 namespace {
 
 constexpr std::size_t kRecordsShared = 65536;
+// A wake later than this is a stall, as in the shell.
+constexpr Duration kLateAfter = 100ms;
 
 std::uint64_t mixed(std::uint64_t h, std::uint64_t value) {
   h ^= value + 0x9e3779b97f4a7c15ULL + (h << 6) + (h >> 2);
@@ -81,6 +83,11 @@ std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std:
 
 void SimNetwork::boot(std::size_t index) {
   Node& n = *nodes_[index];
+  n.clock_true = n.clock_local = now_.mono;
+  n.busy_until = {};
+  for (const std::uint32_t slot : n.backlog) free_slots_.push_back(slot);
+  n.backlog.clear();
+  n.freeing = false;
   const CryptoProvider& provider =
       options_.real_crypto ? static_cast<const CryptoProvider&>(real_) : cheap_;
   node::Stored stored;
@@ -91,10 +98,10 @@ void SimNetwork::boot(std::size_t index) {
   n.waiting.clear();
   n.armed.reset();
   n.core = std::make_unique<node::NodeCore>(
-      n.config, std::move(stored), now_,
+      n.config, std::move(stored), local(n),
       node::Deps{*n.identity, provider, *records_, *n.entropy});
   node::Output out;
-  n.core->start(now_, out);
+  n.core->start(local(n), out);
   carry_out(index, out);
 }
 
@@ -102,7 +109,58 @@ void SimNetwork::crash(std::size_t index) {
   Node& n = *nodes_[index];
   n.core.reset();
   ++n.life;
+  n.waiting.clear();
+  n.faults = {};
   mix(index);
+}
+
+void SimNetwork::set_faults(std::size_t index, const NodeFaults& faults) {
+  Node& n = *nodes_[index];
+  // The clock goes on from where it is, at its new speed.
+  n.clock_local = local(n).mono;
+  n.clock_true = now_.mono;
+  const bool flooding = n.faults.flood_every.count() > 0;
+  n.faults = faults;
+  n.mischief = Rng(mixed(mixed(options_.seed, 0x6c696172), index));
+  if (!flooding && faults.flood_every.count() > 0) {
+    Event e;
+    e.kind = Event::Kind::kFlood;
+    e.node = index;
+    e.life = n.life;
+    push(now_.mono + faults.flood_every, std::move(e));
+  }
+  n.armed.reset();
+  if (n.core != nullptr) arm(index);
+}
+
+Now SimNetwork::local(const Node& n) const {
+  Now now = now_;
+  const Duration passed = now_.mono - n.clock_true;
+  // 30 days in microseconds times two millions stays below 2^63.
+  now.mono = n.clock_local + passed + Duration(passed.count() * n.faults.skew_ppm / 1'000'000);
+  now.wall.value += n.faults.wall_step.count() / 1000;
+  return now;
+}
+
+// The first true instant at which the node's clock shows `at` or later.
+Instant SimNetwork::to_true(const Node& n, Instant at) const {
+  if (n.faults.skew_ppm == 0) return n.clock_true + (at - n.clock_local);
+  const std::int64_t speed = 1'000'000 + n.faults.skew_ppm;
+  const std::int64_t passed = (at - n.clock_local).count();
+  return n.clock_true + Duration((passed * 1'000'000 + speed - 1) / speed);
+}
+
+
+std::optional<std::size_t> SimNetwork::index_of(const Endpoint& endpoint) const {
+  const auto it = by_endpoint_.find(endpoint);
+  if (it == by_endpoint_.end()) return std::nullopt;
+  return it->second;
+}
+
+void SimNetwork::mix_digests() {
+  for (const auto& n : nodes_) {
+    if (n->core != nullptr) mix(n->core->digest());
+  }
 }
 
 void SimNetwork::restart(std::size_t index, std::optional<std::size_t> seed) {
@@ -119,9 +177,9 @@ void SimNetwork::resume(std::size_t index) {
   if (n.core == nullptr) return;
   // As the shell does: told of the stall, then the socket is read dry, then deadlines are judged.
   node::Output out;
-  if (n.armed && *n.armed < now_.mono) n.core->was_late(now_, now_.mono - *n.armed);
+  if (n.armed && *n.armed < now_.mono) n.core->was_late(local(n), now_.mono - *n.armed);
   for (auto& [from, bytes] : n.waiting) {
-    n.core->on_datagram(now_, from, bytes, out);
+    n.core->on_datagram(local(n), from, bytes, out);
   }
   n.waiting.clear();
   carry_out(index, out);
@@ -133,12 +191,11 @@ void SimNetwork::set_blocked(std::function<bool(std::size_t, std::size_t)> block
 
 void SimNetwork::inject(const Endpoint& from, std::size_t to, ByteView bytes) {
   Event e;
-  e.at = now_.mono;
   e.kind = Event::Kind::kDatagram;
   e.node = to;
   e.from = from;
   e.bytes = to_bytes(bytes);
-  push(std::move(e));
+  push(now_.mono, std::move(e));
 }
 
 node::NodeCore& SimNetwork::core(std::size_t node) {
@@ -149,15 +206,25 @@ node::NodeCore& SimNetwork::core(std::size_t node) {
 OpId SimNetwork::operate(std::size_t index,
                          const std::function<OpId(node::NodeCore&, Now, node::Output&)>& call) {
   node::Output out;
-  const OpId op = call(core(index), now_, out);
+  const OpId op = call(core(index), local(*nodes_[index]), out);
   carry_out(index, out);
   return op;
 }
 
-void SimNetwork::push(Event event) {
-  event.order = order_++;
-  heap_.push_back(std::move(event));
-  std::ranges::push_heap(heap_, Later());
+void SimNetwork::push(Instant at, Event event) {
+  std::uint32_t slot = 0;
+  if (free_slots_.empty()) {
+    slot = static_cast<std::uint32_t>(slots_.size());
+    slots_.push_back(std::move(event));
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+    slots_[slot] = std::move(event);
+  }
+  std::uint64_t order = order_++;
+  if (options_.shuffle_ties) order = mixed(options_.seed, order);
+  heap_.push_back({at, order, slot});
+  std::push_heap(heap_.begin(), heap_.end());
 }
 
 void SimNetwork::arm(std::size_t index) {
@@ -167,24 +234,31 @@ void SimNetwork::arm(std::size_t index) {
     n.armed.reset();
     return;
   }
-  const Instant at = std::max(*next, now_.mono);
+  const Instant at = std::max(to_true(n, *next), now_.mono);
   if (n.armed && *n.armed <= at && *n.armed >= now_.mono) return;  // the earlier wake re-arms
   n.armed = at;
+  mix(static_cast<std::uint64_t>(at.time_since_epoch().count()));
   Event e;
-  e.at = at;
   e.kind = Event::Kind::kWake;
   e.node = index;
   e.life = n.life;
-  push(std::move(e));
+  e.due = at;
+  push(at, std::move(e));
 }
 
 void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes) {
   Node& n = *nodes_[index];
   ++datagrams_;
   bytes_ += bytes.size();
+  if (n.faults.drop_ppm != 0 && n.mischief.chance({n.faults.drop_ppm, 1'000'000})) return;
+  if (n.faults.replay_ppm != 0 || n.faults.spoof_ppm != 0) mischief(index, to, bytes);
   const auto it = by_endpoint_.find(to);
   const std::uint64_t ordinal = n.ordinal++;
+  if (const auto ghost = ghosts_.find(to); ghost != ghosts_.end()) {
+    ghost->second.to_bytes += bytes.size();
+  }
   if (it == by_endpoint_.end()) return;
+  if (weather_ != nullptr) return deliver(index, n.endpoint, it->second, bytes);
   if (blocked_ && blocked_(index, it->second)) return;
   std::uint64_t fate = mixed(options_.seed, index);
   fate = mixed(fate, it->second);
@@ -194,12 +268,54 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   const int copies = luck.chance(options_.link.duplicate) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     Event e;
-    e.at = now_.mono + luck.between(options_.link.latency_min, options_.link.latency_max);
     e.kind = Event::Kind::kDatagram;
     e.node = it->second;
     e.from = n.endpoint;
     e.bytes = to_bytes(bytes);
-    push(std::move(e));
+    push(now_.mono + luck.between(options_.link.latency_min, options_.link.latency_max),
+         std::move(e));
+  }
+}
+
+// By the weather, under the address that `from` claims.
+void SimNetwork::deliver(std::size_t from, const Endpoint& claimed, std::size_t to,
+                         ByteView bytes) {
+  const Arrivals arrivals = weather_->decide(now_.mono, from, to, bytes.size());
+  for (const Arrival& arrival : arrivals) {
+    Event e;
+    e.kind = Event::Kind::kDatagram;
+    e.node = to;
+    e.from = claimed;
+    e.bytes = to_bytes(bytes);
+    if (arrival.damage && !e.bytes.empty()) {
+      const std::uint64_t bit = *arrival.damage % (e.bytes.size() * 8);
+      e.bytes[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+    }
+    push(now_.mono + arrival.after + nodes_[to]->faults.late_receive, std::move(e));
+  }
+}
+
+// What a liar does beside its protocol: replays an old datagram to its receiver, and shows a third
+// node the present one under the receiver's address.
+void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes) {
+  Node& n = *nodes_[index];
+  if (weather_ == nullptr) return;
+  const auto at = index_of(to);
+  if (!at) return;
+  if (n.mischief.chance({n.faults.replay_ppm, 1'000'000})) {
+    if (!n.kept.empty()) deliver(index, n.endpoint, n.kept_for, n.kept);
+    n.kept = to_bytes(bytes);
+    n.kept_for = *at;
+  }
+  if (n.mischief.chance({n.faults.spoof_ppm, 1'000'000})) {
+    const std::size_t third = n.mischief.below(nodes_.size());
+    if (third == index) return;
+    Endpoint claimed = to;
+    if (n.mischief.below(2) == 0) {
+      claimed = Endpoint::v4(192, 0, 2, static_cast<std::uint8_t>(n.mischief.below(kGhosts)), 9338);
+      ghosts_[claimed].from_bytes += bytes.size();
+    }
+    deliver(index, claimed, third, bytes);
   }
 }
 
@@ -209,12 +325,11 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   for (auto& persist : out.persist) {
     tell(Step::What::kPersist, index, {}, {}, &persist);
     Event e;
-    e.at = now_.mono + options_.commit;
     e.kind = Event::Kind::kCommit;
     e.node = index;
     e.life = n.life;
     e.persist = std::move(persist);
-    push(std::move(e));
+    push(now_.mono + options_.commit + n.faults.disk, std::move(e));
   }
   for (const auto& d : out.send.datagrams()) {
     const ByteView bytes = out.send.bytes(d);
@@ -234,7 +349,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
   if (wants_seeds && n.seed && n.core != nullptr) {
     const node::Seed seed{std::nullopt, nodes_[*n.seed]->endpoint};
     node::Output more;
-    n.core->join(now_, std::span(&seed, 1), more);
+    n.core->join(local(n), std::span(&seed, 1), more);
     carry_out(index, more);
     return;
   }
@@ -242,44 +357,98 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
 }
 
 void SimNetwork::step() {
-  std::ranges::pop_heap(heap_, Later());
-  Event e = std::move(heap_.back());
+  std::pop_heap(heap_.begin(), heap_.end());
+  const Entry entry = heap_.back();
   heap_.pop_back();
   ++events_;
-  const Duration passed = e.at - now_.mono;
-  now_.mono = e.at;
+  const Duration passed = entry.at - now_.mono;
+  now_.mono = entry.at;
   wall_us_ += static_cast<std::uint64_t>(passed.count());
   now_.wall.value = 1'700'000'000'000 + static_cast<std::int64_t>(wall_us_ / 1000);
+  const std::size_t index = slots_[entry.slot].node;
+  const Event::Kind kind = slots_[entry.slot].kind;
+  Node& n = *nodes_[index];
+  if (kind == Event::Kind::kFree) {
+    const bool stale = slots_[entry.slot].life != n.life;
+    free_slots_.push_back(entry.slot);
+    if (stale) return;
+    n.freeing = false;
+    if (n.backlog.empty()) return;
+    const std::uint32_t slot = n.backlog.front();
+    n.backlog.pop_front();
+    take(slot);
+  } else if (n.core != nullptr && n.busy_until > now_.mono) {
+    // A full socket buffer loses datagrams; the rest of what a process waits for keeps.
+    if (kind == Event::Kind::kDatagram && n.backlog.size() >= kSocketQueueMax) {
+      free_slots_.push_back(entry.slot);
+    } else {
+      n.backlog.push_back(entry.slot);
+    }
+  } else {
+    take(entry.slot);
+  }
+  if (!n.backlog.empty() && !n.freeing) {
+    n.freeing = true;
+    Event free;
+    free.kind = Event::Kind::kFree;
+    free.node = index;
+    free.life = n.life;
+    push(std::max(n.busy_until, now_.mono), std::move(free));
+  }
+}
+
+void SimNetwork::take(std::uint32_t slot) {
+  Event e = std::move(slots_[slot]);
+  free_slots_.push_back(slot);
   Node& n = *nodes_[e.node];
   if (n.core == nullptr) return;
+  const auto at = static_cast<std::uint64_t>(now_.mono.time_since_epoch().count());
   scratch_.clear();
   switch (e.kind) {
     case Event::Kind::kDatagram:
-      mix(static_cast<std::uint64_t>(e.at.time_since_epoch().count()) ^ hash_bytes(e.bytes));
+      mix(at ^ hash_bytes(e.bytes));
       if (n.paused) {
-        n.waiting.emplace_back(e.from, std::move(e.bytes));
+        if (n.waiting.size() < kSocketQueueMax) n.waiting.emplace_back(e.from, std::move(e.bytes));
         return;
       }
       tell(Step::What::kDatagram, e.node, e.from, e.bytes);
-      n.core->on_datagram(now_, e.from, e.bytes, scratch_);
+      n.core->on_datagram(local(n), e.from, e.bytes, scratch_);
       break;
     case Event::Kind::kWake:
-      if (e.life != n.life || n.paused || n.armed != e.at) return;
+      if (e.life != n.life || n.paused || n.armed != e.due) return;
       n.armed.reset();
-      mix(static_cast<std::uint64_t>(e.at.time_since_epoch().count()) ^ e.node);
+      mix(at ^ e.node);
       tell(Step::What::kDeadline, e.node, {}, {});
-      n.core->on_deadline(now_, scratch_);
+      // As the shell does: a loop that comes back late says so before deadlines are judged.
+      if (now_.mono - e.due > kLateAfter) n.core->was_late(local(n), now_.mono - e.due);
+      n.core->on_deadline(local(n), scratch_);
       break;
-    case Event::Kind::kCommit:
+    case Event::Kind::kCommit: {
       if (e.life != n.life) return;  // the crash came first: never durable
+      const bool ok = !n.faults.disk_fails;
       for (const Write& w : e.persist.writes) {
+        if (!ok) break;
         if (w.erase) n.durable.erase(w.key);
         else n.durable[w.key] = w.value;
       }
+      mix(at ^ e.node ^ (ok ? 1U << 30 : 1U << 31));
       tell(Step::What::kPersisted, e.node, {}, {}, &e.persist);
-      n.core->on_persisted(now_, e.persist.ticket, true, scratch_);
+      n.core->on_persisted(local(n), e.persist.ticket, ok, scratch_);
       break;
+    }
+    case Event::Kind::kFlood: {
+      if (e.life != n.life || n.faults.flood_every.count() == 0 || weather_ == nullptr) return;
+      Bytes noise(64 + n.mischief.below(1'100));
+      for (auto& byte : noise) byte = static_cast<std::uint8_t>(n.mischief.below(256));
+      const std::size_t to = n.mischief.below(nodes_.size());
+      if (to != e.node) deliver(e.node, n.endpoint, to, noise);
+      push(now_.mono + n.faults.flood_every, std::move(e));
+      return;
+    }
+    case Event::Kind::kFree:
+      return;
   }
+  if (n.faults.cpu.count() > 0) n.busy_until = now_.mono + n.faults.cpu;
   carry_out(e.node, scratch_);
 }
 

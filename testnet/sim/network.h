@@ -10,14 +10,15 @@
 // Links neither libuv nor a file system. One thread.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <queue>
 #include <set>
 #include <vector>
 
 #include "node/node_core.h"
+#include "testnet/sim/weather.h"
 
 namespace weft::sim {
 
@@ -28,9 +29,34 @@ struct LinkOptions {
   Ratio duplicate{0, 1};
 };
 
+// What is wrong with one node beside its network. Durations are added to each event of the kind.
+struct NodeFaults {
+  Duration cpu{};             // each event takes this long; later ones wait, to kSocketQueueMax
+  Duration disk{};            // each commit takes this much longer
+  bool disk_fails = false;    // commits end with an error
+  Duration late_receive{};    // datagrams come this late while timers fire
+  Duration wall_step{};       // the wall clock is off by this
+  std::int32_t skew_ppm = 0;  // the monotonic clock runs fast (+) or slow (-)
+  std::uint32_t drop_ppm = 0;    // liar: of what it should send, this share is not sent
+  std::uint32_t replay_ppm = 0;  // liar: sends a datagram again later
+  std::uint32_t spoof_ppm = 0;   // liar: a copy to a third node under its receiver's or nobody's address
+  Duration flood_every{};        // liar: noise to a random node; 0: none
+};
+
+// Datagrams that wait for a busy or paused process; a socket's buffer holds about as many.
+inline constexpr std::size_t kSocketQueueMax = 1'024;
+
+// Traffic with an address where nobody lives.
+struct Ghost {
+  std::uint64_t from_bytes = 0;  // sent under its name
+  std::uint64_t to_bytes = 0;    // sent to it
+};
+inline constexpr std::size_t kGhosts = 256;
+
 struct NetworkOptions {
   std::uint64_t seed = 1;
   LinkOptions link;
+  bool shuffle_ties = false;     // events of one instant in an order drawn from the seed
   Duration commit = 500us;       // from persist to on_persisted
   bool real_crypto = false;      // else CheapProvider: equal sizes, no arithmetic
   std::string network = "sim";
@@ -78,12 +104,22 @@ class SimNetwork {
   void resume(std::size_t node);
 
   void set_link(const LinkOptions& link) { options_.link = link; }
+  // From now on this decides the fate of datagrams, in place of the options' link and `blocked`.
+  // Not owned; nullptr: none.
+  void set_weather(Weather* weather) { weather_ = weather; }
+  void set_faults(std::size_t node, const NodeFaults& faults);
   // Datagrams from a to b vanish while blocked(a, b) is true; nullptr heals.
   void set_blocked(std::function<bool(std::size_t from, std::size_t to)> blocked);
   // A datagram from nowhere: what an attacker sends. Arrives now.
   void inject(const Endpoint& from, std::size_t to, ByteView bytes);
 
   void run_for(Duration span);
+  // Adds every node's digest to the trace hash.
+  void mix_digests();
+  const std::map<Endpoint, Ghost>& ghosts() const { return ghosts_; }
+  // What a node has on disk.
+  const std::map<Bytes, Bytes>& durable(std::size_t node) const { return nodes_[node]->durable; }
+  std::optional<std::size_t> index_of(const Endpoint& endpoint) const;
   // Runs until `done` (asked every `step`) or for `at_most`; true if done.
   bool run_until(const std::function<bool()>& done, Duration at_most, Duration step = 50ms);
 
@@ -123,30 +159,48 @@ class SimNetwork {
     std::uint64_t life = 0;  // events of a former life are dropped
     bool paused = false;
     std::vector<std::pair<Endpoint, Bytes>> waiting;  // while paused
-    std::optional<Instant> armed;
+    std::optional<Instant> armed;  // true time
     std::uint64_t ordinal = 0;
+    NodeFaults faults;
+    Instant clock_true{}, clock_local{};  // the node's clock showed clock_local at clock_true
+    Instant busy_until{};
+    bool freeing = false;                 // an event that takes up the backlog is on its way
+    std::deque<std::uint32_t> backlog;    // slots
+    Bytes kept;                           // a liar's: to be replayed
+    Endpoint kept_to;
+    std::size_t kept_for = 0;
+    Rng mischief{0};
   };
   struct Event {
-    Instant at;
-    std::uint64_t order = 0;
-    enum class Kind : std::uint8_t { kDatagram, kWake, kCommit } kind = Kind::kWake;
+    enum class Kind : std::uint8_t { kDatagram, kWake, kCommit, kFree, kFlood } kind = Kind::kWake;
     std::size_t node = 0;
     std::uint64_t life = 0;
     Endpoint from;
     Bytes bytes;
     node::Persist persist;
+    Instant due;  // wake: what it was armed for
   };
-  struct Later {
-    bool operator()(const Event& a, const Event& b) const {
-      return a.at != b.at ? a.at > b.at : a.order > b.order;
+  // The heap holds these; the events lie still in their slots.
+  struct Entry {
+    Instant at;
+    std::uint64_t order = 0;
+    std::uint32_t slot = 0;
+    // std::push_heap keeps the largest in front.
+    bool operator<(const Entry& other) const {
+      return at != other.at ? at > other.at : order > other.order;
     }
   };
 
   std::size_t add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
                        const std::function<void(node::Config&)>& adjust);
   void boot(std::size_t index);
-  void push(Event event);
+  void push(Instant at, Event event);
   void step();
+  void take(std::uint32_t slot);
+  Now local(const Node& n) const;
+  Instant to_true(const Node& n, Instant local) const;
+  void mischief(std::size_t index, const Endpoint& to, ByteView bytes);
+  void deliver(std::size_t from, const Endpoint& claimed, std::size_t to, ByteView bytes);
   void carry_out(std::size_t index, node::Output& out);
   void arm(std::size_t index);
   void transmit(std::size_t index, const Endpoint& to, ByteView bytes);
@@ -162,8 +216,12 @@ class SimNetwork {
   std::unique_ptr<RecordCache> records_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::map<Endpoint, std::size_t> by_endpoint_;
-  std::vector<Event> heap_;
+  std::vector<Entry> heap_;
+  std::vector<Event> slots_;
+  std::vector<std::uint32_t> free_slots_;
   std::function<bool(std::size_t, std::size_t)> blocked_;
+  Weather* weather_ = nullptr;
+  std::map<Endpoint, Ghost> ghosts_;
   Observer observer_;
   Tap tap_;
   Now now_;

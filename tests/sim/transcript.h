@@ -11,6 +11,7 @@
 #include <string>
 
 #include "testnet/sim/network.h"
+#include "testnet/sim/teller.h"
 
 namespace weft::sim {
 
@@ -28,18 +29,9 @@ class Transcript {
   std::string command(const std::string& line);
   void form(std::size_t nodes, std::size_t replicas, std::size_t idle_ms);
   void tell(const SimNetwork::Step& step);
-  std::string packet(ByteView bytes) const;
-  std::string payload(ByteView bytes) const;
-  std::string event(const node::Event& event) const;
-  std::string rows(const node::Persist& persist) const;
-  std::string row(const Write& write) const;
-  std::string name(const NodeId& id) const;
-  std::string name(const Endpoint& endpoint) const;
-  std::string names(std::span<const Contact> contacts) const;
-  std::string blob(ByteView bytes) const;
 
   std::unique_ptr<SimNetwork> net_;
-  std::map<NodeId, std::string> keys_;
+  std::unique_ptr<Teller> teller_;
   std::map<std::size_t, OpId> last_op_;
   std::string told_;
   std::string input_;  // a deadline is told only if something came of it

@@ -1,0 +1,563 @@
+// `weft sim`: scenarios in virtual time.
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "node/files.h"
+#include "node/units.h"
+#include "testnet/sim/teller.h"
+#include "testnet/sim/world.h"
+
+namespace weft::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using scenario::Scenario;
+
+constexpr std::size_t kTailLines = 30;      // of the event log, shown when a run failed
+constexpr std::size_t kSeedsMax = 1'000'000;
+constexpr std::size_t kShrinkRunsMax = 300;
+
+struct Loaded {
+  Scenario scenario;
+  std::optional<testnet::RttMatrix> matrix;
+};
+
+Result<std::string> read_text(const std::string& path, std::size_t most) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return usage("cannot read " + path + ": " + std::strerror(errno));
+  std::string text(most + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return usage("cannot read " + path);
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return text;
+}
+
+Result<Loaded> load(const SimFlags& flags) {
+  auto text = read_text(flags.scenario, scenario::kTextMax);
+  if (!text) return std::unexpected(text.error());
+  auto parsed = scenario::parse_scenario(*text, flags.scenario);
+  if (!parsed) return usage(to_string(parsed.error()));
+  if (flags.nodes) parsed->nodes = static_cast<std::uint32_t>(*flags.nodes);
+  if (flags.seed) parsed->seed = *flags.seed;
+  if (const auto no = unsupported(*parsed, scenario::World::kSimulator, flags.scenario)) {
+    return usage(to_string(*no));
+  }
+  Loaded loaded{std::move(*parsed), {}};
+  const std::string& file = loaded.scenario.link.spec.matrix_file;
+  if (!file.empty()) {
+    // Beside the scenario, unless the path is absolute.
+    const auto path = std::filesystem::path(flags.scenario).parent_path() / file;
+    auto csv = read_text(path.string(), 1 << 20);
+    if (!csv) return std::unexpected(csv.error());
+    auto matrix = testnet::parse_rtt_matrix(*csv);
+    if (!matrix) return usage(path.string() + ": " + matrix.error());
+    loaded.matrix = std::move(*matrix);
+  }
+  return loaded;
+}
+
+sim::RunOptions options_of(const Loaded& loaded, const SimFlags& flags) {
+  sim::RunOptions options;
+  options.version = WEFT_VERSION;
+  options.matrix = loaded.matrix;
+  options.shuffle_ties = flags.shuffle;
+  return options;
+}
+
+std::string hex(std::uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+double seconds(Duration d) { return static_cast<double>(d.count()) / 1e6; }
+
+// The command that repeats a run.
+std::string repeat(const SimFlags& flags, std::uint64_t seed) {
+  std::string line = "weft sim replay " + flags.scenario + " --seed " + std::to_string(seed);
+  if (flags.nodes) line += " -n " + std::to_string(*flags.nodes);
+  if (flags.shuffle) line += " --shuffle";
+  return line;
+}
+
+// What failed, in words: the first violation, else the first failed check.
+std::string first_failure(const sim::RunResult& result) {
+  if (!result.violations.empty()) {
+    const sim::Violation& v = result.violations.front();
+    char at[32];
+    std::snprintf(at, sizeof at, " at %.3f s: ", seconds(v.at));
+    return v.checker + at + v.detail;
+  }
+  for (const auto& check : result.verdict.report.at("checks")) {
+    if (check.at("passed").get<bool>()) continue;
+    return "check " + check.at("field").get<std::string>() + " " +
+           check.at("is").get<std::string>() + " " + check.at("value").dump() + ": it is " +
+           check.at("got").dump();
+  }
+  return "nothing";
+}
+
+// What kind of failure it was, for telling whether another run failed in the same way.
+std::string failure_kind(const sim::RunResult& result) {
+  if (!result.violations.empty()) return result.violations.front().checker;
+  for (const auto& check : result.verdict.report.at("checks")) {
+    if (!check.at("passed").get<bool>()) return "check " + check.at("field").get<std::string>();
+  }
+  return {};
+}
+
+std::string cell(const Json& value, const char* unit) {
+  if (value.is_null()) return "-";
+  char text[40];
+  std::snprintf(text, sizeof text, "%.4g%s", value.get<double>(), unit);
+  return text;
+}
+
+std::string summary(const Json& report) {
+  Table table({"phase", "from", "to", "alive", "converged", "false", "detected", "puts", "gets",
+               "get p50", "get p99", "B/node/s"});
+  for (const Json& p : report.at("phases")) {
+    const Json& m = p.at("members");
+    const auto share = [&](const char* op) {
+      return p.at(op).at("ops").get<std::uint64_t>() == 0
+                 ? std::string("-")
+                 : std::to_string(p.at(op).at("ok").get<std::uint64_t>()) + "/" +
+                       std::to_string(p.at(op).at("ops").get<std::uint64_t>());
+    };
+    table.add({p.at("name").get<std::string>(), cell(p.at("start_s"), "s"), cell(p.at("end_s"), "s"),
+               std::to_string(p.at("nodes_alive").get<std::uint64_t>()),
+               m.at("converged").get<bool>() ? cell(m.at("converge_s"), "s") : "no",
+               std::to_string(m.at("false_failures").get<std::uint64_t>()),
+               cell(m.at("detect_all_s").at("max"), "s"), share("puts"), share("gets"),
+               cell(p.at("gets").at("latency_ms").at("p50"), "ms"),
+               cell(p.at("gets").at("latency_ms").at("p99"), "ms"),
+               cell(p.at("traffic").at("bytes_per_node_s"), "")});
+  }
+  return table.text();
+}
+
+Result<void> write_text(const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out) return fail(kExitFailed, "io", "cannot write " + path + ": " + std::strerror(errno));
+  return {};
+}
+
+Result<void> make_directory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail(kExitFailed, "io", "cannot make " + path + ": " + error.message());
+  return {};
+}
+
+// ---- run
+
+Result<int> run_one(const Context& context) {
+  const SimFlags& flags = context.args.sim;
+  auto loaded = load(flags);
+  if (!loaded) return std::unexpected(loaded.error());
+  sim::RunOptions options = options_of(*loaded, flags);
+  std::ofstream events;
+  if (!flags.report.empty()) {
+    if (auto made = make_directory(flags.report); !made) return std::unexpected(made.error());
+    events.open(flags.report + "/events.jsonl", std::ios::binary | std::ios::trunc);
+    options.log = [&events](const std::string& line) { events << line << '\n'; };
+  }
+  const auto began = testnet::mono_now();
+  const bool live = ::isatty(STDERR_FILENO) == 1;
+  const Duration planned = loaded->scenario.duration + loaded->scenario.settle + loaded->scenario.heal;
+  std::int64_t shown_ms = 0;
+  options.progress = [&](Duration at, std::uint64_t done) {
+    const std::int64_t ms = testnet::ms_between(began, testnet::mono_now());
+    if (!live || ms - shown_ms < 200) return;
+    shown_ms = ms;
+    const double speed = seconds(at) * 1000 / static_cast<double>(std::max<std::int64_t>(ms, 1));
+    std::fprintf(stderr, "\r%.0f of about %.0f virtual s, %.1f x real time, %.2f M events/s, %.0f s left   ",
+                 seconds(at), seconds(planned), speed,
+                 static_cast<double>(done) / 1000 / static_cast<double>(std::max<std::int64_t>(ms, 1)),
+                 std::max(0.0, seconds(planned) - seconds(at)) / speed);
+  };
+  const sim::RunResult result = sim::run_scenario(loaded->scenario, options);
+  if (live) std::fprintf(stderr, "\r%90s\r", "");
+  const double wall_s =
+      static_cast<double>(testnet::ms_between(began, testnet::mono_now())) / 1000;
+  const Json& report = result.verdict.report;
+  if (!flags.report.empty()) {
+    events.close();
+    if (!events) return fail(kExitFailed, "io", "cannot write " + flags.report + "/events.jsonl");
+    auto written = write_text(flags.report + "/report.json", report.dump(2) + "\n");
+    if (!written) return std::unexpected(written.error());
+  }
+  if (context.json) {
+    Json out = report;
+    out["seed"] = loaded->scenario.seed;
+    out["trace_hash"] = hex(result.trace_hash);
+    out["virtual_s"] = seconds(result.virtual_time);
+    out["wall_s"] = wall_s;
+    out["events"] = result.events;
+    print(out.dump() + "\n");
+  } else {
+    std::string text = summary(report);
+    for (const Json& check : report.at("checks")) {
+      text += std::string(check.at("passed").get<bool>() ? "ok    " : "FAIL  ") +
+              check.at("field").get<std::string>() + " " + check.at("is").get<std::string>() + " " +
+              check.at("value").dump() + ": " + check.at("got").dump() + "\n";
+    }
+    for (const sim::Violation& v : result.violations) {
+      char at[32];
+      std::snprintf(at, sizeof at, " at %.3f s: ", seconds(v.at));
+      text += "FAIL  " + v.checker + at + v.detail + "\n";
+    }
+    char tail[200];
+    std::snprintf(tail, sizeof tail, "seed %llu, trace %s, %llu events, %.0f virtual s in %.1f s\n",
+                  static_cast<unsigned long long>(loaded->scenario.seed),
+                  hex(result.trace_hash).c_str(), static_cast<unsigned long long>(result.events),
+                  seconds(result.virtual_time), wall_s);
+    print(text + tail);
+  }
+  if (result.passed()) return kExitDone;
+  std::fprintf(stderr, "failed: %s\nrepeat it: %s\n", first_failure(result).c_str(),
+               repeat(flags, loaded->scenario.seed).c_str());
+  return kExitFailed;
+}
+
+// ---- check
+
+struct Seeds {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+
+std::optional<Seeds> parse_seeds(std::string_view text) {
+  const auto dots = text.find("..");
+  if (dots == std::string_view::npos) return std::nullopt;
+  const auto number = [](std::string_view part) -> std::optional<std::uint64_t> {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (error != std::errc() || end != part.data() + part.size() || part.empty()) return std::nullopt;
+    return value;
+  };
+  const auto first = number(text.substr(0, dots));
+  const auto last = number(text.substr(dots + 2));
+  if (!first || !last || *first > *last || *last - *first >= kSeedsMax) return std::nullopt;
+  return Seeds{*first, *last};
+}
+
+// One process: every jobs-th seed. Each result is one short line, so that a write to the pipe is
+// atomic.
+[[noreturn]] void work_off(const Loaded& loaded, const SimFlags& flags, Seeds seeds, std::size_t job,
+                           std::size_t jobs, int pipe) {
+  for (std::uint64_t seed = seeds.first + job; seed <= seeds.last; seed += jobs) {
+    Scenario scenario = loaded.scenario;
+    scenario.seed = seed;
+    const sim::RunResult result = sim::run_scenario(scenario, options_of(loaded, flags));
+    Json line = {{"job", job}, {"seed", seed}, {"passed", result.passed()},
+                 {"trace_hash", hex(result.trace_hash)}, {"events", result.events}};
+    if (!result.passed()) line["failure"] = first_failure(result).substr(0, 1000);
+    const std::string text = line.dump(-1, ' ', true) + "\n";
+    if (::write(pipe, text.data(), text.size()) < 0) ::_exit(kExitFailed);
+  }
+  ::_exit(kExitDone);
+}
+
+struct Worker {
+  pid_t pid = 0;
+  std::uint64_t next = 0;  // the seed that it is on
+};
+
+Result<int> check_many(const Context& context) {
+  const SimFlags& flags = context.args.sim;
+  auto loaded = load(flags);
+  if (!loaded) return std::unexpected(loaded.error());
+  const auto seeds = parse_seeds(flags.seeds);
+  if (!seeds) return usage("--seeds takes A..B with at most 1000000 seeds, as 1..1000");
+  if (!flags.report.empty()) {
+    if (auto made = make_directory(flags.report); !made) return std::unexpected(made.error());
+  }
+  const std::uint64_t count = seeds->last - seeds->first + 1;
+  std::size_t jobs = flags.jobs != 0 ? flags.jobs : std::max(1U, std::thread::hardware_concurrency());
+  jobs = std::min<std::size_t>(jobs, count);
+  int ends[2];
+  if (::pipe(ends) != 0) return fail(kExitFailed, "io", "cannot make a pipe");
+  std::vector<Worker> workers(jobs);
+  for (std::size_t job = 0; job < jobs; ++job) {
+    const pid_t pid = ::fork();
+    if (pid < 0) return fail(kExitFailed, "io", "cannot fork");
+    if (pid == 0) {
+      ::close(ends[0]);
+      work_off(*loaded, flags, *seeds, job, jobs, ends[1]);
+    }
+    workers[job] = {pid, seeds->first + job};
+  }
+  ::close(ends[1]);
+  std::uint64_t done = 0, failed = 0, events = 0;
+  const auto began = testnet::mono_now();
+  const auto tell_failure = [&](std::uint64_t seed, const std::string& what) {
+    ++failed;
+    std::fprintf(stderr, "seed %llu failed: %s\n  repeat it: %s\n",
+                 static_cast<unsigned long long>(seed), what.c_str(), repeat(flags, seed).c_str());
+    if (!flags.report.empty()) {
+      Scenario scenario = loaded->scenario;
+      scenario.seed = seed;
+      const auto written = write_text(flags.report + "/failure-" + std::to_string(seed) + ".toml",
+                                      "# " + what + "\n" + to_toml(scenario));
+      if (!written) std::fprintf(stderr, "%s\n", written.error().message.c_str());
+    }
+    if (context.json) print(Json{{"seed", seed}, {"passed", false}, {"failure", what}}.dump() + "\n");
+  };
+  std::string buffer;
+  char block[65536];
+  for (;;) {
+    const ssize_t n = ::read(ends[0], block, sizeof block);
+    if (n <= 0) break;
+    buffer.append(block, static_cast<std::size_t>(n));
+    for (std::size_t end; (end = buffer.find('\n')) != std::string::npos;) {
+      const Json line = Json::parse(buffer.substr(0, end));
+      buffer.erase(0, end + 1);
+      const auto seed = line.at("seed").get<std::uint64_t>();
+      workers[line.at("job").get<std::size_t>()].next = seed + jobs;
+      ++done;
+      events += line.at("events").get<std::uint64_t>();
+      if (!line.at("passed").get<bool>()) tell_failure(seed, line.at("failure").get<std::string>());
+    }
+    const double s = static_cast<double>(testnet::ms_between(began, testnet::mono_now())) / 1000;
+    if (::isatty(STDERR_FILENO) == 1) {
+      std::fprintf(stderr, "\r%llu of %llu seeds, %llu failed, %.0f s left  ",
+                   static_cast<unsigned long long>(done), static_cast<unsigned long long>(count),
+                   static_cast<unsigned long long>(failed),
+                   s / static_cast<double>(done) * static_cast<double>(count - done));
+    }
+  }
+  ::close(ends[0]);
+  for (const Worker& worker : workers) {
+    int status = 0;
+    ::waitpid(worker.pid, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kExitDone) continue;
+    tell_failure(worker.next, WIFSIGNALED(status)
+                                  ? "the run died with signal " + std::to_string(WTERMSIG(status))
+                                  : "the run ended early");
+  }
+  const double s = static_cast<double>(testnet::ms_between(began, testnet::mono_now())) / 1000;
+  if (context.json) {
+    print(Json{{"seeds", count}, {"done", done}, {"failed", failed}, {"events", events},
+               {"wall_s", s}}.dump() + "\n");
+  } else {
+    char text[160];
+    std::snprintf(text, sizeof text, "%llu of %llu seeds passed in %.1f s, %llu events\n",
+                  static_cast<unsigned long long>(done - std::min(done, failed)),
+                  static_cast<unsigned long long>(count), s, static_cast<unsigned long long>(events));
+    print(text);
+  }
+  return failed == 0 && done == count ? kExitDone : kExitFailed;
+}
+
+// ---- replay
+
+Result<int> replay(const Context& context) {
+  const SimFlags& flags = context.args.sim;
+  auto loaded = load(flags);
+  if (!loaded) return std::unexpected(loaded.error());
+  std::deque<std::string> tail;
+  sim::RunOptions options = options_of(*loaded, flags);
+  options.log = [&tail](const std::string& line) {
+    tail.push_back(line);
+    if (tail.size() > kTailLines) tail.pop_front();
+  };
+  const sim::RunResult first = sim::run_scenario(loaded->scenario, options);
+  options.log = {};
+  const sim::RunResult second = sim::run_scenario(loaded->scenario, options);
+  const bool equal = first.trace_hash == second.trace_hash && first.events == second.events;
+  if (context.json) {
+    Json out = {{"seed", loaded->scenario.seed}, {"passed", first.passed()},
+                {"trace_hash", hex(first.trace_hash)}, {"equal", equal}, {"events", first.events}};
+    if (!first.passed()) out["failure"] = first_failure(first);
+    print(out.dump() + "\n");
+  } else {
+    std::string text;
+    if (!first.passed()) {
+      for (const std::string& line : tail) text += line + "\n";
+      text += "failed: " + first_failure(first) + "\n";
+    }
+    text += "seed " + std::to_string(loaded->scenario.seed) + ", trace " + hex(first.trace_hash) +
+            (equal ? ", twice the same\n" : ", but a second run gave " + hex(second.trace_hash) + "\n");
+    print(text);
+  }
+  return first.passed() && equal ? kExitDone : kExitFailed;
+}
+
+// ---- shrink
+
+class Shrinker {
+ public:
+  Shrinker(Loaded loaded, const SimFlags& flags) : loaded_(std::move(loaded)), flags_(flags) {}
+
+  // False if the scenario does not fail at all.
+  bool begin() {
+    kind_ = kind_of(loaded_.scenario);
+    return !kind_.empty();
+  }
+  const std::string& kind() const { return kind_; }
+  const Scenario& scenario() const { return loaded_.scenario; }
+  std::size_t runs() const { return runs_; }
+
+  void shrink() {
+    for (bool changed = true; changed && runs_ < kShrinkRunsMax;) {
+      changed = false;
+      changed |= parts(&Scenario::actions);
+      changed |= parts(&Scenario::loads);
+      changed |= parts(&Scenario::checks);
+      changed |= halve([](Scenario& s) -> std::uint32_t& { return s.nodes; }, 2);
+      changed |= attempt([](Scenario& s) { s.churn.reset(); });
+      changed |= attempt([](Scenario& s) { s.link = {}; });
+      changed |= attempt([](Scenario& s) {
+        Duration last{};
+        for (const auto& a : s.actions) last = std::max(last, a.t + a.lasts.value_or(Duration{}));
+        for (auto& l : s.loads) {
+          if (l.until && *l.until > last + 1s) l.until = std::max(last + 1s, l.from + 1s);
+          last = std::max(last, l.until.value_or(last));
+        }
+        s.duration = std::min(s.duration, last + 1s);
+        for (auto& l : s.loads) {
+          if (l.until && *l.until > s.duration) l.until = s.duration;
+        }
+      });
+      for (std::size_t i = 0; i < loaded_.scenario.loads.size(); ++i) {
+        changed |= attempt([i](Scenario& s) {
+          s.loads[i].count /= 2;
+          s.loads[i].per_1000s /= 2;
+          if (s.loads[i].count + s.loads[i].per_1000s == 0) s.loads[i].count = 1;
+        });
+      }
+    }
+  }
+
+ private:
+  std::string kind_of(const Scenario& scenario) {
+    ++runs_;
+    return failure_kind(sim::run_scenario(scenario, options_of(loaded_, flags_)));
+  }
+  // Keeps the change if it still fails the same way and is one.
+  template <class Change>
+  bool attempt(Change change) {
+    if (runs_ >= kShrinkRunsMax) return false;
+    Scenario smaller = loaded_.scenario;
+    change(smaller);
+    if (smaller == loaded_.scenario || kind_of(smaller) != kind_) return false;
+    loaded_.scenario = std::move(smaller);
+    return true;
+  }
+  // Delta debugging (Zeller, Hildebrandt 2002): ever smaller pieces are left out.
+  template <class T>
+  bool parts(std::vector<T> Scenario::*list) {
+    bool changed = false;
+    for (std::size_t piece = (loaded_.scenario.*list).size(); piece > 0; piece /= 2) {
+      for (std::size_t at = 0; at < (loaded_.scenario.*list).size();) {
+        const std::size_t n = std::min(piece, (loaded_.scenario.*list).size() - at);
+        const bool gone = attempt([&](Scenario& s) {
+          auto& items = s.*list;
+          items.erase(items.begin() + static_cast<std::ptrdiff_t>(at),
+                      items.begin() + static_cast<std::ptrdiff_t>(at + n));
+        });
+        changed |= gone;
+        if (!gone) at += n;
+      }
+    }
+    return changed;
+  }
+  template <class Field>
+  bool halve(Field field, std::uint32_t least) {
+    bool changed = false;
+    for (std::uint32_t step = field(loaded_.scenario) / 2; step > 0; step /= 2) {
+      while (field(loaded_.scenario) >= least + step &&
+             attempt([&](Scenario& s) { field(s) -= step; })) {
+        changed = true;
+      }
+    }
+    return changed;
+  }
+
+  Loaded loaded_;
+  const SimFlags& flags_;
+  std::string kind_;
+  std::size_t runs_ = 0;
+};
+
+Result<int> shrink(const Context& context) {
+  const SimFlags& flags = context.args.sim;
+  auto loaded = load(flags);
+  if (!loaded) return std::unexpected(loaded.error());
+  Shrinker shrinker(std::move(*loaded), flags);
+  if (!shrinker.begin()) {
+    return fail(kExitFailed, "passed", "this scenario passes under its seed: there is nothing to shrink");
+  }
+  shrinker.shrink();
+  const std::string text = "# Fails: " + shrinker.kind() + "\n" + to_toml(shrinker.scenario());
+  if (!flags.out.empty()) {
+    if (auto written = write_text(flags.out, text); !written) return std::unexpected(written.error());
+  } else {
+    print(text);
+  }
+  std::fprintf(stderr, "%u nodes, %zu actions, %zu loads after %zu runs; it fails with: %s\n",
+               shrinker.scenario().nodes, shrinker.scenario().actions.size(),
+               shrinker.scenario().loads.size(), shrinker.runs(), shrinker.kind().c_str());
+  return kExitDone;
+}
+
+// ---- trace
+
+Result<int> trace(const Context& context) {
+  const SimFlags& flags = context.args.sim;
+  auto loaded = load(flags);
+  if (!loaded) return std::unexpected(loaded.error());
+  sim::RunOptions options = options_of(*loaded, flags);
+  options.checkers = false;
+  std::optional<sim::Teller> teller;
+  std::string out;
+  options.tap = [&](const sim::SimNetwork& network, const sim::SimNetwork::Step& step) {
+    const Duration at = step.now.mono.time_since_epoch();
+    if (step.node != flags.node || (flags.from && at < *flags.from) || (flags.to && at > *flags.to)) {
+      return;
+    }
+    if (!teller) teller.emplace(network);
+    char stamp[40];
+    std::snprintf(stamp, sizeof stamp, "%12.6f n%zu ", seconds(at), step.node);
+    out += stamp + teller->words(step) + "\n";
+    if (out.size() > 1 << 16) {
+      print(out);
+      out.clear();
+    }
+  };
+  const sim::RunResult result = sim::run_scenario(loaded->scenario, options);
+  print(out);
+  static_cast<void>(result);
+  return kExitDone;
+}
+
+}  // namespace
+
+Result<int> run_sim(const Context& context) {
+  const std::string& command = context.args.command;
+  if (command == "sim run") return run_one(context);
+  if (command == "sim check") return check_many(context);
+  if (command == "sim replay") return replay(context);
+  if (command == "sim shrink") return shrink(context);
+  return trace(context);
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,125 @@
+// Directs one run of a scenario: what is to be done next, and what came of it. Knows no world:
+// `weft sim run` carries its commands out in virtual time, `weft testnet run` on real processes, so
+// choices, load, ledger and report are the same code in both.
+//
+// The world calls `advance` when `next` says so and after anything it told; it executes the commands
+// in order and tells what happened. Time is counted from the first start of a node. All choices come
+// from the scenario's seed, each from a generator of its own coordinates (which load, which
+// operation, which node, which session), so that leaving one out keeps the luck of the others.
+//
+// The ledger is the director's own: who is up is what it commanded and the world confirmed, never
+// what a node says. A value is right if its bytes are those that were put.
+//
+// Stages: forming (all nodes start; ends when every node lists exactly all, at the latest after
+// kFormMax), settling, running for `duration` (t = 0 is its begin), healing (every fault undone,
+// churn and load over), done. Bounds: scenario.h's, kSamplesMax.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+#include "crypto/node_id.h"
+#include "testnet/scenario/scenario.h"
+
+namespace weft::scenario {
+
+inline constexpr Duration kFormMax = 120s;
+// A failure is nobody's mistake if its subject or observer was down, paused or cut off so recently.
+inline constexpr Duration kGrace = 20s;
+inline constexpr std::size_t kSamplesMax = 1'000'000;  // per figure; later ones are counted only
+inline constexpr std::size_t kActionValueBytes = 256;     // of a value that an action puts
+// How often a world looks whether a condition holds.
+inline constexpr Duration kLookEvery = 100ms;
+
+// ---- commands to the world
+using NodeIndex = std::uint32_t;
+using OpNumber = std::uint64_t;
+
+struct StartNode { NodeIndex node; std::optional<NodeIndex> seed; };  // a node that never ran
+struct KillNode { NodeIndex node; };                                  // at once, nothing saved
+struct StopNode { NodeIndex node; };                                  // gracefully
+struct RestartNode { NodeIndex node; std::optional<NodeIndex> seed; };  // same home
+struct PauseNode { NodeIndex node; };
+struct ResumeNode { NodeIndex node; };
+struct SplitNodes { std::vector<bool> side_a; bool one_way = false; };
+struct HealSplit {};
+struct SetLink { Link link; };
+struct FaultNode { NodeIndex node; Action action; };  // a fault that only the simulator has
+struct CalmNode { NodeIndex node; };                  // undoes it
+struct PutValue { OpNumber op; NodeIndex node; std::string key; Bytes value; };
+struct GetValue { OpNumber op; NodeIndex node; std::string key; NodeIndex writer; };
+struct LookUp { OpNumber op; NodeIndex node; NodeId target; };
+using Command = std::variant<StartNode, KillNode, StopNode, RestartNode, PauseNode, ResumeNode,
+                             SplitNodes, HealSplit, SetLink, FaultNode, CalmNode, PutValue,
+                             GetValue, LookUp>;
+
+// ---- what the world tells
+enum class Seen : std::uint8_t { kUnknown, kAlive, kSuspect, kFailed, kLeft };
+
+struct OpOutcome {
+  bool ok = false;            // the operation says so; a value's bytes are judged here
+  std::string error{};        // a word: "not_found", "timed_out", ...
+  Duration latency{};
+  std::uint32_t hops = 0;     // get, lookup
+  std::uint32_t queries = 0;
+  Bytes value{};              // get
+};
+
+// Counters since the first start; what a world cannot tell stays 0.
+struct Counters {
+  std::uint64_t bytes = 0;    // sent, all nodes
+  std::uint64_t packets = 0;
+  std::uint64_t cpu_us = 0;
+  std::uint64_t pss_mean_kib = 0;
+};
+
+struct Verdict {
+  bool passed = true;
+  nlohmann::ordered_json report;  // report.json
+};
+
+class Director {
+ public:
+  struct Hooks {
+    std::function<Counters()> counters;                // read at the edges of phases
+    std::function<void(const std::string&)> log;       // one JSON object, without newline
+  };
+  // `scenario` must have been parsed or built within its bounds.
+  Director(Scenario scenario, std::string version, Hooks hooks);
+  ~Director();
+
+  // When to call advance at the latest; nullopt once done.
+  std::optional<Duration> next() const;
+  // Appends what is to be done now. `at` never goes back.
+  void advance(Duration at, std::vector<Command>& out);
+
+  void node_up(Duration at, NodeIndex node);    // it runs (the answer to Start and Restart)
+  void node_lost(Duration at, NodeIndex node);  // it ended without having been told
+  void saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state);
+  void op_done(Duration at, OpNumber op, OpOutcome outcome);
+
+  bool done() const;
+  // Where the run stands: "form", a phase's name, "heal".
+  const std::string& phase() const;
+  bool up(NodeIndex node) const;
+  std::size_t nodes() const;       // ever started
+  std::size_t open_ops() const;
+  bool converged() const;          // every living node lists exactly the living
+  // Stored and acknowledged values: key and writer, for checkers.
+  struct Stored { std::string key; NodeIndex writer; Duration at; };
+  const std::vector<Stored>& stored() const;
+  // After done(): the report with its checks judged.
+  Verdict verdict() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The DHT key of a text key is dht::key_of_text. The bytes of a value, made of the seed and its key.
+Bytes value_of(std::uint64_t seed, std::string_view key, std::size_t size);
+
+}  // namespace weft::scenario

@@ -1,0 +1,165 @@
+// A scenario as data: how many nodes, on what network, with what churn and load, what happens when,
+// and what must hold in the end. One format for two worlds: `weft testnet run` executes it on real
+// processes, `weft sim run` in virtual time.
+//
+// A file is TOML (docs/SIMULATOR.md has the table of keys). Everything is bounded; a key that is
+// unknown, twice, of the wrong type or out of its bounds is refused with file and line. Whether a
+// world can honour what a valid file asks for is the world's to say: see `unsupported`.
+//
+// Pure: parsing takes text, a matrix file is read by the caller.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "node/link_model.h"
+#include "testnet/churn_model.h"
+#include "testnet/selection.h"
+
+namespace weft::scenario {
+
+inline constexpr std::size_t kTextMax = 256 << 10;   // bytes of a file
+inline constexpr std::size_t kNodesMax = 20'000;
+inline constexpr Duration kDurationMax = 30 * 24h;
+inline constexpr std::size_t kLoadsMax = 32;
+inline constexpr std::size_t kActionsMax = 1'000;
+inline constexpr std::size_t kChecksMax = 200;
+inline constexpr std::size_t kPhaseNameMax = 64;     // bytes
+inline constexpr std::size_t kValueBytesMax = 1'000;
+
+// Where in the file something stands, for messages. Line 0: not from a file.
+struct Place {
+  std::uint32_t line = 0;
+  bool operator==(const Place&) const { return true; }  // of no importance to a scenario's meaning
+};
+
+struct Problem {
+  std::string file;
+  std::uint32_t line = 0;  // 0: the whole file
+  std::string message;     // a sentence: what is wrong and what is expected
+};
+// "FILE:LINE: message"
+std::string to_string(const Problem& problem);
+
+// [link]: the words of SPEC, and what only the simulator can do.
+struct Link {
+  node::LinkSpec spec;             // latency (or matrix), jitter, loss, dup, reorder, rate
+  Duration access{};               // `access`: added at each end, drawn for each node in [0, 2*access)
+  std::uint32_t corrupt_ppm = 0;   // `corrupt`: one bit of a datagram is flipped
+  std::uint32_t mtu = 0;           // `mtu`: larger IP packets vanish; 0: none
+  Duration burst{};                // `burst`: losses come in spells of this mean length
+  std::uint32_t unroutable_ppm = 0;  // `unroutable`: share of nodes that only get answers
+  Duration nat_expiry = 30s;       // `nat_expiry`: what counts as an answer, after the last packet out
+  Place place;
+  bool operator==(const Link&) const = default;
+};
+
+// [churn]
+struct Churn {
+  testnet::ChurnModel model = testnet::ChurnModel::kWeibull;
+  Duration median_session{};       // time up
+  Duration median_absence{};       // time down; the file's default is the median session
+  bool new_identity = false;       // `identity = "new"`: who comes back is somebody else
+  Duration from{};
+  std::optional<Duration> until;   // default: the end
+  std::uint32_t share_ppm = 1'000'000;  // `share` of the nodes takes part
+  Place place;
+  bool operator==(const Churn&) const = default;
+};
+
+enum class LoadKind : std::uint8_t { kPut, kGet, kLookup, kState };
+// [[load]]: operations at random nodes; either a rate or a count spread evenly over the span. A get
+// asks for a value that some put of this run stored, at a node that did not.
+struct Load {
+  LoadKind kind = LoadKind::kPut;
+  std::uint64_t per_1000s = 0;     // `rate`: operations per second of the whole mesh, here per 1000 s
+  std::uint64_t count = 0;
+  std::uint32_t size = 256;        // bytes of a value
+  Duration from{};
+  std::optional<Duration> until;
+  Place place;
+  bool operator==(const Load&) const = default;
+};
+
+enum class Do : std::uint8_t {
+  // both worlds
+  kKill, kStop, kPause, kResume, kRestart, kAdd, kPartition, kHeal, kLink, kNote, kPut, kGet,
+  // the simulator alone
+  kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kClockStep, kClockSkew, kHostile, kCalm,
+};
+enum class Role : std::uint8_t {
+  kDrop, kLieContacts, kAccomplices, kFlood, kReplay, kForge, kSpoof, kGrind,
+};
+// [[at]]: one thing that happens at a time, or once a condition holds.
+struct Action {
+  Duration t{};
+  // `when`: not before `t`, and not before every living node lists exactly the living ("converged"),
+  // all operations are answered ("idle"), or both fail to come within `within`.
+  enum class When : std::uint8_t { kTime, kConverged, kIdle } when = When::kTime;
+  Duration within = 60s;           // after that it happens all the same
+  Do what = Do::kNote;
+  testnet::Selection who;          // `who`: index, range, list or share of the living (dead: restart)
+  std::uint32_t nodes = 0;         // add: how many
+  std::uint32_t share_ppm = 0;     // partition: side A
+  bool one_way = false;            // partition: A cannot reach B, B reaches A
+  std::optional<Duration> lasts;   // `for`: undone after this long (partition, pause, slow-*, ...)
+  Link link;                       // link
+  Duration amount{};               // slow-cpu: per event; slow-disk: per commit; late-receive; clock-step
+  std::int32_t ppm = 0;            // clock-skew: drift of the node's clock, in millionths
+  std::uint32_t count = 0;         // put, get: how many at once
+  Role role = Role::kDrop;         // hostile
+  std::string phase;               // `phase`: a new phase of the report begins here; empty: none
+  Place place;
+  bool operator==(const Action&) const = default;
+};
+
+enum class Compare : std::uint8_t { kEqual, kNotEqual, kLess, kAtMost, kMore, kAtLeast };
+// [[check]]: `field` of the report, `is` one of == != < <= > >=, `value`. A field is a path such as
+// "phases.form.members.converge_s", "gets.ok_share" (over the whole run) or "gets.latency_ms.p99".
+struct Check {
+  std::string field;
+  Compare compare = Compare::kEqual;
+  double value = 0;                // true is 1, false is 0
+  Place place;
+  bool operator==(const Check&) const = default;
+};
+
+struct Scenario {
+  std::string name;                // `name`, else the file's without its ending
+  std::uint64_t seed = 1;
+  std::uint32_t nodes = 0;
+  Duration duration = 15min;
+  Duration settle{};               // `settle`: after all see all, before loads, churn and actions count
+  Duration heal = 60s;             // `heal`: fault-free time at the end in which all must come right
+  bool membership = true;          // `membership = false`: the DHT alone (simulator, many nodes)
+  Duration commit = 1ms;           // `commit`: a store's commit takes this long (simulator)
+  Link link;
+  std::optional<Churn> churn;
+  std::vector<Load> loads;
+  std::vector<Action> actions;     // in the order of the file
+  std::vector<Check> checks;
+  bool operator==(const Scenario&) const = default;
+};
+
+// Parses and checks one scenario. `file` names it in problems and gives the default name.
+std::expected<Scenario, Problem> parse_scenario(std::string_view toml, std::string_view file);
+
+// The canonical text; parses to an equal scenario. For what `sim shrink` found.
+std::string to_toml(const Scenario& scenario);
+
+// The words of the file for the enumerations, and back.
+std::string_view to_string(Do what);
+std::string_view to_string(Role role);
+std::string_view to_string(LoadKind kind);
+std::string_view to_string(Compare compare);
+
+enum class World : std::uint8_t { kProcesses, kSimulator };
+// The first thing in the scenario that this world cannot honour, if any.
+std::optional<Problem> unsupported(const Scenario& scenario, World world, std::string_view file);
+
+}  // namespace weft::scenario

@@ -1,0 +1,128 @@
+// The words of a scenario file for its enumerations.
+#include <utility>
+
+#include "testnet/scenario/scenario.h"
+
+namespace weft::scenario {
+
+std::string to_string(const Problem& problem) {
+  std::string where = problem.file;
+  if (problem.line != 0) where += ":" + std::to_string(problem.line);
+  return where + ": " + problem.message;
+}
+
+std::string_view to_string(Do what) {
+  switch (what) {
+    case Do::kKill: return "kill";
+    case Do::kStop: return "stop";
+    case Do::kPause: return "pause";
+    case Do::kResume: return "resume";
+    case Do::kRestart: return "restart";
+    case Do::kAdd: return "add";
+    case Do::kPartition: return "partition";
+    case Do::kHeal: return "heal";
+    case Do::kLink: return "link";
+    case Do::kNote: return "note";
+    case Do::kPut: return "put";
+    case Do::kGet: return "get";
+    case Do::kSlowCpu: return "slow-cpu";
+    case Do::kSlowDisk: return "slow-disk";
+    case Do::kFailDisk: return "fail-disk";
+    case Do::kLateReceive: return "late-receive";
+    case Do::kClockStep: return "clock-step";
+    case Do::kClockSkew: return "clock-skew";
+    case Do::kHostile: return "hostile";
+    case Do::kCalm: return "calm";
+  }
+  return "?";
+}
+
+std::string_view to_string(Role role) {
+  switch (role) {
+    case Role::kDrop: return "drop";
+    case Role::kLieContacts: return "lie-contacts";
+    case Role::kAccomplices: return "accomplices";
+    case Role::kFlood: return "flood";
+    case Role::kReplay: return "replay";
+    case Role::kForge: return "forge";
+    case Role::kSpoof: return "spoof";
+    case Role::kGrind: return "grind";
+  }
+  return "?";
+}
+
+std::string_view to_string(LoadKind kind) {
+  switch (kind) {
+    case LoadKind::kPut: return "put";
+    case LoadKind::kGet: return "get";
+    case LoadKind::kLookup: return "lookup";
+    case LoadKind::kState: return "state";
+  }
+  return "?";
+}
+
+std::string_view to_string(Compare compare) {
+  switch (compare) {
+    case Compare::kEqual: return "==";
+    case Compare::kNotEqual: return "!=";
+    case Compare::kLess: return "<";
+    case Compare::kAtMost: return "<=";
+    case Compare::kMore: return ">";
+    case Compare::kAtLeast: return ">=";
+  }
+  return "?";
+}
+
+std::optional<Problem> unsupported(const Scenario& scenario, World world, std::string_view file) {
+  const auto no = [&](const Place& place, std::string what) {
+    const char* where = world == World::kProcesses ? "real processes" : "the simulator";
+    return Problem{std::string(file), place.line, std::string(where) + " cannot honour " + what};
+  };
+  for (const Load& load : scenario.loads) {
+    if (load.kind == LoadKind::kState) return no(load.place, "do = \"state\": there is no shared state yet");
+  }
+  const auto simulated = [](const Link& link) -> const char* {
+    if (link.access.count() != 0) return "access";
+    if (link.corrupt_ppm != 0) return "corrupt";
+    if (link.mtu != 0) return "mtu";
+    if (link.burst.count() != 0) return "burst";
+    if (link.unroutable_ppm != 0) return "unroutable";
+    return nullptr;
+  };
+  if (world == World::kSimulator) {
+    for (const Action& action : scenario.actions) {
+      if (action.what != Do::kHostile) continue;
+      switch (action.role) {
+        case Role::kDrop:
+        case Role::kFlood:
+        case Role::kReplay:
+        case Role::kSpoof:
+          break;
+        default:
+          return no(action.place, "the role \"" + std::string(to_string(action.role)) + "\" yet");
+      }
+    }
+    if (!scenario.membership) return no({}, "membership = false yet");
+    return std::nullopt;
+  }
+  if (scenario.nodes > testnet::kNodesMax) {
+    return no({}, "more than " + std::to_string(testnet::kNodesMax) + " nodes");
+  }
+  if (const char* key = simulated(scenario.link)) return no(scenario.link.place, key);
+  if (scenario.churn && scenario.churn->new_identity) {
+    return no(scenario.churn->place, "identity = \"new\"");
+  }
+  if (!scenario.membership) return no({}, "membership = false");
+  for (const Load& load : scenario.loads) {
+    if (load.kind == LoadKind::kLookup) return no(load.place, "do = \"lookup\" yet");
+  }
+  for (const Action& action : scenario.actions) {
+    if (const char* key = simulated(action.link)) return no(action.place, key);
+    if (action.what >= Do::kSlowCpu) {
+      return no(action.place, "do = \"" + std::string(to_string(action.what)) + "\"");
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace weft::scenario

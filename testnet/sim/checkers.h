@@ -1,0 +1,49 @@
+// What must hold in every run, checked from outside with a ledger of its own.
+//
+//   one_done       an operation ends exactly once
+//   values_kept    an acknowledged value is found as long as a living node holds it
+//   values_true    a get never returns bytes that were not put
+//   closest        a lookup returns the true closest living nodes (share over kFinalLookups targets;
+//                  the same for kFinalAskers askers)
+//   membership     after the heal phase every node lists exactly the living
+//   contacts       a routing table names nodes only by keys and addresses that they have had
+//   bounds         tables and queues stay within their named limits
+//   amplification  towards an address where nobody lives, at most three times what came from it
+//   stuck          after the heal phase no operation is open
+//
+// The distances are computed naively here: nothing of dht/ is used.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "testnet/sim/network.h"
+#include "testnet/sim/world.h"
+
+namespace weft::sim {
+
+class Checkers {
+ public:
+  explicit Checkers(SimNetwork& network) : network_(network) {}
+
+  void violation(std::string_view checker, Duration at, std::string detail);
+  // Periodically: contacts, bounds.
+  void inspect(Duration at);
+  // The share of the `want` truly closest living nodes that are in `found`, in millionths.
+  std::uint32_t closest_share(const NodeId& target, const std::vector<Contact>& found,
+                              std::size_t want, std::size_t asker);
+  // Living nodes that hold a value of this author under this key on disk.
+  std::size_t holders(const NodeId& dht_key, const NodeId& author);
+
+  const std::vector<Violation>& violations() const { return violations_; }
+  std::uint64_t total() const { return total_; }
+
+ private:
+  SimNetwork& network_;
+  std::vector<Violation> violations_;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace weft::sim
