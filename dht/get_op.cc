@@ -126,7 +126,13 @@ void GetOp::advance(Now now, Core& core, Output& out) {
   if (enough()) return complete(now, core, /*converged=*/false, out);
   if (!enough_asked()) walk_->pump(core, out);
   if (pages_open_ > 0) return;
-  if (walk_->ended(core, out)) complete(now, core, /*converged=*/true, out);
+  if (!walk_->ended(core, out)) return;
+  if (found_.empty() && !widened_ && walk_->lookup().responders() > 0) {
+    widened_ = true;
+    walk_->widen(kWiderSearch * core.config.replicas);
+    return advance(now, core, out);
+  }
+  complete(now, core, /*converged=*/true, out);
 }
 
 void GetOp::complete(Now now, Core& core, bool converged, Output& out) {

@@ -16,6 +16,11 @@
 
 namespace weft::dht {
 
+// A get that finds nothing at the r closest asks this many times r before it says so: when a crowd
+// has come in, the closest of before are not the closest any more and hand over only some seconds
+// later. An absent key costs twice the requests.
+inline constexpr std::size_t kWiderSearch = 2;
+
 // Pages read from one holder, at least one value each.
 inline constexpr std::size_t kPagesPerHolderMax = 128;
 // Authors whose holders are repaired after one get.
@@ -53,6 +58,7 @@ class GetOp final : public Operation {
   NodeId dht_key_;
   GetOptions options_;
   std::size_t quorum_ = 0;
+  bool widened_ = false;
   std::optional<Walk> walk_;
   FoundValues found_;
   std::map<NodeId, Responder> responders_;

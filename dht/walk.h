@@ -25,6 +25,8 @@ class Walk {
   void on_values(const Asked& asked, Duration rtt, const Values& m);
   void on_slow(const Asked& asked);
   void on_timeout(const Asked& asked);
+  // Goes on beyond the `want` closest.
+  void widen(std::size_t want) { lookup_.widen(want); }
   // True if it has converged. If some responders had no room for contacts beside their values, they
   // are asked for them first, and the answer is no.
   bool ended(Core& core, Output& out);
