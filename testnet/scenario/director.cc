@@ -326,7 +326,8 @@ void Director::State::begin_load(std::size_t index) {
 
 void Director::State::operate(LoadKind kind, std::size_t size, std::uint64_t a, std::uint64_t b) {
   Rng rng = luck(plan.seed, to_string(kind), a, b);
-  const std::vector<NodeIndex> nodes = living();
+  std::vector<NodeIndex> nodes = living();
+  std::erase_if(nodes, [this](NodeIndex node) { return ledger.up_for(now, node) < kReadyAfter; });
   if (nodes.empty()) return;
   const std::size_t drawn = rng.below(nodes.size());
   NodeIndex node = nodes[drawn];

@@ -29,6 +29,8 @@ namespace weft::scenario {
 inline constexpr Duration kFormMax = 120s;
 // A failure is nobody's mistake if its subject or observer was down, paused or cut off so recently.
 inline constexpr Duration kGrace = 20s;
+// A node is used for load from so long after it came up: nobody asks one that is just joining.
+inline constexpr Duration kReadyAfter = 2s;
 inline constexpr std::size_t kSamplesMax = 1'000'000;  // per figure; later ones are counted only
 inline constexpr std::size_t kActionValueBytes = 256;     // of a value that an action puts
 // How often a world looks whether a condition holds.

@@ -57,6 +57,7 @@ void Ledger::up(Duration at, NodeIndex index) {
   wrong_ += others;
   if (node.lived) node.steady_since = at;
   node.lived = true;
+  node.up_since = at;
   node.death.reset();  // back before all had noticed: that death is not timed to its end
   ++alive_;
   changed_ = at;

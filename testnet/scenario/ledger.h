@@ -37,6 +37,9 @@ class Ledger {
 
   bool is_up(NodeIndex node) const { return node < nodes_.size() && nodes_[node].up; }
   bool is_paused(NodeIndex node) const { return node < nodes_.size() && nodes_[node].paused; }
+  Duration up_for(Duration at, NodeIndex node) const {
+    return is_up(node) ? at - nodes_[node].up_since : Duration{};
+  }
   std::size_t alive() const { return alive_; }
   std::size_t known() const { return nodes_.size(); }
   bool converged() const { return wrong_ == 0; }
@@ -54,6 +57,7 @@ class Ledger {
     bool up = false;
     bool paused = false;
     bool lived = false;       // ever
+    Duration up_since{};
     Duration steady_since = -kGrace;  // last return, end, pause or resume
     std::vector<Seen> views;
     std::size_t wrong = 0;    // of its views; counts only while it is up
