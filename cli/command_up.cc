@@ -35,6 +35,7 @@ Result<int> run_up(const Context& context) {
     // What can change while a node runs: seeds, log level and limits.
     running.seeds = std::move(fresh->seeds);
     running.log_level = std::move(fresh->log_level);
+    running.limits = fresh->limits;
     for (auto& [option, value] : fresh->effective) {
       if (option == "join" || option == "log_level" || option.starts_with("limits.")) {
         running.effective[option] = std::move(value);

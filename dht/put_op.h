@@ -50,6 +50,7 @@ class PutOp final : public Operation {
   std::uint64_t seq_ = 0;
   bool committing_ = false;
   bool held_here_ = false;
+  bool no_room_here_ = false;  // we are among the nearest and our store is full
   Spread::Value signed_;
   std::vector<Holder> holders_;
   std::optional<Spread> spread_;

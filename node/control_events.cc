@@ -26,6 +26,9 @@ std::string message_of(OpError error) {
       return "too many operations are under way; try again";
     case OpError::kStore:
       return "the node's store cannot write; see weft doctor";
+    case OpError::kNoRoom:
+      return "the nodes nearest to the key have no room for it; raise limits.store there, or use "
+             "another key";
     case OpError::kShutdown:
       return "the node is leaving";
     case OpError::kCancelled:

@@ -107,6 +107,7 @@ std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now) 
                       {"store",
                        {{"values", s.dht.values},
                         {"bytes", s.dht.values_bytes},
+                        {"bytes_max", facts.limits.store_bytes},
                         {"own", s.dht.own},
                         {"own_copies_min", s.dht.own_copies_min},
                         {"queued_bytes", facts.store.queued_bytes},

@@ -147,6 +147,9 @@ std::vector<std::string> health_of(const ShellFacts& facts, const Status& status
   if (settled && !facts.seeds.empty() && status.members.alive <= 1) {
     health.push_back("alone: no seed answers (" + joined(facts.seeds) + "); see weft doctor");
   }
+  if (status.dht.values_bytes > facts.limits.store_bytes) {
+    health.push_back("store: more values are held than limits.store allows; it shrinks with time");
+  }
   if (!facts.seeds_unresolved.empty()) {
     health.push_back("seeds: cannot resolve " + joined(facts.seeds_unresolved));
   }

@@ -155,6 +155,10 @@ std::expected<Config, Failure> RunningNode::make_config(Network network) {
   config.ipv6 = !std::ranges::all_of(listen_, &Endpoint::is_v4);
   config.loopback_only = shares_one_address(listen_);
   config.rng_seed = entropy_.next_u64();
+  config.sessions.sessions_max = options_.limits.sessions;
+  config.sessions.new_endpoints_per_minute = options_.limits.new_endpoints_per_minute;
+  config.dht.values_bytes_max = options_.limits.store_bytes;
+  config.dht.background_bytes_per_s = options_.limits.background_bytes_per_s;
   network_name_ = network.name;
   network_private_ = network.is_private;
   config.network = std::move(network);
