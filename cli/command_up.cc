@@ -16,7 +16,12 @@ Result<node::RuntimeOptions> options_of(const Args& args, const Environment& env
   const auto file = load_config(chosen, home);
   if (!file) return std::unexpected(file.error());
   auto options = resolve_up({args.up, env, file->values, file->path}, home);
-  if (options) options->json = args.json;
+  if (!options) return options;
+  options->json = args.json;
+  if (args.verbose > 0 && options->effective["log_level"].second == "default") {
+    options->log_level = args.verbose > 1 ? "trace" : "debug";
+    options->effective["log_level"] = {options->log_level, "flag"};
+  }
   return options;
 }
 

@@ -56,6 +56,7 @@ struct PutOk {
   std::uint64_t seq = 0;
   std::size_t replicas = 0;  // holders that acknowledged (the node itself may be one)
   std::size_t wanted = 0;
+  std::vector<Step> steps;   // of the lookup, if traced
 };
 struct OpFailure {
   OpError error = OpError::kTimedOut;
@@ -120,6 +121,7 @@ struct PutOptions {
   std::size_t replicas = 0;                  // 0: Config::replicas
   std::size_t quorum = 0;                    // fewer acknowledgements fail with kQuorum; 0: one
   bool withdraw = false;                     // `rm`: signed empty value
+  bool trace = false;
 };
 struct GetOptions {
   std::optional<NodeId> author = std::nullopt;

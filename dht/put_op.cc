@@ -1,5 +1,7 @@
 #include "dht/put_op.h"
 
+#include "dht/lookup_op.h"
+
 namespace weft::dht {
 
 PutOp::PutOp(OpId user, const NodeId& key, Bytes value, const PutOptions& options)
@@ -190,8 +192,9 @@ void PutOp::complete(Now now, Core& core, Output& out) {
     return fail(failure, out);
   }
   finish();
-  out.events.push_back(PutDone{*user(), PutOk{.key = dht_key_, .seq = seq_, .replicas = copies(),
-                                              .wanted = replicas_}});
+  PutOk ok{.key = dht_key_, .seq = seq_, .replicas = copies(), .wanted = replicas_, .steps = {}};
+  if (options_.trace) ok.steps = steps_of(walk_->lookup());
+  out.events.push_back(PutDone{*user(), std::move(ok)});
 }
 
 void PutOp::fail(const OpFailure& failure, Output& out) {

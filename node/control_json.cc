@@ -211,14 +211,16 @@ std::string wait_json(std::size_t alive, Duration elapsed) {
   return dump({{"alive", alive}, {"elapsed_ms", as_ms(elapsed)}});
 }
 
-std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put,
+std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put, bool traced,
                      Duration elapsed) {
-  return dump({{"key", key},
-               {"author", to_string(author)},
-               {"seq", put.seq},
-               {"replicas", put.replicas},
-               {"wanted", put.wanted},
-               {"elapsed_ms", as_ms(elapsed)}});
+  json value = {{"key", key},
+                {"author", to_string(author)},
+                {"seq", put.seq},
+                {"replicas", put.replicas},
+                {"wanted", put.wanted},
+                {"elapsed_ms", as_ms(elapsed)}};
+  if (traced) value["steps"] = steps_json(put.steps);
+  return dump(value);
 }
 
 std::string rm_json(std::string_view key, const dht::PutOk& put) {
