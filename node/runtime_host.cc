@@ -252,6 +252,7 @@ void RunningNode::begin_leave(const std::string& reason) {
 void RunningNode::note_leaving(Now now, const std::string& reason) {
   stop_reason_ = reason;
   leave_timer_->start(kLeaveMaxMs);
+  arm_watchdog(exit_status_);
   log_.info("leaving: " + reason);
   publish(leaving_event(reason, now));
 }
