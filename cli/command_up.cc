@@ -16,7 +16,12 @@ Result<node::RuntimeOptions> options_of(const Args& args, const Environment& env
   const auto file = load_config(chosen, home);
   if (!file) return std::unexpected(file.error());
   auto options = resolve_up({args.up, env, file->values, file->path}, home);
-  if (options) options->json = args.json;
+  if (!options) return options;
+  options->json = args.json;
+  if (args.verbose > 0 && options->effective["log_level"].second == "default") {
+    options->log_level = args.verbose > 1 ? "trace" : "debug";
+    options->effective["log_level"] = {options->log_level, "flag"};
+  }
   return options;
 }
 
@@ -35,6 +40,7 @@ Result<int> run_up(const Context& context) {
     // What can change while a node runs: seeds, log level and limits.
     running.seeds = std::move(fresh->seeds);
     running.log_level = std::move(fresh->log_level);
+    running.limits = fresh->limits;
     for (auto& [option, value] : fresh->effective) {
       if (option == "join" || option == "log_level" || option.starts_with("limits.")) {
         running.effective[option] = std::move(value);

@@ -201,7 +201,7 @@ std::string own_text(const Json& list) {
   return table.text();
 }
 
-std::string lookup_text(const Json& answer) {
+std::string steps_text(const Json& answer) {
   Table steps({"HOP", "NODE", "ADDRESS", "RTT", "CONTACTS", "NAMED BY"});
   if (at(answer, "steps").is_array()) {
     for (const Json& step : answer["steps"]) {
@@ -211,13 +211,24 @@ std::string lookup_text(const Json& answer) {
                  std::to_string(count_at(step, "contacts")), named_by.empty() ? "-" : named_by});
     }
   }
+  return steps.text();
+}
+
+// The steps of a traced put or get; its own output stays what it is.
+void show_steps(const Context& context, const Json& answer) {
+  if (!context.args.value.trace || context.json) return;
+  std::fputs(steps_text(answer).c_str(), stderr);
+}
+
+std::string lookup_text(const Json& answer) {
+  const std::string steps = steps_text(answer);
   Table closest({"CLOSEST", "ADDRESS"});
   if (at(answer, "closest").is_array()) {
     for (const Json& contact : answer["closest"]) {
       closest.add({shown_at(contact, "id"), shown_at(contact, "address")});
     }
   }
-  return steps.text() + (steps.text().empty() ? "" : "\n") + closest.text() +
+  return steps + (steps.empty() ? "" : "\n") + closest.text() +
          std::to_string(count_at(answer, "queries")) + " queries, " +
          std::to_string(count_at(answer, "hops")) + " hops, " + ms_at(answer, "elapsed_ms") + "\n";
 }
@@ -249,7 +260,8 @@ Result<int> run_put(const Context& context) {
   set_if(body, "quorum", flags.quorum);
   if (flags.trace) body["trace"] = true;
   return show(context, NodeClient(context).post("/v1/put", std::move(body)),
-              [](const Json& answer) {
+              [&context](const Json& answer) {
+                show_steps(context, answer);
                 return "stored " + shown_key(text_at(answer, "key")) + " #" +
                        std::to_string(count_at(answer, "seq")) + " on " +
                        std::to_string(count_at(answer, "replicas")) + " nodes in " +
@@ -271,6 +283,7 @@ Result<int> run_get(const Context& context) {
   if (!answered) return std::unexpected(with_authors(answered.error()));
   auto answer = parse_answer(*answered);
   if (!answer) return std::unexpected(answer.error());
+  show_steps(context, *answer);
   return show_values(context, std::move(*answer));
 }
 

@@ -1,8 +1,8 @@
-// weft.toml: the settings of a home as text, with the line of each.
+// weft.toml: the settings of a home as text, with the line of each (docs/CONFIGURATION.md).
 //
 // Top level: listen, join, advertise, tag (lists), name, network, http, durability, log_level
-// (texts), faults, ephemeral (true or false). [limits]: memory, store, background (sizes),
-// sessions, new_endpoints (numbers). An unknown key or a wrong type is refused with file and line.
+// (texts), faults, ephemeral (true or false). [limits] (node/limits.h): memory, store, background
+// (sizes), sessions, new_endpoints (numbers). An unknown key or a wrong type is refused with file and line.
 #pragma once
 
 #include <map>

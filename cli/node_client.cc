@@ -1,5 +1,6 @@
 #include "cli/node_client.h"
 
+#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -82,10 +83,35 @@ void warn_of_version(const std::string& running) {
 
 std::string NodeClient::socket_path() const { return node::control_path(context_.home); }
 
+CallResult NodeClient::call(testnet::HttpRequest request,
+                            std::optional<testnet::Milliseconds> timeout,
+                            const std::function<bool(std::string_view)>& on_body) const {
+  if (context_.args.verbose == 0) {
+    return testnet::call_node(socket_path(), std::move(request), timeout, on_body);
+  }
+  const std::string what = request.method + " " + request.target;
+  std::fprintf(stderr, "weft: %s, %zu bytes, to %s%s\n", node::escaped(what).c_str(),
+               request.body.size(), node::escaped(socket_path()).c_str(),
+               timeout ? (", for " + std::to_string(timeout->count()) + " ms at most").c_str() : "");
+  const auto begun = testnet::mono_now();
+  CallResult result = testnet::call_node(socket_path(), std::move(request), timeout, on_body);
+  const double took_ms =
+      std::chrono::duration<double, std::milli>(testnet::mono_now() - begun).count();
+  if (result.status == CallStatus::kAnswered) {
+    std::fprintf(stderr, "weft: %s answered %d, %zu bytes, after %s\n",
+                 node::escaped(result.response.server.empty() ? "the node" : result.response.server)
+                     .c_str(),
+                 result.response.status, result.response.body.size(), format_ms(took_ms).c_str());
+  } else {
+    std::fprintf(stderr, "weft: no answer (%s) after %s\n", node::escaped(result.trouble).c_str(),
+                 format_ms(took_ms).c_str());
+  }
+  return result;
+}
+
 Result<std::string> NodeClient::get(const std::string& target,
                                     testnet::Milliseconds timeout) const {
-  return to_result(context_, testnet::call_node(socket_path(), {"GET", target, {}},
-                                                context_.timeout_or(timeout)));
+  return to_result(context_, call({"GET", target, {}}, context_.timeout_or(timeout)));
 }
 
 Result<std::string> NodeClient::post(const std::string& path, nlohmann::json body,
@@ -93,14 +119,12 @@ Result<std::string> NodeClient::post(const std::string& path, nlohmann::json bod
   const testnet::Milliseconds limit = context_.timeout_or(timeout);
   body["timeout_ms"] = std::max<std::int64_t>(1, limit.count());
   std::string text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return to_result(context_, testnet::call_node(socket_path(), {"POST", path, std::move(text)},
-                                                limit + kAnswerGrace));
+  return to_result(context_, call({"POST", path, std::move(text)}, limit + kAnswerGrace));
 }
 
 Result<void> NodeClient::stream(const std::string& target,
                                 const std::function<bool(std::string_view)>& on_body) const {
-  auto result = to_result(
-      context_, testnet::call_node(socket_path(), {"GET", target, {}}, std::nullopt, on_body));
+  auto result = to_result(context_, call({"GET", target, {}}, std::nullopt, on_body));
   if (!result) return std::unexpected(result.error());
   return {};
 }

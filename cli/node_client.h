@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/context.h"
+#include "testnet/control_client.h"
 
 namespace weft::cli {
 
@@ -35,6 +36,10 @@ class NodeClient {
   std::string socket_path() const;
 
  private:
+  // One exchange with the node; with -v both ends of it are told on stderr.
+  testnet::CallResult call(testnet::HttpRequest request,
+                           std::optional<testnet::Milliseconds> timeout,
+                           const std::function<bool(std::string_view)>& on_body = nullptr) const;
   const Context& context_;
 };
 

@@ -82,7 +82,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_number(*app, "--replicas", value.replicas, "How many copies to store");
   add_number(*app, "--quorum", value.quorum, "How many copies make it a success");
   add_text(*app, "--to", value.to, "Encrypt for one reader (not available yet)");
-  app->add_flag("--trace", value.trace, "Show the steps (with --json)");
+  app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
 
   app = add_command(root, "get", "Print the value under KEY as it is",
                     "weft get color\n  weft get color --all --json");
@@ -92,7 +92,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   app->add_flag("--all", value.all, "The values of all authors");
   add_number(*app, "--quorum", value.quorum, "How many replicas must answer");
   add_text(*app, "--out", value.out, "Write the value to F");
-  app->add_flag("--trace", value.trace, "Show the steps (with --json)");
+  app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
 
   app = add_command(root, "rm", "Withdraw the own value under KEY", "weft rm color");
   app->group(kValuesGroup);
@@ -185,7 +185,8 @@ struct Grammar {
              "~/.local/state/weft");
     root.add_flag("--json", args.json, "Print JSON");
     add_duration(root, "--timeout", args.timeout, "Give up after this DURATION");
-    root.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
+    root.add_flag("-v,--verbose", args.verbose,
+                  "Say on stderr whom is talked to, and how long it takes (up: log level debug)");
 
     add_up(root, args.up);
     if (only_up) return;

@@ -82,8 +82,14 @@ int run(int argc, char** argv) {
   auto context = make_context(std::move(*parsed.args));
   if (!context) return print_failure(context.error(), json);
   if (command != "up") exit_130_on_interrupt();
+  const auto begun = testnet::mono_now();
   const Result<int> result = function(*context);
-  return result ? *result : print_failure(result.error(), json);
+  const int status = result ? *result : print_failure(result.error(), json);
+  if (context->args.verbose > 0 && command != "up") {
+    std::fprintf(stderr, "weft: %s: exit status %d after %lld ms\n", command.c_str(), status,
+                 static_cast<long long>(testnet::ms_between(begun, testnet::mono_now())));
+  }
+  return status;
 }
 
 }  // namespace weft::cli

@@ -103,6 +103,33 @@ class Resolver {
     return false;
   }
 
+  // A size ("64MiB") or a whole number; nullopt if it is not set anywhere.
+  std::optional<std::uint64_t> amount(const std::string& option, std::uint64_t min,
+                                      std::uint64_t max, bool is_size,
+                                      const std::string& fallback) {
+    const Found found = find(sources_, option, {}, /*is_list=*/false);
+    note(option, found, found.values.empty() ? fallback : found.values[0]);
+    if (found.values.empty()) return std::nullopt;
+    const std::string& text = found.values[0];
+    const auto value = node::parse_size(text);
+    const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    if (!value || (!is_size && !digits)) {
+      wrong(option, is_size ? "takes a size like 64MiB, not '" + text + "'"
+                            : "takes a whole number, not '" + text + "'");
+      return std::nullopt;
+    }
+    if (*value >= min && *value <= max) return value;
+    const auto shown = [is_size](std::uint64_t n) {
+      return is_size ? node::format_size(n) : std::to_string(n);
+    };
+    wrong(option, "is " + text + ", but must be " + shown(min) + " to " + shown(max));
+    return std::nullopt;
+  }
+  // A value that follows from another setting.
+  void derived(const std::string& option, std::string value, const std::string& from) {
+    options_.effective[option] = {std::move(value), from};
+  }
+
   void wrong(const std::string& option, const std::string& what) {
     if (failure_) return;
     const std::string origin = options_.effective[option].second;
@@ -182,6 +209,38 @@ void check_texts(Resolver& resolver, const node::RuntimeOptions& options,
       resolver.wrong("join", "has a mistake: " + parsed.error());
     }
   }
+}
+
+void take_limits(Resolver& resolver, node::RuntimeOptions& options) {
+  node::Limits& limits = options.limits;
+  const auto store = resolver.amount("limits.store", node::kStoreLimitMin, node::kStoreLimitMax,
+                                     /*is_size=*/true, node::format_size(limits.store_bytes));
+  const auto sessions =
+      resolver.amount("limits.sessions", node::kSessionsLimitMin, kSessionsLimitMax,
+                      /*is_size=*/false, std::to_string(limits.sessions));
+  const auto background = resolver.amount(
+      "limits.background", node::kBackgroundLimitMin, node::kBackgroundLimitMax,
+      /*is_size=*/true, node::format_size(limits.background_bytes_per_s));
+  const auto endpoints = resolver.amount(
+      "limits.new_endpoints", node::kNewEndpointsLimitMin, kNewEndpointsLimitMax,
+      /*is_size=*/false, std::to_string(limits.new_endpoints_per_minute));
+  const auto memory = resolver.amount("limits.memory", node::kMemoryLimitMin,
+                                      node::kMemoryLimitMax, /*is_size=*/true, "");
+  if (store) limits.store_bytes = static_cast<std::size_t>(*store);
+  if (sessions) limits.sessions = static_cast<std::size_t>(*sessions);
+  if (background) limits.background_bytes_per_s = *background;
+  if (endpoints) limits.new_endpoints_per_minute = static_cast<std::uint32_t>(*endpoints);
+  if (!memory) return;
+  const auto fitting = node::fit_into_memory(
+      limits, *memory, {.store = store.has_value(), .sessions = sessions.has_value()});
+  if (!fitting) return resolver.wrong("limits.memory", fitting.error());
+  if (fitting->store_bytes != limits.store_bytes) {
+    resolver.derived("limits.store", node::format_size(fitting->store_bytes), "limits.memory");
+  }
+  if (fitting->sessions != limits.sessions) {
+    resolver.derived("limits.sessions", std::to_string(fitting->sessions), "limits.memory");
+  }
+  limits = *fitting;
 }
 
 std::string normal(const std::string& path, const std::string& directory) {
@@ -268,11 +327,7 @@ Result<node::RuntimeOptions> resolve_up(const SettingSources& sources, std::stri
     if (!endpoint.empty()) options.http = endpoint[0];
   }
   check_texts(resolver, options, durability);
-  for (const auto& [option, value] : sources.file) {
-    if (!option.starts_with("limits.")) continue;
-    options.effective[option] = {joined(value.values),
-                                 sources.file_name + ":" + std::to_string(value.line)};
-  }
+  take_limits(resolver, options);
   if (resolver.failure()) return std::unexpected(*resolver.failure());
   return options;
 }

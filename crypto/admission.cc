@@ -15,7 +15,7 @@ std::int64_t full(TokenRate rate) { return static_cast<std::int64_t>(rate.burst)
 
 TokenBucket::TokenBucket(Instant now, TokenRate rate) : micro_tokens_(full(rate)), updated_(now) {}
 
-bool TokenBucket::take(Instant now, TokenRate rate) {
+bool TokenBucket::take(Instant now, TokenRate rate, std::uint32_t count) {
   if (now > updated_) {
     // per_second tokens a second are per_second millionths a microsecond. Whoever waited longer
     // than it takes to fill the bucket is not multiplied out: that could overflow.
@@ -25,8 +25,11 @@ bool TokenBucket::take(Instant now, TokenRate rate) {
     micro_tokens_ += filled ? gain_max : elapsed * static_cast<std::int64_t>(rate.per_second);
     updated_ = now;
   }
-  if (micro_tokens_ < kMicro) return false;
-  micro_tokens_ -= kMicro;
+  // The burst may have been lowered since.
+  micro_tokens_ = std::min(micro_tokens_, full(rate));
+  const std::int64_t cost = count * kMicro;
+  if (micro_tokens_ < cost) return false;
+  micro_tokens_ -= cost;
   return true;
 }
 

@@ -26,8 +26,8 @@ class TokenBucket {
  public:
   // A bucket that is full at `now`.
   TokenBucket(Instant now, TokenRate rate);
-  // Takes one token if there is one.
-  bool take(Instant now, TokenRate rate);
+  // Takes `count` tokens if there are so many, else none.
+  bool take(Instant now, TokenRate rate, std::uint32_t count = 1);
   Instant updated() const { return updated_; }
 
  private:

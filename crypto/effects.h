@@ -30,6 +30,7 @@ enum class OpError : std::uint8_t {
   kQuorum,      // fewer copies than asked for; they are told
   kOverloaded,  // a named limit of concurrent operations
   kStore,       // the own number could not be made durable
+  kNoRoom,      // every holder refused it: their stores are full
   kShutdown,
   kCancelled,
 };
@@ -43,6 +44,7 @@ constexpr std::string_view to_string(OpError error) {
     case OpError::kQuorum: return "quorum";
     case OpError::kOverloaded: return "overloaded";
     case OpError::kStore: return "store";
+    case OpError::kNoRoom: return "no_room";
     case OpError::kShutdown: return "shutdown";
     case OpError::kCancelled: return "cancelled";
   }

@@ -326,6 +326,7 @@ void Sessions::State::on_data(Now now, const Endpoint& from, ByteView packet, Re
   if (!provider.open(t.receive_key, counter, {}, sealed, plain)) {
     return drop(SessionDrop::kBadTag);
   }
+  if (pending && !admits(now, pendings[t.owner])) return drop(SessionDrop::kNewEndpoints);
 
   t.window.mark(counter);
   t.used = now.mono;
@@ -338,6 +339,15 @@ void Sessions::State::on_data(Now now, const Endpoint& from, ByteView packet, Re
   if (!payload.empty()) {
     result.received = Received{peers[peer].key, peers[peer].id, t.endpoint, payload};
   }
+}
+
+bool Sessions::State::admits(Now now, const Pending& p) {
+  const std::uint32_t known = peers.find(p.id);
+  if (known != kNoSlot && peers[known].current != kNoSlot &&
+      transports[peers[known].current].endpoint == p.from) {
+    return true;
+  }
+  return newcomers.take(now.mono, session::newcomer_rate(config), session::kNewcomerTokens);
 }
 
 std::uint32_t Sessions::State::confirm(Now now, std::uint32_t pending, Result& result,

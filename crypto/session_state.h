@@ -60,6 +60,12 @@ struct Hello {
   std::size_t key_set = 0;
 };
 
+// A minute's worth in tokens of a second: n endpoints a minute are n tokens a second, 60 for each.
+inline constexpr std::uint32_t kNewcomerTokens = 60;
+inline TokenRate newcomer_rate(const SessionConfig& config) {
+  return {config.new_endpoints_per_minute, config.new_endpoints_per_minute * kNewcomerTokens};
+}
+
 }  // namespace session
 
 struct Sessions::State {
@@ -134,6 +140,8 @@ struct Sessions::State {
   bool reflected(ByteView init) const;
   bool lost_crossing(const PublicKey& key, const NodeId& id, const Endpoint& from) const;
   void make_pending_room(const NodeId& id);
+  // Whether this pending handshake may become a session now; takes a token if its address is new.
+  bool admits(Now now, const session::Pending& p);
   // Turns a pending handshake into the peer's session; returns the peer.
   std::uint32_t confirm(Now now, std::uint32_t pending, Result& result, Outbox& out);
   void follow_sibling(std::uint32_t peer, std::uint32_t transport);
@@ -144,7 +152,7 @@ struct Sessions::State {
   RecordCache& records;
   Entropy& entropy;
   Rng rng;
-  const SessionConfig config;
+  SessionConfig config;
   const Bytes prologue;
   std::vector<session::KeySet> key_sets;  // in the network's order; the first is tried first
   session::KeyHints hints;
@@ -158,6 +166,7 @@ struct Sessions::State {
   TimerQueue timers;                   // handshakes and previous transports
   PrefixAdmission admission;
   TokenBucket load;
+  TokenBucket newcomers;
   CookieJar cookies;
   std::optional<session::Answering> answering;
   std::size_t queued_bytes = 0;

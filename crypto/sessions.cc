@@ -18,6 +18,8 @@ namespace {
 constexpr int kDeadlinesPerCall = 128;
 // The pause between two INITs doubles this often at most: 2 s after 250 ms.
 constexpr int kRetryDoublings = 3;
+// Sessions that end for one new one, after the limit was lowered.
+constexpr int kEvictionsPerPeer = 4;
 
 enum class Timer : std::uint8_t { kRetry = 1, kRetire = 2 };
 
@@ -65,6 +67,8 @@ std::string_view to_string(SessionDrop drop) {
       return "wrong_key";
     case SessionDrop::kWrongAddress:
       return "wrong_address";
+    case SessionDrop::kNewEndpoints:
+      return "new_endpoints";
     case SessionDrop::kPendingFull:
       return "pending_full";
     case SessionDrop::kQueueFull:
@@ -91,10 +95,14 @@ Sessions::State::State(const Identity& identity_in, Network network_in,
       config(config_in),
       prologue(make_prologue(network)),
       admission({config.prefix_rate, config.prefix_burst}, entropy.next_u64()),
-      load(Instant{}, {config.handshakes_per_second, config.handshakes_per_second}) {
+      load(Instant{}, {config.handshakes_per_second, config.handshakes_per_second}),
+      newcomers(Instant{}, session::newcomer_rate(config)) {
   CHECK(!network.keys.empty());
   CHECK(network.keys.size() <= kNetworkKeysMax);
   CHECK(config.sessions_max > 0);
+  CHECK(config.sessions_max <= kSessionsLimitMax);
+  CHECK(config.new_endpoints_per_minute > 0);
+  CHECK(config.new_endpoints_per_minute <= kNewEndpointsLimitMax);
   CHECK(config.pending_max > 0);
   CHECK(config.handshake_tries > 0);
   // An index has 16 bits for its slot.
@@ -153,7 +161,9 @@ void Sessions::State::send(Now now, const PublicKey& key, const Endpoint& to, By
 }
 
 std::uint32_t Sessions::State::add_peer(Now now, const PublicKey& key, const NodeId& id) {
-  while (peers.size() >= config.sessions_max) remove_peer(peers.oldest());
+  for (int i = 0; i < kEvictionsPerPeer && peers.size() >= config.sessions_max; ++i) {
+    remove_peer(peers.oldest());
+  }
   return peers.add(now.mono, key, id);
 }
 
@@ -512,6 +522,15 @@ std::optional<Endpoint> Sessions::session_endpoint(const NodeId& peer) const {
   const std::uint32_t slot = state_->peers.find(peer);
   if (slot == kNoSlot || state_->peers[slot].current == kNoSlot) return std::nullopt;
   return state_->transports[state_->peers[slot].current].endpoint;
+}
+
+void Sessions::set_limits(std::size_t sessions_max, std::uint32_t new_endpoints_per_minute) {
+  CHECK(sessions_max > 0);
+  CHECK(sessions_max <= kSessionsLimitMax);
+  CHECK(new_endpoints_per_minute > 0);
+  CHECK(new_endpoints_per_minute <= kNewEndpointsLimitMax);
+  state_->config.sessions_max = sessions_max;
+  state_->config.new_endpoints_per_minute = new_endpoints_per_minute;
 }
 
 void Sessions::forget(const NodeId& peer) {

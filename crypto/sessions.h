@@ -98,6 +98,7 @@ enum class SessionDrop : std::uint8_t {
   kReflected,     // our own INIT, sent back to us
   kWrongKey,      // the claimed Ed25519 key is not the proven one, or is not a key at all
   kWrongAddress,  // RESP, COOKIE or confirming DATA from elsewhere than its handshake
+  kNewEndpoints,  // more peers proved a new address in a minute than new_endpoints_per_minute
   kPendingFull,   // an answered handshake gave way to a newer one before it was confirmed
   kQueueFull,     // a payload that waited for a handshake was given up
   kUnasked,       // RECORD or COOKIE that nobody asked for; HELLO while we have no record
@@ -117,7 +118,15 @@ struct SessionConfig {
   std::uint32_t prefix_rate = 500;  // handshakes, hellos and unknown indices a second per prefix...
   std::uint32_t prefix_burst = 1000;           // ...with this burst; loopback counts per address
   std::uint32_t handshakes_per_second = 2000;  // above: cookies
+  // Sessions that others may open from an address where they have none, with the burst of a minute.
+  // Counted when the address is proven, so that forged packets cannot use it up; renewed sessions
+  // and those that we open do not count.
+  std::uint32_t new_endpoints_per_minute = 60'000;
 };
+
+// Bounds of the two that set_limits changes.
+inline constexpr std::size_t kSessionsLimitMax = 16'384;
+inline constexpr std::uint32_t kNewEndpointsLimitMax = 1'000'000;
 
 class Sessions {
  public:
@@ -192,6 +201,9 @@ class Sessions {
   // The endpoint of the live, confirmed session with a peer, if any. Right after a RESP or the
   // confirming DATA this is the new one.
   std::optional<Endpoint> session_endpoint(const NodeId& peer) const;
+  // Other limits from now on: 1 to kSessionsLimitMax, 1 to kNewEndpointsLimitMax. Sessions beyond a
+  // lowered limit end, least recently used first, a few with each new one.
+  void set_limits(std::size_t sessions_max, std::uint32_t new_endpoints_per_minute);
   // Ends the session with a peer at once (its record says it left).
   void forget(const NodeId& peer);
 

@@ -9,6 +9,13 @@ namespace {
 constexpr Ratio kJitter = {1, 5};
 // An incomplete publication is tried again after this.
 constexpr Duration kRetryPublication = 2min;
+// What a request costs on the wire besides a value: frame, seal, head, key, token.
+constexpr std::size_t kRequestBytes = 120;
+
+std::size_t request_bytes(const Core::Message& message) {
+  const auto* store = std::get_if<Store>(&message);
+  return kRequestBytes + (store == nullptr ? 0 : store->blob.size());
+}
 
 }  // namespace
 
@@ -25,7 +32,8 @@ Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, R
       store(id.id(), {.bytes_max = config.values_bytes_max,
                       .per_author_max = config.values_per_author_max,
                       .per_key_max = config.authors_per_key_max}),
-      tokens(entropy, now) {}
+      tokens(entropy, now),
+      budget(config.background_bytes_per_s) {}
 
 Core::~Core() = default;
 
@@ -47,6 +55,7 @@ void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& messa
   }
   asked.emplace(tag, Asked{asked_by, role, peer});
   ++counters.requests_total;
+  if (background) background_bytes += request_bytes(message);
   out.requests.push_back({tag, target, message, background});
 }
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "dht/byte_budget.h"
 #include "dht/dht.h"
 #include "dht/link_health.h"
 #include "dht/lookup.h"
@@ -104,6 +105,8 @@ struct Core {
   OwnValues own;
   WriteTokens tokens;
   SizeEstimate size;
+  ByteBudget budget;               // of upkeep
+  std::size_t background_bytes = 0;  // asked for since upkeep last settled its budget
   Stats counters;                  // the *_total fields
   std::vector<Contact> restored;   // of an earlier life, not proven in this one
   std::vector<Write> dead_rows;    // found expired or malformed at the restart: to be erased

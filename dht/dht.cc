@@ -245,6 +245,13 @@ void Dht::shutdown(Now now, Output& out) {
   s.end_all(now, OpError::kShutdown, out);
 }
 
+void Dht::set_limits(std::size_t values_bytes_max, std::uint64_t background_bytes_per_s) {
+  State& s = *state_;
+  s.core.store.set_bytes_max(values_bytes_max);
+  s.core.budget.set_rate(background_bytes_per_s);
+  s.upkeep.budget_changed();
+}
+
 void Dht::bootstrap(Now now, Output& out) {
   State& s = *state_;
   s.begin();

@@ -30,6 +30,8 @@ struct Config {
   std::size_t values_bytes_max = 16 << 20;
   std::size_t values_per_author_max = 2048;
   std::size_t authors_per_key_max = kAuthorsPerKeyMax;
+  // What upkeep may send: publications, hand-overs and refreshes wait while it is overdrawn.
+  std::uint64_t background_bytes_per_s = 1 << 20;
   std::size_t ops_max = 256;           // concurrent operations
   std::size_t prefix_per_bucket = 2;   // contacts of one /24 or /48; 0: no limit (loopback only)
   std::size_t prefix_per_table = 10;
@@ -55,6 +57,7 @@ struct PutOk {
   std::uint64_t seq = 0;
   std::size_t replicas = 0;  // acknowledged by now (the node itself may be one); more may follow
   std::size_t wanted = 0;
+  std::vector<Step> steps;   // of the lookup, if traced
 };
 struct OpFailure {
   OpError error = OpError::kTimedOut;
@@ -119,6 +122,7 @@ struct PutOptions {
   std::size_t replicas = 0;                  // 0: Config::replicas
   std::size_t quorum = 0;                    // fewer acknowledgements fail with kQuorum; 0: one
   bool withdraw = false;                     // `rm`: signed empty value
+  bool trace = false;
 };
 struct GetOptions {
   std::optional<NodeId> author = std::nullopt;
@@ -157,6 +161,8 @@ struct Stats {
   std::uint64_t republished_total = 0;
   std::uint64_t handed_over_total = 0;
   std::uint64_t evictions_frozen_total = 0;
+  std::uint64_t background_bytes_total = 0;    // requests of upkeep and read repair
+  std::uint64_t background_held_back_total = 0;  // times upkeep was due and its budget overdrawn
 };
 
 class Dht {
@@ -193,6 +199,10 @@ class Dht {
   void cancel(Now now, OpId op, Output& out);
   // Ends every operation with kShutdown.
   void shutdown(Now now, Output& out);
+  // Other limits from now on. A lowered one takes nothing away that was acknowledged: while more is
+  // held than `values_bytes_max`, only what is nearer than the farthest or replaces an older number
+  // comes in, and something else goes for it.
+  void set_limits(std::size_t values_bytes_max, std::uint64_t background_bytes_per_s);
   // Fills the table around the own id, then refreshes the other buckets (after a join).
   void bootstrap(Now now, Output& out);
 

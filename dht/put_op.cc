@@ -1,5 +1,7 @@
 #include "dht/put_op.h"
 
+#include "dht/lookup_op.h"
+
 namespace weft::dht {
 
 PutOp::PutOp(OpId user, const NodeId& key, Bytes value, const PutOptions& options)
@@ -142,6 +144,7 @@ void PutOp::commit(Now now, Core& core, Output& out) {
   const auto nearer = static_cast<std::size_t>(std::ranges::count_if(
       holders_, [&](const Holder& h) { return closer(dht_key_, h.to.id, core.self()); }));
   const bool hold = nearer < replicas_ && core.store.has_room(slot, signed_.blob.size());
+  no_room_here_ = nearer < replicas_ && !hold;
   // Without a lifetime of the user's choice the owner keeps the value alive until it is withdrawn.
   Own own{.blob = signed_.blob, .seq = seq_, .lifetime_s = lifetime_s, .expires = expires,
           .renew = options_.ttl_s == 0 && !value_.empty(), .copies = 0,
@@ -190,7 +193,12 @@ void PutOp::complete(Now now, Core& core, Output& out) {
   if (copies() < std::max<std::size_t>(options_.quorum, 1)) {
     const std::uint64_t stale = spread_->round().stale_seq();
     OpFailure failure{.error = OpError::kQuorum, .current_seq = stale, .replicas = copies()};
-    if (copies() == 0) failure.error = stale != 0 ? OpError::kConflict : OpError::kTimedOut;
+    const bool full = no_room_here_ || spread_->round().no_room();
+    if (copies() == 0) {
+      failure.error = stale != 0 ? OpError::kConflict
+                      : full     ? OpError::kNoRoom
+                                 : OpError::kTimedOut;
+    }
     return fail(failure, out);
   }
   answer(out);
@@ -199,8 +207,9 @@ void PutOp::complete(Now now, Core& core, Output& out) {
 
 void PutOp::answer(Output& out) {
   answered_ = true;
-  out.events.push_back(PutDone{*user(), PutOk{.key = dht_key_, .seq = seq_, .replicas = copies(),
-                                              .wanted = replicas_}});
+  PutOk ok{.key = dht_key_, .seq = seq_, .replicas = copies(), .wanted = replicas_, .steps = {}};
+  if (options_.trace) ok.steps = steps_of(walk_->lookup());
+  out.events.push_back(PutDone{*user(), std::move(ok)});
 }
 
 void PutOp::fail(const OpFailure& failure, Output& out) {

@@ -60,6 +60,7 @@ class PutOp final : public Operation {
   bool committing_ = false;
   bool held_here_ = false;
   bool answered_ = false;  // PutDone is out
+  bool no_room_here_ = false;  // we are among the nearest and our store is full
   Spread::Value signed_;
   std::vector<Holder> holders_;
   std::optional<Spread> spread_;

@@ -243,9 +243,15 @@ void restore_row(Now now, Core& core, ByteView key, ByteView value, Duration dow
   const Instant at = now.mono + core.rng.between(core.config.republish_every / 10,
                                                  core.config.republish_every);
   if (seconds_left(now, expires) == 0 ||
-      core.store.judge(slot, row->value.seq, row->blob) != Verdict::kNewer ||
-      !core.store.insert(slot, {row->blob, row->value.seq, expires, at})) {
+      core.store.judge(slot, row->value.seq, row->blob) != Verdict::kNewer) {
     core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});
+    return;
+  }
+  // The limit may be lower than in the life before: the nearest stay.
+  const auto evicted = core.store.insert(slot, {row->blob, row->value.seq, expires, at});
+  if (!evicted) core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});
+  for (const Slot& other : evicted.value_or(std::vector<Slot>{})) {
+    core.dead_rows.push_back(value_erased(other));
   }
 }
 

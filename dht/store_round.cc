@@ -65,8 +65,10 @@ void StoreRound::on_stored(const NodeId& id, const Stored& answer) {
         stale_at_ = static_cast<std::size_t>(place - places_.data());
       }
       break;
-    case StoreStatus::kInvalid:
     case StoreStatus::kQuota:
+      no_room_ = true;
+      break;
+    case StoreStatus::kInvalid:
     case StoreStatus::kFailed:
       break;
   }

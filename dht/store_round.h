@@ -49,6 +49,8 @@ class StoreRound {
   std::size_t copies() const { return copies_; }
   // The highest number with which a holder refused as stale; 0 if none did.
   std::uint64_t stale_seq() const { return stale_seq_; }
+  // True if a holder refused for want of room.
+  bool no_room() const { return no_room_; }
   // A holder that named this number, to fetch the newer value from.
   const Target* stale_holder() const;
 
@@ -67,6 +69,7 @@ class StoreRound {
   std::size_t copies_;
   std::uint64_t stale_seq_ = 0;
   std::size_t stale_at_ = SIZE_MAX;
+  bool no_room_ = false;
 };
 
 }  // namespace weft::dht

@@ -3,6 +3,8 @@
 #include "dht/background_ops.h"
 #include "dht/lookup_op.h"
 
+#include <utility>
+
 namespace weft::dht {
 namespace {
 
@@ -242,12 +244,24 @@ void Upkeep::probe(Now now, Core& core, Output& out) {
   }
 }
 
+// Pays for what was sent since; true if there is something left to spend.
+bool Upkeep::settle_budget(Now now, Core& core) {
+  core.counters.background_bytes_total += core.background_bytes;
+  core.budget.spend(now, std::exchange(core.background_bytes, 0));
+  const bool overdrawn = core.budget.overdrawn(now);
+  if (overdrawn && !held_back_) ++core.counters.background_held_back_total;
+  held_back_ = overdrawn;
+  return !overdrawn;
+}
+
 void Upkeep::run(Now now, Core& core, Output& out) {
   expire(now, core, out);
-  publish(now, core, out);
-  refresh(now, core);
-  sweep(now, core);
-  hand_over(core);
+  if (settle_budget(now, core)) {
+    publish(now, core, out);
+    refresh(now, core);
+    sweep(now, core);
+    hand_over(core);
+  }
   save_contacts(now, core, out);
   probe(now, core, out);
 }
@@ -255,6 +269,10 @@ void Upkeep::run(Now now, Core& core, Output& out) {
 std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
   std::optional<Instant> at = std::min(next_save_, next_probe_);
   earlier(at, core.store.next_expiry());
+  if (held_back_) {
+    earlier(at, core.budget.paid_until());
+    return at;
+  }
   if (running(Kind::kPublish) < kPublishesMax) {
     earlier(at, core.store.next_republish());
     earlier(at, core.own.next_due());

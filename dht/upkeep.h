@@ -2,7 +2,8 @@
 //
 // Everything here is spread out and bounded: at most kPublishesMax publications and kRefreshesMax
 // refreshes run at once, values are looked through kSweepValues at a time, and hand-overs wait in a
-// queue that pauses the sweep when it is full (opendht#869: a mass restart must settle).
+// queue that pauses the sweep when it is full (opendht#869: a mass restart must settle). While the
+// budget of bytes is overdrawn none of these begins; expiry, probes and the saving of contacts go on.
 #pragma once
 
 #include <deque>
@@ -48,6 +49,8 @@ class Upkeep {
   // Does what is due; operations that it starts are spawned.
   void run(Now now, Core& core, Output& out);
   std::optional<Instant> next_deadline(const Core& core) const;
+  // The budget has changed: what it held back is looked at again.
+  void budget_changed() { held_back_ = false; }
 
  private:
   struct Change {
@@ -72,6 +75,8 @@ class Upkeep {
   void save_contacts(Now now, Core& core, Output& out);
   void probe(Now now, Core& core, Output& out);
 
+  bool settle_budget(Now now, Core& core);
+
   Rng rng_;
   std::map<OpKey, Kind> running_;
   std::vector<Change> changes_;   // waiting for the next sweep
@@ -83,6 +88,7 @@ class Upkeep {
   Instant next_self_lookup_;
   Instant next_save_;
   Instant next_probe_;
+  bool held_back_ = false;  // by the budget, when last run
 };
 
 }  // namespace weft::dht

@@ -53,6 +53,7 @@ bool ValueStore::has_room(const Slot& slot, std::size_t blob_bytes) const {
     if (key != per_key_.end() && key->second >= limits_.per_key_max) return false;
   }
   const std::size_t freed = held == nullptr ? 0 : cost(held->blob.size());
+  if (freed >= cost(blob_bytes)) return true;  // it grows nothing, even beyond a lowered limit
   if (bytes_ - freed + cost(blob_bytes) <= limits_.bytes_max) return true;
   if (cost(blob_bytes) > limits_.bytes_max) return false;
   const Slot* far = farthest();
@@ -79,7 +80,9 @@ std::optional<std::vector<Slot>> ValueStore::insert(const Slot& slot, Held held)
   std::vector<std::pair<Slot, Held>> taken;  // put back if they do not suffice
   if (const auto it = held_.find(slot); it != held_.end()) taken.push_back(take(it));
   const std::size_t replaced = taken.size();
-  while (bytes_ + cost(held.blob.size()) > limits_.bytes_max) {
+  const bool grows = replaced == 0 || held.blob.size() > taken[0].second.blob.size();
+  while (grows && bytes_ + cost(held.blob.size()) > limits_.bytes_max &&
+         taken.size() - replaced < kEvictionsPerInsert) {
     const Slot* far = farthest();
     if (far == nullptr || !closer(self_, slot.key, far->key)) {
       for (auto& [back, value] : taken) add(back, std::move(value));

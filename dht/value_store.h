@@ -6,6 +6,7 @@
 // authors_per_key_max: who fills a slot under a key first keeps it, others are refused. When the
 // bytes run out, a value whose key is nearer to the own id displaces the one that is farthest;
 // others are refused, so a flood under far keys cannot displace what this node is responsible for.
+// After the limit was lowered the store shrinks with what comes, kEvictionsPerInsert at a time.
 #pragma once
 
 #include <map>
@@ -18,6 +19,8 @@ namespace weft::dht {
 
 // What a held value costs besides its blob: tree nodes and bookkeeping.
 inline constexpr std::size_t kHeldOverheadBytes = 512;
+// Values that give way to one.
+inline constexpr std::size_t kEvictionsPerInsert = 8;
 
 struct Slot {
   NodeId key;
@@ -82,6 +85,9 @@ class ValueStore {
 
   std::size_t size() const { return held_.size(); }
   std::size_t bytes() const { return bytes_; }
+  std::size_t bytes_max() const { return limits_.bytes_max; }
+  // Nothing held goes at once.
+  void set_bytes_max(std::size_t bytes_max) { limits_.bytes_max = bytes_max; }
 
  private:
   using Map = std::map<Slot, Held>;

@@ -77,6 +77,7 @@ class ControlApi {
   struct PutOp {
     std::string key;
     bool withdraw = false;
+    bool traced = false;
   };
   struct GetOp {
     std::string key;
@@ -88,7 +89,10 @@ class ControlApi {
     std::string target;
   };
   struct PingOp {};
-  struct JoinOp {};  // also while the names are being resolved
+  struct JoinOp {  // also while the names are being resolved
+    std::vector<std::string> seeds;  // as they were given
+    std::vector<std::string> unresolved;
+  };
   struct LeaveOp {};
   struct WaitOp {
     std::size_t members = 0;
@@ -129,6 +133,8 @@ class ControlApi {
   void on_done(Now now, const PingDone& done);
   void on_done(Now now, const JoinDone& done);
   void on_done(Now now, const LeaveDone& done);
+  // That none of a join's seeds answered, which they are, and what to do.
+  ApiError no_seed_answers(const JoinOp& join);
   void check_waits(Now now);
 
   NodeCore& core_;

@@ -26,6 +26,9 @@ std::string message_of(OpError error) {
       return "too many operations are under way; try again";
     case OpError::kStore:
       return "the node's store cannot write; see weft doctor";
+    case OpError::kNoRoom:
+      return "the nodes nearest to the key have no room for it; raise limits.store there, or use "
+             "another key";
     case OpError::kShutdown:
       return "the node is leaving";
     case OpError::kCancelled:
@@ -45,6 +48,12 @@ ApiError to_error(const dht::OpFailure& failure) {
   return error;
 }
 ApiError to_error(OpError error) { return to_error(dht::OpFailure{error}); }
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + escaped(name);
+  return text;
+}
 
 ApiError several_authors(const dht::GetOk& get) {
   std::string list = "[";
@@ -103,7 +112,8 @@ void ControlApi::on_done(Now now, const dht::PutDone& done) {
   const Duration elapsed = now.mono - pending.started;
   answer(*id,
          {200, put.withdraw ? rm_json(put.key, *done.result)
-                            : put_json(put.key, core_.identity().id(), *done.result, elapsed)});
+                            : put_json(put.key, core_.identity().id(), *done.result, put.traced,
+                                       elapsed)});
 }
 
 void ControlApi::on_done(Now now, const dht::GetDone& done) {
@@ -142,7 +152,11 @@ void ControlApi::on_done(Now, const PingDone& done) {
 void ControlApi::on_done(Now now, const JoinDone& done) {
   const auto id = find(done.op);
   if (!id) return;
-  if (!done.result) return answer(*id, to_error(done.result.error()));
+  if (!done.result) {
+    const auto& join = std::get<JoinOp>(pending_.at(*id).what);
+    return answer(*id, done.result.error() == OpError::kTimedOut ? no_seed_answers(join)
+                                                                 : to_error(done.result.error()));
+  }
   const Duration elapsed = now.mono - pending_.at(*id).started;
   answer(*id, {200, join_json(done.joined, done.alive, elapsed)});
 }
@@ -157,12 +171,25 @@ void ControlApi::on_resolved(Now now, RequestId id, const std::vector<Seed>& see
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;  // timed out or hung up meanwhile
   if (seeds.empty()) {
-    std::string names;
-    for (const std::string& name : unresolved) names += (names.empty() ? "" : ", ") + name;
-    return answer(id, ApiError{"no_peers", "cannot resolve " + escaped(names) +
+    return answer(id, ApiError{"no_peers", "cannot resolve " + listed(unresolved) +
                                                "; check the spelling and the name server"});
   }
+  std::get<JoinOp>(found->second.what).unresolved = unresolved;
   found->second.op = core_.join(now, seeds, out);
+}
+
+ApiError ControlApi::no_seed_answers(const JoinOp& join) {
+  std::vector<std::string> silent;
+  for (const std::string& seed : join.seeds) {
+    const bool resolved = std::ranges::none_of(
+        join.unresolved, [&seed](const std::string& name) { return seed.find(name) != seed.npos; });
+    if (resolved) silent.push_back(seed);
+  }
+  ApiError error{"timed_out", "no answer from " + listed(silent)};
+  if (!join.unresolved.empty()) error.message += "; cannot resolve " + listed(join.unresolved);
+  error.message += "; check that they run, in network " + escaped(host_.facts().network) +
+                   ", and that UDP is let through, then join again; see weft doctor";
+  return error;
 }
 
 void ControlApi::check_waits(Now now) {
@@ -184,7 +211,8 @@ void ControlApi::on_deadline(Now now, Output& out) {
     if (!pending.deadline || *pending.deadline > now.mono) continue;
     const auto op = pending.op;
     const bool leaving = std::holds_alternative<LeaveOp>(pending.what);
-    answer(current->first, to_error(OpError::kTimedOut));
+    const auto* join = std::get_if<JoinOp>(&pending.what);
+    answer(current->first, join != nullptr ? no_seed_answers(*join) : to_error(OpError::kTimedOut));
     // Its Done event will find nobody. A departure is not called off.
     if (op && !leaving) core_.cancel(now, *op, out);
   }

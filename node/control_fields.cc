@@ -144,7 +144,7 @@ ControlReply to_reply(const ApiError& error) {
       {"not_found", 404},   {"timed_out", 504},       {"conflict", 409},
       {"quorum", 409},      {"several_authors", 409}, {"internal", 500}};
   ControlReply reply;
-  reply.status = 503;  // no_peers, overloaded, store, shutdown, cancelled
+  reply.status = 503;  // no_peers, overloaded, store, no_room, shutdown, cancelled
   for (const Row& row : kRows) {
     if (row.code == error.code) reply.status = row.status;
   }

@@ -107,6 +107,7 @@ std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now) 
                       {"store",
                        {{"values", s.dht.values},
                         {"bytes", s.dht.values_bytes},
+                        {"bytes_max", facts.limits.store_bytes},
                         {"own", s.dht.own},
                         {"own_copies_min", s.dht.own_copies_min},
                         {"queued_bytes", facts.store.queued_bytes},
@@ -210,14 +211,16 @@ std::string wait_json(std::size_t alive, Duration elapsed) {
   return dump({{"alive", alive}, {"elapsed_ms", as_ms(elapsed)}});
 }
 
-std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put,
+std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put, bool traced,
                      Duration elapsed) {
-  return dump({{"key", key},
-               {"author", to_string(author)},
-               {"seq", put.seq},
-               {"replicas", put.replicas},
-               {"wanted", put.wanted},
-               {"elapsed_ms", as_ms(elapsed)}});
+  json value = {{"key", key},
+                {"author", to_string(author)},
+                {"seq", put.seq},
+                {"replicas", put.replicas},
+                {"wanted", put.wanted},
+                {"elapsed_ms", as_ms(elapsed)}};
+  if (traced) value["steps"] = steps_json(put.steps);
+  return dump(value);
 }
 
 std::string rm_json(std::string_view key, const dht::PutOk& put) {

@@ -34,7 +34,7 @@ std::string ping_json(Duration rtt);
 std::string join_json(std::size_t joined, std::size_t alive, Duration elapsed);
 std::string wait_json(std::size_t alive, Duration elapsed);
 
-std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put,
+std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put, bool traced,
                      Duration elapsed);
 std::string rm_json(std::string_view key, const dht::PutOk& put);
 std::string get_json(std::string_view key, const dht::GetOk& get, const NodeId& self, bool traced,

@@ -192,10 +192,10 @@ ControlApi::Result ControlApi::post_put(Now now, RequestId id, const ControlRequ
   if (options.replicas != 0 && options.quorum > options.replicas) {
     fields.fail("quorum must not be above replicas");
   }
-  fields.boolean("trace");
+  options.trace = fields.boolean("trace").value_or(false);
   if (fields.error()) return *fields.error();
   const OpId op = core_.put(now, target.key, to_bytes(as_bytes(value)), options, out);
-  return keep(now, id, PutOp{target.text, false}, op, target.timeout);
+  return keep(now, id, PutOp{target.text, false, options.trace}, op, target.timeout);
 }
 
 ControlApi::Result ControlApi::post_get(Now now, RequestId id, const ControlRequest& request,
@@ -228,7 +228,7 @@ ControlApi::Result ControlApi::post_rm(Now now, RequestId id, const ControlReque
   dht::PutOptions options;
   options.withdraw = true;
   const OpId op = core_.put(now, target.key, {}, options, out);
-  return keep(now, id, PutOp{target.text, true}, op, target.timeout);
+  return keep(now, id, PutOp{target.text, true, false}, op, target.timeout);
 }
 
 ControlApi::Result ControlApi::post_lookup(Now now, RequestId id, const ControlRequest& request,
@@ -273,7 +273,7 @@ ControlApi::Result ControlApi::post_join(Now now, RequestId id, const ControlReq
     seeds.push_back(std::move(*seed));
   }
   if (fields.error()) return *fields.error();
-  keep(now, id, JoinOp{}, std::nullopt, timeout);
+  keep(now, id, JoinOp{*texts, {}}, std::nullopt, timeout);
   host_.resolve(id, std::move(seeds));
   return Later{};
 }

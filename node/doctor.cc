@@ -8,6 +8,8 @@ namespace {
 // 2024-01-01 and 2100-01-01: a clock outside was never set.
 constexpr std::int64_t kWallMin = 1'704'067'200'000;
 constexpr std::int64_t kWallMax = 4'102'444'800'000;
+// The wall clock was set while the node ran: this much more or less has passed than really did.
+constexpr Duration kClockJumpMin = 1h;
 // A short while alone after the start is no finding.
 constexpr Duration kAloneGrace = 5s;
 
@@ -23,6 +25,19 @@ std::string joined(const std::vector<Endpoint>& endpoints) {
   return text;
 }
 
+// By how much the wall clock was set since the node started; 0 if that is no finding.
+Duration clock_jump(const ShellFacts& facts, const Status& status, Now now) {
+  const Duration by = std::chrono::milliseconds(now.wall.value - facts.started_wall.value) -
+                      (now.mono - status.started);
+  return by < kClockJumpMin && by > -kClockJumpMin ? Duration{} : by;
+}
+
+std::string jump_text(Duration by) {
+  const auto hours = std::chrono::duration_cast<std::chrono::hours>(by).count();
+  return "the clock was set " + std::string(hours < 0 ? "back" : "forward") + " by about " +
+         std::to_string(hours < 0 ? -hours : hours) + " h while the node ran";
+}
+
 DoctorCheck check_port(const ShellFacts& facts) {
   if (facts.listen.empty()) return {"port", false, "no socket is open; give --listen ADDR:PORT"};
   if (facts.send_dropped_total > 0) {
@@ -33,9 +48,15 @@ DoctorCheck check_port(const ShellFacts& facts) {
   return {"port", true, "listening on " + joined(facts.listen)};
 }
 
-DoctorCheck check_clock(const ShellFacts& facts, Now now) {
+DoctorCheck check_clock(const ShellFacts& facts, const Status& status, Now now) {
+  if (const Duration by = clock_jump(facts, status, now); by != Duration{}) {
+    return {"clock", false,
+            jump_text(by) +
+                "; lifetimes and members do not depend on it, but a restart counts how long it was "
+                "off by it: check the date before you restart"};
+  }
   if (now.wall.value < kWallMin || now.wall.value > kWallMax) {
-    return {"clock", false, "the system's clock is not set; set the date (values expire by it)"};
+    return {"clock", false, "the system's clock is not set; set the date (a restart counts by it how long it was off)"};
   }
   if (facts.started_wall.value < facts.last_seen.value) {
     return {"clock", false,
@@ -128,7 +149,7 @@ DoctorCheck check_members(const Status& status) {
 std::vector<DoctorCheck> examine(const ShellFacts& facts, const NodeCore& core, Now now) {
   const Status status = core.status();
   return {check_port(facts),
-          check_clock(facts, now),
+          check_clock(facts, status, now),
           check_reachability(core),
           check_store(facts),
           check_seeds(facts, status),
@@ -143,9 +164,15 @@ std::vector<std::string> health_of(const ShellFacts& facts, const Status& status
   if (!facts.store_health.empty()) health.push_back("store: " + facts.store_health);
   if (!status.ready) health.push_back("starting: the node's own number is not durable yet");
   if (status.leaving) health.push_back("leaving");
+  if (const Duration by = clock_jump(facts, status, now); by != Duration{}) {
+    health.push_back("clock: " + jump_text(by) + "; see weft doctor");
+  }
   const bool settled = now.mono - status.started > kAloneGrace;
   if (settled && !facts.seeds.empty() && status.members.alive <= 1) {
     health.push_back("alone: no seed answers (" + joined(facts.seeds) + "); see weft doctor");
+  }
+  if (status.dht.values_bytes > facts.limits.store_bytes) {
+    health.push_back("store: more values are held than limits.store allows; it shrinks with time");
   }
   if (!facts.seeds_unresolved.empty()) {
     health.push_back("seeds: cannot resolve " + joined(facts.seeds_unresolved));

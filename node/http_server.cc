@@ -29,6 +29,7 @@ using Response = std::unique_ptr<MHD_Response, FreeResponse>;
 
 void add_headers(MHD_Response* response, const std::string& content_type) {
   MHD_add_response_header(response, "Content-Type", content_type.c_str());
+  MHD_add_response_header(response, "Server", "weft/" WEFT_VERSION);
   MHD_add_response_header(response, "Cache-Control", "no-store");
   MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 }

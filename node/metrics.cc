@@ -80,6 +80,10 @@ void add_core(Families& out, const Status& s, Now now) {
   out.gauge("weft_routing_buckets", "Buckets in use.", real(s.dht.buckets));
   out.gauge("weft_values", "Values held.", real(s.dht.values));
   out.gauge("weft_values_bytes", "Bytes of values held.", real(s.dht.values_bytes));
+  out.counter("weft_background_bytes_total", "Bytes that upkeep of the DHT asked with.",
+              s.dht.background_bytes_total);
+  out.counter("weft_background_held_back_total", "Times upkeep had to wait for limits.background.",
+              s.dht.background_held_back_total);
   out.gauge("weft_own_values", "Own values kept alive.", real(s.dht.own));
   out.counter("weft_lookups_total", "Iterative lookups.", s.dht.lookups_total);
   out.counter("weft_dht_requests_total", "Requests of the DHT sent.", s.dht.requests_total);
@@ -112,6 +116,8 @@ void add_shell(Families& out, const ShellFacts& facts) {
   out.counter("weft_store_rows_total", "Rows written.", facts.store.rows_written_total);
   out.counter("weft_store_failures_total", "Batches that could not be written.",
               facts.store.failures_total);
+  out.gauge("weft_values_bytes_max", "Bytes of values that may be held (limits.store).",
+            real(facts.limits.store_bytes));
   out.gauge("weft_store_queued_bytes", "Bytes that wait for a commit.",
             real(facts.store.queued_bytes));
   out.counter("weft_send_failed_total", "Datagrams that the system refused.",

@@ -284,6 +284,11 @@ void NodeCore::cancel(Now now, OpId op, Output& out) {
   s.drain(now, out);
 }
 
+void NodeCore::set_limits(const Limits& limits) {
+  state_->sessions.set_limits(limits.sessions, limits.new_endpoints_per_minute);
+  state_->dht.set_limits(limits.store_bytes, limits.background_bytes_per_s);
+}
+
 void NodeCore::set_endpoints(Now now, std::vector<Endpoint> endpoints, Output& out) {
   State& s = *state_;
   if (!s.own.set_endpoints(endpoints)) return;

@@ -22,6 +22,7 @@
 #include "crypto/sessions.h"
 #include "dht/dht.h"
 #include "gossip/membership/membership.h"
+#include "node/limits.h"
 
 namespace weft::node {
 
@@ -43,7 +44,7 @@ struct Config {
   bool ipv6 = true;
   bool loopback_only = false;               // no limits per address prefix
   std::uint64_t rng_seed = 0;               // choices only; secrets come from Entropy
-  SessionConfig sessions;
+  SessionConfig sessions;  // its and the DHT's limits are also what set_limits changes
   dht::Config dht;
   gossip::Config membership;
 };
@@ -161,6 +162,8 @@ class NodeCore {
   // kShutdown. After LeaveDone the core may be destroyed.
   OpId leave(Now now, Output& out);
   void cancel(Now now, OpId op, Output& out);
+  // Other limits from now on, within the bounds of limits.h.
+  void set_limits(const Limits& limits);
   // The addresses of the host changed.
   void set_endpoints(Now now, std::vector<Endpoint> endpoints, Output& out);
 

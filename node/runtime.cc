@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "node/control_json.h"
 #include "node/interfaces.h"
@@ -38,6 +40,7 @@ void prepare_process() {
 // A disk or a resolver that hangs must not keep the process: SIGALRM ends it with the status that
 // it was about to have.
 volatile sig_atomic_t g_watchdog_status = 0;
+bool g_watchdog_armed = false;
 void on_watchdog(int) { ::_exit(g_watchdog_status); }
 
 std::vector<Endpoint> default_listen() {
@@ -57,10 +60,14 @@ bool shares_one_address(const std::vector<Endpoint>& listen) {
 
 void arm_watchdog(int exit_status) {
   g_watchdog_status = exit_status;
+  if (std::exchange(g_watchdog_armed, true)) return;
   struct sigaction action {};
   action.sa_handler = on_watchdog;
   ::sigaction(SIGALRM, &action, nullptr);
-  ::alarm(kExitMaxS);
+  itimerval at{};
+  at.it_value.tv_sec = kExitMaxMs / 1000;
+  at.it_value.tv_usec = kExitMaxMs % 1000 * 1000;
+  ::setitimer(ITIMER_REAL, &at, nullptr);
 }
 
 RunningNode::RunningNode(RuntimeOptions options)
@@ -155,6 +162,10 @@ std::expected<Config, Failure> RunningNode::make_config(Network network) {
   config.ipv6 = !std::ranges::all_of(listen_, &Endpoint::is_v4);
   config.loopback_only = shares_one_address(listen_);
   config.rng_seed = entropy_.next_u64();
+  config.sessions.sessions_max = options_.limits.sessions;
+  config.sessions.new_endpoints_per_minute = options_.limits.new_endpoints_per_minute;
+  config.dht.values_bytes_max = options_.limits.store_bytes;
+  config.dht.background_bytes_per_s = options_.limits.background_bytes_per_s;
   network_name_ = network.name;
   network_private_ = network.is_private;
   config.network = std::move(network);
@@ -248,7 +259,8 @@ int RunningNode::run() {
   ::signal(SIGTERM, SIG_IGN);
   ::signal(SIGINT, SIG_IGN);
   ::pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
-  ::alarm(0);
+  const itimerval never{};
+  ::setitimer(ITIMER_REAL, &never, nullptr);
   return exit_status_;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "crypto/endpoint.h"
+#include "node/limits.h"
 
 namespace weft::node {
 
@@ -28,10 +29,12 @@ struct RuntimeOptions {
   bool ephemeral = false;        // keep nothing but the identity
   bool durable = true;           // acknowledge after the commit; false: relaxed
   std::string log_level = "info";
+  Limits limits;  // within the bounds of limits.h
   // weft.toml and WEFT_* as resolved by the CLI: option name -> {value, origin}, for GET
   // /v1/config.
   std::map<std::string, std::pair<std::string, std::string>> effective;
-  // Reads [limits], seeds and log level again on SIGHUP; nullptr: SIGHUP is ignored.
+  // Reads [limits], seeds and log level again on SIGHUP, into the options given; false, with the
+  // reason on stderr: nothing was changed. nullptr: SIGHUP is ignored.
   std::function<bool(RuntimeOptions&)> reload;
   bool json = false;  // event lines on stdout as JSON (else as text)
   // End the node when this file descriptor reaches end-of-file (the testnet supervisor died).

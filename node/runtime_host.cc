@@ -36,6 +36,7 @@ ShellFacts RunningNode::facts() {
   facts.send_failed_total = shell_->sockets().failed_total();
   facts.send_dropped_total = shell_->sockets().dropped_total();
   facts.late_total = shell_->late_total();
+  facts.limits = options_.limits;
   facts.effective = options_.effective;
   return facts;
 }
@@ -216,8 +217,10 @@ void RunningNode::reload() {
   options_.seeds = std::move(fresh.seeds);
   options_.log_level = std::move(fresh.log_level);
   options_.effective = std::move(fresh.effective);
+  options_.limits = fresh.limits;
+  shell_->turn([this](Now, Output&) { core_->set_limits(options_.limits); });
   log_.set_level(*level);
-  log_.info("SIGHUP: seeds and log level read again");
+  log_.info("SIGHUP: limits, seeds and log level read again");
 }
 
 // ---- the end
@@ -249,6 +252,7 @@ void RunningNode::begin_leave(const std::string& reason) {
 void RunningNode::note_leaving(Now now, const std::string& reason) {
   stop_reason_ = reason;
   leave_timer_->start(kLeaveMaxMs);
+  arm_watchdog(exit_status_);
   log_.info("leaving: " + reason);
   publish(leaving_event(reason, now));
 }

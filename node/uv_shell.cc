@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "node/uv_handles.h"
 
@@ -152,8 +151,8 @@ void UvShell::stall(Duration duration) {
   timespec left{};
   left.tv_sec = duration / 1s;
   left.tv_nsec = static_cast<long>(duration % 1s / 1us * 1000);
-  while (::nanosleep(&left, &left) != 0 && errno == EINTR) {
-  }
+  // A signal ends it: who asks the node to stop is not made to wait.
+  static_cast<void>(::nanosleep(&left, nullptr));
 }
 
 }  // namespace weft::node

@@ -55,7 +55,7 @@ class UvShell {
   }
   // The store has answers: called on the loop after its wake-up.
   void on_store_done();
-  // Does nothing for a while, as a machine that is stuck would (--faults).
+  // Does nothing for a while, or until a signal comes, as a machine that is stuck would (--faults).
   void stall(Duration duration);
 
  private:

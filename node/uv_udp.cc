@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "node/uv_handles.h"
 
@@ -30,6 +31,58 @@ socklen_t to_sockaddr(const Endpoint& endpoint, sockaddr_storage& out) {
   v6.sin6_port = htons(endpoint.port);
   std::memcpy(&v6.sin6_addr, endpoint.ip.data(), 16);
   return sizeof v6;
+}
+
+// Room for the one control message of a datagram: to which address it came, or is to leave from.
+constexpr std::size_t kControlBytes = CMSG_SPACE(sizeof(in6_pktinfo));
+static_assert(kControlBytes >= CMSG_SPACE(sizeof(in_pktinfo)));
+
+// The address that a datagram came to, as the system tells it; nullopt if it does not.
+std::optional<SourceTable::Ip> local_of(const msghdr& header) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr;
+       c = CMSG_NXTHDR(const_cast<msghdr*>(&header), c)) {
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      std::uint8_t ip[4];
+      std::memcpy(ip, &info.ipi_spec_dst, 4);
+      return Endpoint::v4(ip[0], ip[1], ip[2], ip[3], 0).ip;
+    }
+    if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      SourceTable::Ip ip;
+      std::memcpy(ip.data(), &info.ipi6_addr, 16);
+      // Such an address means something on one interface only; the system knows which.
+      if (scope({ip, 1}) == Scope::kLinkLocal) return std::nullopt;
+      return ip;
+    }
+  }
+  return std::nullopt;
+}
+
+// Has a datagram leave from `local`.
+void set_local(msghdr& header, void* control, const SourceTable::Ip& local, bool v4) {
+  header.msg_control = control;
+  header.msg_controllen = kControlBytes;
+  cmsghdr* c = CMSG_FIRSTHDR(&header);
+  if (v4) {
+    in_pktinfo info{};
+    std::memcpy(&info.ipi_spec_dst, local.data() + 12, 4);
+    c->cmsg_level = IPPROTO_IP;
+    c->cmsg_type = IP_PKTINFO;
+    c->cmsg_len = CMSG_LEN(sizeof info);
+    std::memcpy(CMSG_DATA(c), &info, sizeof info);
+    header.msg_controllen = CMSG_SPACE(sizeof info);
+  } else {
+    in6_pktinfo info{};
+    std::memcpy(&info.ipi6_addr, local.data(), 16);
+    c->cmsg_level = IPPROTO_IPV6;
+    c->cmsg_type = IPV6_PKTINFO;
+    c->cmsg_len = CMSG_LEN(sizeof info);
+    std::memcpy(CMSG_DATA(c), &info, sizeof info);
+    header.msg_controllen = CMSG_SPACE(sizeof info);
+  }
 }
 
 Endpoint from_sockaddr(const sockaddr_storage& address) {
@@ -72,6 +125,12 @@ Bound bind_socket(const Endpoint& listen) {
   // A burst of a large mesh must survive a short pause of this process. The system may grant less.
   ::setsockopt(result.fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes,
                sizeof kReceiveBufferBytes);
+  if (listen.is_unspecified()) {
+    // Without it the answers still leave, from the address that the system prefers.
+    const bool v4 = family == AF_INET;
+    ::setsockopt(result.fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6,
+                 v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof on);
+  }
   sockaddr_storage address{};
   const socklen_t size = to_sockaddr(listen, address);
   if (::bind(result.fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
@@ -105,8 +164,13 @@ struct UdpSockets::Slots {
   std::array<sockaddr_storage, kBatch> addresses;
   std::array<iovec, kBatch> parts;
   std::array<mmsghdr, kBatch> messages;
+  struct Control {
+    alignas(cmsghdr) std::array<std::uint8_t, kControlBytes> bytes;
+  };
+  std::array<Control, kBatch> controls;
 
-  void prepare_receive() {
+  // `tells_local`: the system adds to which address each came.
+  void prepare_receive(bool tells_local) {
     for (std::size_t i = 0; i < kBatch; ++i) {
       parts[i] = {bytes[i].data(), bytes[i].size()};
       messages[i] = {};
@@ -114,9 +178,13 @@ struct UdpSockets::Slots {
       messages[i].msg_hdr.msg_namelen = sizeof addresses[i];
       messages[i].msg_hdr.msg_iov = &parts[i];
       messages[i].msg_hdr.msg_iovlen = 1;
+      if (!tells_local) continue;
+      messages[i].msg_hdr.msg_control = controls[i].bytes.data();
+      messages[i].msg_hdr.msg_controllen = controls[i].bytes.size();
     }
   }
-  void prepare_send(std::size_t i, const Endpoint& to, ByteView datagram) {
+  void prepare_send(std::size_t i, const Endpoint& to, ByteView datagram,
+                    const std::optional<SourceTable::Ip>& local) {
     // sendmsg() does not write to the bytes; its interface is older than const.
     parts[i] = {const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
     messages[i] = {};
@@ -124,6 +192,7 @@ struct UdpSockets::Slots {
     messages[i].msg_hdr.msg_namelen = to_sockaddr(to, addresses[i]);
     messages[i].msg_hdr.msg_iov = &parts[i];
     messages[i].msg_hdr.msg_iovlen = 1;
+    if (local) set_local(messages[i].msg_hdr, controls[i].bytes.data(), *local, to.is_v4());
   }
 };
 
@@ -195,7 +264,8 @@ bool UdpSockets::receive(std::size_t max, const OnDatagram& on_datagram) {
         break;
       }
       const std::size_t want = std::min(left, kBatch);
-      slots_->prepare_receive();
+      const bool wildcard = socket.bound.is_unspecified();
+      slots_->prepare_receive(wildcard);
       const int got = ::recvmmsg(socket.fd.get(), slots_->messages.data(),
                                  static_cast<unsigned>(want), MSG_DONTWAIT, nullptr);
       if (got < 0 && errno == EINTR) continue;
@@ -207,6 +277,8 @@ bool UdpSockets::receive(std::size_t max, const OnDatagram& on_datagram) {
       for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
         sizes[i] = slots_->messages[i].msg_len;
         from[i] = from_sockaddr(slots_->addresses[i]);
+        if (!wildcard) continue;
+        if (const auto local = local_of(slots_->messages[i].msg_hdr)) sources_.note(from[i], *local);
       }
       for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
         on_datagram(from[i], ByteView(slots_->bytes[i]).first(sizes[i]));
@@ -244,11 +316,14 @@ std::size_t UdpSockets::send_run(const Outbox& box, std::size_t from) {
     ++failed_total_;
     return 1;
   }
+  const bool wildcard = socket->bound.is_unspecified();
   std::size_t count = 0;
   while (count < kBatch && from + count < datagrams.size()) {
     const auto& datagram = datagrams[from + count];
     if (count > 0 && socket_for(datagram.to) != socket) break;
-    slots_->prepare_send(count, datagram.to, box.bytes(datagram));
+    std::optional<SourceTable::Ip> local;
+    if (wildcard) local = sources_.find(datagram.to);
+    slots_->prepare_send(count, datagram.to, box.bytes(datagram), local);
     ++count;
   }
   for (;;) {
@@ -257,6 +332,12 @@ std::size_t UdpSockets::send_run(const Outbox& box, std::size_t from) {
     if (sent > 0) return static_cast<std::size_t>(sent);
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return 0;
+    if (std::exchange(slots_->messages[0].msg_hdr.msg_control, nullptr) != nullptr) {
+      // The address may have gone with its interface: the system chooses another.
+      slots_->messages[0].msg_hdr.msg_controllen = 0;
+      sources_.forget(datagrams[from].to);
+      continue;
+    }
     ++failed_total_;  // unreachable, forbidden, too long: this one is lost as any datagram may be
     return 1;
   }

@@ -2,7 +2,8 @@
 //
 // The sockets are the system's own and libuv watches them: uv_udp_t's recvmmsg mode wants 64 KiB of
 // buffer a datagram and cannot be read dry before deadlines are judged, which a node that was
-// stopped for a while must do. One socket a listen address; IPv6 sockets take IPv6 only.
+// stopped for a while must do. One socket a listen address; IPv6 sockets take IPv6 only. A socket on
+// all addresses learns from each datagram to which one it came, and answers leave from that one.
 // Loop thread only.
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "crypto/outbox.h"
 #include "node/failure.h"
 #include "node/files.h"
+#include "node/source_table.h"
 
 struct uv_loop_s;
 
@@ -73,6 +75,7 @@ class UdpSockets {
   uv_loop_s* loop_;
   std::vector<Socket> sockets_;
   std::unique_ptr<Slots> slots_;
+  SourceTable sources_;
   Outbox waiting_;
   std::size_t waiting_from_ = 0;
   bool watching_ = false;

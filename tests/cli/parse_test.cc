@@ -110,8 +110,21 @@ TEST(Parse, WhatComesLaterIsNamed) {
               HasSubstr("`weft state` is not available yet"));
   EXPECT_THAT(refused({"backup", "file", "--x"}), HasSubstr("weft backup"));
   EXPECT_THAT(refused({"testnet", "run", "s.toml"}), HasSubstr("weft testnet run"));
-  EXPECT_THAT(refused({"sim", "run", "s.toml", "-n", "5"}), HasSubstr("weft sim"));
   EXPECT_THAT(refused({"put", "k", "v", "--to", "x"}), HasSubstr("weft put --to"));
+}
+
+TEST(Parse, SimTakesAScenarioAndItsOwnFlags) {
+  const Args args = parsed({"sim", "check", "s.toml", "--seeds", "1..9", "-j", "2", "-n", "40"});
+  EXPECT_EQ(args.command, "sim check");
+  EXPECT_EQ(args.sim.scenario, "s.toml");
+  EXPECT_EQ(args.sim.seeds, "1..9");
+  EXPECT_EQ(args.sim.nodes, 40u);
+  const Args trace = parsed({"sim", "trace", "s.toml", "--node", "3", "--from", "10s"});
+  EXPECT_EQ(trace.sim.node, 3u);
+  EXPECT_EQ(trace.sim.from, 10s);
+  EXPECT_THAT(refused({"sim", "run"}), HasSubstr("SCENARIO"));
+  EXPECT_THAT(refused({"sim", "run", "s.toml", "-n", "0"}), HasSubstr("--help"));
+  EXPECT_THAT(refused({"sim", "run", "s.toml", "--seeds", "1..2"}), HasSubstr("--help"));
 }
 
 TEST(Parse, HelpHasAnExampleEverywhere) {

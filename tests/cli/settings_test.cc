@@ -82,6 +82,52 @@ TEST(Settings, LimitsAreToldWithTheirOrigin) {
   EXPECT_THAT(options->effective.at("limits.memory"), Pair("64MiB", "/h/weft.toml:3"));
 }
 
+TEST(Settings, LimitsReachTheNode) {
+  const auto defaults = resolved({});
+  ASSERT_TRUE(defaults.has_value());
+  EXPECT_EQ(defaults->limits, node::Limits{});
+  EXPECT_THAT(defaults->effective.at("limits.store"), Pair("16MiB", "default"));
+  EXPECT_THAT(defaults->effective.at("limits.new_endpoints"), Pair("60000", "default"));
+
+  const auto options = resolved({}, {{"WEFT_LIMITS_SESSIONS", "100"}},
+                                "[limits]\nstore = \"1MiB\"\nbackground = 2048\n"
+                                "new_endpoints = 30\nsessions = 50\n");
+  ASSERT_TRUE(options.has_value()) << options.error().message;
+  EXPECT_EQ(options->limits.store_bytes, 1U << 20);
+  EXPECT_EQ(options->limits.background_bytes_per_s, 2048U);
+  EXPECT_EQ(options->limits.new_endpoints_per_minute, 30U);
+  EXPECT_EQ(options->limits.sessions, 100U);
+  EXPECT_THAT(options->effective.at("limits.sessions"), Pair("100", "WEFT_LIMITS_SESSIONS"));
+  EXPECT_THAT(options->effective.at("limits.store"), Pair("1MiB", "/h/weft.toml:2"));
+}
+
+TEST(Settings, LimitsHaveBounds) {
+  const auto limits = [](const std::string& line) { return refused({}, {}, "[limits]\n" + line); };
+  EXPECT_THAT(limits("store = 1000\n"), HasSubstr("(/h/weft.toml:2) is 1000, but must be 64KiB to 1GiB"));
+  EXPECT_THAT(limits("store = \"2GiB\"\n"), HasSubstr("limits.store"));
+  EXPECT_THAT(limits("sessions = 15\n"), HasSubstr("must be 16 to 16384"));
+  EXPECT_THAT(limits("sessions = \"64KiB\"\n"), HasSubstr("limits.sessions takes a whole number"));
+  EXPECT_THAT(limits("background = 0\n"), HasSubstr("limits.background"));
+  EXPECT_THAT(limits("new_endpoints = 9\n"), HasSubstr("must be 10 to 1000000"));
+  EXPECT_THAT(limits("memory = \"4KiB\"\n"), HasSubstr("limits.memory"));
+  EXPECT_THAT(refused({}, {{"WEFT_LIMITS_SESSIONS", "many"}}), HasSubstr("a whole number"));
+  EXPECT_THAT(refused({}, {{"WEFT_LIMITS_STORE", "big"}}), HasSubstr("a size like"));
+}
+
+TEST(Settings, MemoryBoundsTheTablesTogether) {
+  const auto small = resolved({}, {}, "[limits]\nmemory = \"1MiB\"\n");
+  ASSERT_TRUE(small.has_value()) << small.error().message;
+  EXPECT_LE(node::memory_of(small->limits), 1U << 20);
+  EXPECT_EQ(small->limits.sessions, 512U) << "a quarter";
+  EXPECT_THAT(small->effective.at("limits.store"), Pair("768KiB", "limits.memory"));
+  const auto own = resolved({}, {}, "[limits]\nmemory = \"1MiB\"\nstore = \"900KiB\"\n");
+  ASSERT_TRUE(own.has_value()) << own.error().message;
+  EXPECT_EQ(own->limits.store_bytes, 900U << 10);
+  EXPECT_EQ(own->limits.sessions, 248U) << "what is left";
+  EXPECT_THAT(refused({}, {}, "[limits]\nmemory = \"1MiB\"\nstore = \"1MiB\"\n"),
+              HasSubstr("limits.memory (/h/weft.toml:2) is 1MiB, but store and sessions take"));
+}
+
 TEST(Settings, HomeHasItsOwnOrder) {
   const Environment env{{"WEFT_HOME", "/w"}, {"XDG_STATE_HOME", "/x"}, {"HOME", "/u"}};
   EXPECT_EQ(resolve_home("rel/", env, "/cwd"), "/cwd/rel");

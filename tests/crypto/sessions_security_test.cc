@@ -226,6 +226,19 @@ TEST_P(SessionsSecurityTest, EveryDropIsReachableAndChangesOnlyItsCounter) {
   EXPECT_EQ(h.drops(SessionDrop::kQueueFull), 1U);
   seen.insert(SessionDrop::kQueueFull);
 
+  // One new endpoint a minute: the second handshake is answered, but not confirmed.
+  Node& k = w.add("k", 11, {.new_endpoints_per_minute = 1});
+  w.send(a, k, "first");
+  w.settle();
+  EXPECT_TRUE(k.sessions->session_endpoint(a.id()));
+  w.send(b, k, "second");
+  w.settle();
+  EXPECT_EQ(k.drops(SessionDrop::kNewEndpoints), 1U);
+  w.send(b, k, "third");
+  const Bytes third = w.sent.back().bytes;
+  w.flying.clear();
+  expect(SessionDrop::kNewEndpoints, w, {&k, b.at, third});
+
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < static_cast<std::size_t>(SessionDrop::kCount); ++i) {
     EXPECT_TRUE(seen.contains(static_cast<SessionDrop>(i)))
@@ -233,6 +246,34 @@ TEST_P(SessionsSecurityTest, EveryDropIsReachableAndChangesOnlyItsCounter) {
     names.insert(to_string(static_cast<SessionDrop>(i)));
   }
   EXPECT_EQ(names.size(), static_cast<std::size_t>(SessionDrop::kCount));
+}
+
+TEST_P(SessionsSecurityTest, NewEndpointsAreAdmittedAtTheRateGivenAndKnownOnesAlways) {
+  World w(provider());
+  Node& a = w.add("a", 1, {.new_endpoints_per_minute = 2});
+  std::vector<Node*> others;
+  for (std::uint8_t i = 0; i < 4; ++i) {
+    others.push_back(&w.add(std::string(1, static_cast<char>('b' + i)), static_cast<std::uint8_t>(2 + i)));
+    w.send(*others.back(), a, "hello");
+    w.settle();
+  }
+  EXPECT_EQ(a.sessions->sessions(), 2U) << "the burst of a minute";
+  w.rehandshake(*others[0], a, "again");
+  w.settle();
+  EXPECT_EQ(a.count("data b again"), 1U) << "a session that is renewed costs nothing";
+  w.send(a, *others[2], "ours");
+  w.settle();
+  EXPECT_TRUE(a.sessions->session_endpoint(others[2]->id())) << "nor one that we open";
+  w.now.mono += 31s;
+  w.send(*others[3], a, "late");
+  w.settle();
+  EXPECT_EQ(a.count("data e late"), 1U) << "half a minute, half of the rate";
+  a.sessions->set_limits(16, 1000);
+  w.now.mono += 1s;
+  Node& f = w.add("f", 9);
+  w.send(f, a, "hello");
+  w.settle();
+  EXPECT_EQ(a.count("data f hello"), 1U);
 }
 
 TEST_P(SessionsSecurityTest, AReplayedInitMovesNothing) {

@@ -2,8 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <set>
-
+#include "dht/value_store.h"
 #include "tests/dht/mesh.h"
 
 namespace weft::dht {

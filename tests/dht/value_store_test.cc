@@ -116,6 +116,32 @@ TEST(ValueStore, WhenFullOnlyNearerKeysComeIn) {
   }
 }
 
+TEST(ValueStore, ALoweredLimitTakesNothingAwayAtOnce) {
+  const NodeId self = id_of("self");
+  const std::size_t cost = kHeldOverheadBytes + 1;
+  ValueStore store(self, {.bytes_max = 100 * cost, .per_author_max = 1000});
+  std::vector<std::string> names;
+  for (int i = 0; i < 101; ++i) names.push_back("n" + std::to_string(i));
+  std::ranges::sort(names, [&](const std::string& a, const std::string& b) {
+    return closer(self, id_of(a), id_of(b));
+  });
+  for (std::size_t i = 1; i <= 100; ++i) ASSERT_TRUE(store.insert(slot(names[i], "a"), held(1, "v")));
+  store.set_bytes_max(50 * cost);
+  EXPECT_EQ(store.size(), 100U);
+  Slot opposite{.key = self, .author = id_of("a")};
+  for (auto& byte : opposite.key.bytes) byte = static_cast<std::uint8_t>(~byte);
+  EXPECT_FALSE(store.has_room(opposite, 1)) << "nothing farther comes in";
+  ASSERT_TRUE(store.insert(slot(names[100], "a"), held(2, "w")).has_value())
+      << "a newer number of the farthest still does";
+  EXPECT_EQ(store.size(), 100U);
+  const auto evicted = store.insert(slot(names[0], "a"), held(1, "v"));
+  ASSERT_TRUE(evicted.has_value());
+  EXPECT_EQ(evicted->size(), kEvictionsPerInsert) << "in bounded pieces";
+  EXPECT_EQ(store.size(), 101 - kEvictionsPerInsert);
+  store.set_bytes_max(200 * cost);
+  EXPECT_TRUE(store.insert(slot(names[100], "a"), held(3, "x")).has_value());
+}
+
 TEST(ValueStore, ARefusedInsertChangesNothing) {
   const NodeId self = id_of("self");
   ValueStore store(self, {.bytes_max = 3 * (kHeldOverheadBytes + 100), .per_author_max = 1000});

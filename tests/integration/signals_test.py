@@ -1,10 +1,11 @@
 """SIGTERM and SIGINT end a node within five seconds, whatever it is doing, and leave nothing bad."""
 import signal
+import socket
 import threading
 import time
 import unittest
 
-from support import MeshTest, weft
+from support import MeshTest, bad_machine, weft
 
 LIMIT_S = 5.0
 
@@ -56,6 +57,55 @@ class Signals(MeshTest):
         self.ends(node)
         waiting.join(10)
         self.assertEqual([r.status for r in ran], [1])
+
+    def test_in_the_middle_of_a_stall(self):
+        node = self.mesh.new_node(0, extra=["--faults"])
+        self.mesh.nodes.append(node.spawn().wait_ready())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            node.post("/v1/faults", stall_ms=30_000)
+            time.sleep(0.5)
+            self.ends(node, number)
+            node.spawn().wait_ready()
+
+    def test_while_it_joins_through_silent_seeds(self):
+        node = self.mesh.new_node(0, seeds=[f"127.0.0.1:{port}" for port in range(1, 33)])
+        self.mesh.nodes.append(node.spawn().wait_ready())
+        joining = threading.Thread(target=lambda: weft("join", "127.0.0.1:1", "[::1]:2", home=node.home))
+        joining.start()
+        time.sleep(0.5)
+        self.ends(node)
+        joining.join(10)
+        self.assertFalse(joining.is_alive())
+
+    def test_with_clients_that_hang(self):
+        (node,) = self.start(1)
+        path = str(node.home / "control.sock")
+        for i in range(30):
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.connect(path)
+            s.sendall((b"GET /v1/events HTTP/1.1\r\nHost: w\r\n\r\n", b"POST /v1/put HTTP/1.1\r\nContent-Le",
+                       b"GET /v1/wait?members=9 HTTP/1.1\r\nHost: w\r\n\r\n")[i % 3])
+        time.sleep(0.3)
+        self.ends(node)
+
+    def test_in_the_middle_of_a_commit_that_hangs(self):
+        hang = self.mesh.root / "hang"
+        node = self.mesh.new_node(0)
+        self.mesh.nodes.append(node.spawn(env=bad_machine(hang=hang)).wait_ready())
+        self.assertEqual(weft("put", "k", "v", "--ttl", "1h", home=node.home).status, 0)
+        hang.touch()
+        putting = threading.Thread(target=lambda: weft("put", "k2", "v", home=node.home))
+        putting.start()
+        time.sleep(0.5)
+        self.assertEqual(node.alive_count(), 1, "a hanging disk holds up nothing else")
+        self.ends(node)
+        putting.join(10)
+        self.assertFalse(putting.is_alive())
+        hang.unlink()
+        node.spawn().wait_ready()
+        self.assertEqual(weft("get", "k", home=node.home).out, b"v")
+        self.ends(node)
 
     def test_while_all_others_are_dead(self):
         nodes = self.start(4)

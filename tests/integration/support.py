@@ -13,6 +13,15 @@ from mesh import Mesh, Node, wait_until, weft_binary  # noqa: E402  (needs the p
 USAGE, NO_NODE, NOT_FOUND, TIMED_OUT, CONFLICT = 2, 3, 4, 5, 6
 
 
+def bad_machine(**settings):
+    """The environment of a node whose clock and disk obey files: clock=FILE (seconds that the wall clock is
+    off), hang=FILE (while it exists, nothing gets onto the disk)."""
+    library = pathlib.Path(weft_binary()).parent / "tests/libweft_bad_machine.so"
+    assert library.is_file(), f"{library} was not built"
+    return {**os.environ, "LD_PRELOAD": str(library),
+            **{f"WEFT_TEST_{name.upper()}": str(path) for name, path in settings.items()}}
+
+
 class Ran:
     """How a command ended, and what it said."""
 

@@ -1,4 +1,5 @@
 """`weft testnet`: its verbs, and that it never leaves a process behind."""
+import json
 import os
 import pathlib
 import signal
@@ -116,6 +117,35 @@ class Testnet(MeshTest):
         slow = weft("testnet", "exec", "1", "--dir", self.dir, "--", "--json", "ping", self.nodes()[6]["id"]).json()
         self.assertGreater(slow[0]["rtt_ms"], 30)
         self.run_testnet("link", "")
+        self.run_testnet("down")
+        self.assert_nobody_is_left()
+
+    def test_a_partition_one_way(self):
+        self.run_testnet("up", "-n", "8", "--seed", "5", "--detach")
+
+        def dropped(index):
+            """How many datagrams the node has withheld on purpose."""
+            text = weft("testnet", "exec", index, "--dir", self.dir, "--", "metrics").out.decode()
+            return next(int(float(line.split()[1])) for line in text.splitlines()
+                        if line.startswith("weft_link_dropped_total "))
+
+        self.run_testnet("partition", "25%", "--one-way")
+        self.assertTrue(wait_until(lambda: sum(dropped(i) > 0 for i in range(8)) == 2, 20, 0.5),
+                        [dropped(i) for i in range(8)])
+        cut_off = [i for i in range(8) if dropped(i) > 0]
+        others = [i for i in range(8) if i not in cut_off]
+        status = weft("--json", "testnet", "status", "--dir", self.dir).json()
+        self.assertIn("true", json.dumps(status.get("partition", status)))
+        # Who is not heard is given up by the others, although it hears them.
+        self.assertTrue(wait_until(lambda: all(self.alive_at(i) == 6 for i in others), 60, 0.5),
+                        [self.alive_at(i) for i in range(8)])
+        self.assertEqual([dropped(i) for i in others], [0] * 6, "the other way is open")
+        self.assertEqual(self.run_testnet("exec", others[0], "--", "put", "k", "v").status, 0)
+        self.assertEqual(self.run_testnet("exec", others[1], "--", "get", "k").out, b"v")
+        self.run_testnet("heal")
+        self.assertTrue(wait_until(lambda: all(self.alive_at(i) == 8 for i in range(8)), 45, 0.5),
+                        [self.alive_at(i) for i in range(8)])
+        self.assertEqual(self.run_testnet("exec", cut_off[0], "--", "get", "k").out, b"v")
         self.run_testnet("down")
         self.assert_nobody_is_left()
 

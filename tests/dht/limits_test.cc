@@ -1,0 +1,77 @@
+// The [limits] of a node as its DHT keeps them.
+#include "dht/dht.h"
+
+#include <gmock/gmock.h>
+
+#include "dht/value_store.h"
+#include "tests/dht/mesh.h"
+
+namespace weft::dht {
+namespace {
+
+TEST(Limits, AFullStoreRefusesAndRaisingTheLimitHelps) {
+  Config config;
+  config.values_bytes_max = 4 * (kHeldOverheadBytes + 200);
+  Mesh mesh({.config = config});
+  mesh.add();
+  OpError error{};
+  int stored = 0;
+  for (int i = 0; i < 40; ++i) {
+    const PutDone put = mesh.put_done(0, mesh.put(0, "k" + std::to_string(i), "v"));
+    if (put.result) {
+      ++stored;
+    } else {
+      error = put.result.error().error;
+    }
+  }
+  EXPECT_GE(stored, 4);
+  EXPECT_LT(stored, 40);
+  EXPECT_EQ(error, OpError::kNoRoom);
+  EXPECT_LE(mesh.nodes[0]->dht->stats().values_bytes, config.values_bytes_max);
+  mesh.nodes[0]->dht->set_limits(1 << 20, 1 << 20);
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_TRUE(mesh.put_done(0, mesh.put(0, "m" + std::to_string(i), "v")).result.has_value());
+  }
+}
+
+TEST(Limits, ARestartWithALowerLimitKeepsTheNearest) {
+  Mesh mesh({});
+  mesh.add();
+  for (int i = 0; i < 40; ++i) mesh.put_done(0, mesh.put(0, "k" + std::to_string(i), "v", {.ttl_s = 7200}));
+  EXPECT_EQ(mesh.nodes[0]->dht->stats().values, 40U);
+  mesh.options.config.values_bytes_max = 10 * (kHeldOverheadBytes + 200);
+  mesh.restart(0, 1s);
+  const std::size_t kept = mesh.nodes[0]->dht->stats().values;
+  EXPECT_GE(kept, 10U);
+  EXPECT_LT(kept, 40U);
+  mesh.bootstrap(0);
+  mesh.run_for(2min);
+  std::size_t rows = 0;
+  for (const auto& [key, value] : mesh.nodes[0]->rows) rows += key[0] == 'v' ? 1U : 0U;
+  EXPECT_EQ(rows, kept) << "what gave way is gone from the disk, too";
+}
+
+TEST(Limits, UpkeepKeepsToItsBudget) {
+  const auto bytes_after = [](std::uint64_t bytes_per_s) {
+    Config config;
+    config.background_bytes_per_s = bytes_per_s;
+    config.republish_every = 1min;
+    Mesh mesh({.seed = 5, .config = config});
+    mesh.grow(12);
+    for (int i = 0; i < 60; ++i) {
+      mesh.put_done(0, mesh.put(0, "k" + std::to_string(i), std::string(500, 'v')));
+    }
+    const std::uint64_t before = mesh.nodes[0]->dht->stats().background_bytes_total;
+    mesh.run_for(10min);
+    EXPECT_TRUE(mesh.get_done(7, mesh.get(7, "k5")).result.has_value()) << "reading is not upkeep";
+    return mesh.nodes[0]->dht->stats().background_bytes_total - before;
+  };
+  const std::uint64_t free = bytes_after(1 << 20);
+  const std::uint64_t bound = bytes_after(200);
+  EXPECT_GT(free, 400'000U);
+  // What is under way when the budget is overdrawn still goes out.
+  EXPECT_LE(bound, 200U * 600 + 60'000);
+}
+
+}  // namespace
+}  // namespace weft::dht

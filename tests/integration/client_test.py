@@ -1,0 +1,115 @@
+"""What the command line says of whom it talks to: versions, -v, the steps of a lookup, silent seeds."""
+import json
+import os
+import pathlib
+import socket
+import tempfile
+import threading
+import unittest
+
+from support import MeshTest, TIMED_OUT, USAGE, weft
+
+
+
+class FakeNode:
+    """A control socket that answers everything with `body`, as a node of version `version`."""
+
+    def __init__(self, home, version, body=b"[]"):
+        self.answer = (f"HTTP/1.1 200 OK\r\nServer: weft/{version}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(home / "control.sock"))
+        self.listener.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(65536)
+                client.sendall(self.answer)
+
+
+class Client(MeshTest):
+    def test_a_node_of_another_version_is_warned_of(self):
+        with tempfile.TemporaryDirectory(prefix="weft-") as directory:
+            home = pathlib.Path(directory)
+            fake = FakeNode(home, "99.1.2")
+            self.addCleanup(fake.listener.close)
+            ran = self.assert_status(weft("peers", home=home), 0)
+            self.assertIn(b"version 99.1.2", ran.err)
+            self.assertIn(b"restart", ran.err)
+            self.assertEqual(weft("--json", "peers", home=home).out.strip(), b"[]", "stdout is for data")
+
+    def test_the_server_names_itself_and_its_own_client_is_content(self):
+        (node,) = self.start(1)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(node.home / "control.sock"))
+            s.sendall(b"GET /v1/nowhere HTTP/1.1\r\nHost: weft\r\n\r\n")
+            head = s.recv(4096)
+        version = weft("--version").out.split()[-1]
+        self.assertIn(b"Server: weft/" + version + b"\r\n", head, "errors, too")
+        self.assertEqual(weft("peers", home=node.home).err, b"")
+
+    def test_verbose_tells_whom_it_talks_to_and_how_long(self):
+        (node,) = self.start(1)
+        ran = self.assert_status(weft("-v", "--json", "status", home=node.home), 0)
+        ran.json()
+        said = ran.err.decode()
+        for words in ("GET /v1/status", str(node.home / "control.sock"), "answered 200", "exit status 0 after"):
+            self.assertIn(words, said)
+        ran = self.assert_status(weft("-v", "get", "nothing", home=node.home), 4)
+        self.assertIn("answered 404", ran.err.decode())
+        self.assertIn("no answer", weft("-v", "status", home=node.home / "nowhere").err.decode())
+        talkative = self.mesh.new_node(1, extra=["-v"])
+        self.mesh.nodes.append(talkative.spawn().wait_ready())
+        shown = {row["option"]: row for row in talkative.get("/v1/config")}
+        self.assertEqual(shown["log_level"], {"option": "log_level", "value": "debug", "origin": "flag"})
+
+    def test_traces_of_put_and_get_show_the_lookup(self):
+        nodes = self.start(4)
+        ran = self.assert_status(weft("put", "color", "blue", "--trace", home=nodes[1].home), 0)
+        self.assertIn(b"stored color #1", ran.out)
+        self.assertIn(b"NAMED BY", ran.err)
+        ran = self.assert_status(weft("get", "color", "--trace", home=nodes[2].home), 0)
+        self.assertEqual(ran.out, b"blue", "the value alone")
+        self.assertIn(b"NAMED BY", ran.err)
+        for words in (("put", "color", "red"), ("get", "color")):
+            answer = self.assert_status(weft("--json", *words, "--trace", home=nodes[1].home), 0).json()
+            self.assertTrue(answer["steps"], answer)
+            self.assert_keys(answer["steps"][0], "id", "address", "named_by", "hop", "rtt_ms", "contacts")
+            self.assertNotIn("steps", weft("--json", *words, home=nodes[1].home).json())
+
+    def test_a_join_names_the_seeds_that_are_silent(self):
+        (node,) = self.start(1)
+        for words in (("--timeout", "1s"), ()):  # the client's deadline, and the node's own
+            ran = self.assert_status(weft("--json", "join", "127.0.0.1:1", "no-such-host.invalid:9338", *words,
+                                          home=node.home), TIMED_OUT)
+            error = json.loads(ran.out)["error"]
+            self.assertEqual(error["code"], "timed_out")
+            for word in ("no answer from 127.0.0.1:1;", "no-such-host.invalid", self.mesh.network, "join again", "doctor"):
+                self.assertIn(word, error["message"])
+        ran = self.assert_status(weft("join", "no-such-host.invalid:9338", home=node.home), 1)
+        self.assertIn(b"cannot resolve no-such-host.invalid", ran.err)
+        ran = self.assert_status(weft("join", "nonsense", home=node.home), USAGE)
+
+    def test_an_unreadable_configuration_is_named(self):
+        node = self.mesh.new_node(0)
+        node.home.mkdir(mode=0o700)
+        (node.home / "weft.toml").mkdir()
+        ran = self.assert_status(weft("up", home=node.home), USAGE)
+        self.assertIn(str(node.home / "weft.toml").encode(), ran.err)
+        ran = self.assert_status(weft("up", "--config", "/nowhere/weft.toml", home=node.home), USAGE)
+        self.assertIn(b"/nowhere/weft.toml", ran.err)
+        if os.geteuid() == 0:
+            return  # everything is readable
+        (node.home / "weft.toml").rmdir()
+        (node.home / "weft.toml").write_text("")
+        os.chmod(node.home / "weft.toml", 0)
+        self.assertIn(b"Permission denied", self.assert_status(weft("up", home=node.home), USAGE).err)
+
+
+if __name__ == "__main__":
+    unittest.main()
