@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -65,6 +66,26 @@ T load_le(const std::uint8_t* from) {
     value = static_cast<T>(value | static_cast<T>(static_cast<T>(from[i]) << (8 * i)));
   }
   return value;
+}
+
+// The big-endian integer at a place in memory: compares like its bytes.
+inline std::uint64_t load_be64(const std::uint8_t* from) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 8; ++i) value = value << 8 | from[i];
+  return value;
+}
+
+// The lexicographic order of two arrays of bytes, a word at a time: nearly always the first decides,
+// where memcmp would be a call.
+template <std::size_t N>
+std::strong_ordering compare_bytes(const ByteArray<N>& a, const ByteArray<N>& b) {
+  static_assert(N % 8 == 0);
+  for (std::size_t i = 0; i < N; i += 8) {
+    const std::uint64_t x = load_be64(a.data() + i);
+    const std::uint64_t y = load_be64(b.data() + i);
+    if (x != y) return x <=> y;
+  }
+  return std::strong_ordering::equal;
 }
 
 }  // namespace weft

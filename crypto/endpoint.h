@@ -26,7 +26,11 @@ enum class Scope : std::uint8_t {
 struct Endpoint {
   ByteArray<16> ip{};
   std::uint16_t port = 0;
-  auto operator<=>(const Endpoint&) const = default;
+  bool operator==(const Endpoint&) const = default;
+  auto operator<=>(const Endpoint& other) const {
+    const auto by_ip = compare_bytes(ip, other.ip);
+    return by_ip != 0 ? by_ip : port <=> other.port;
+  }
 
   static Endpoint v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d,
                      std::uint16_t port);

@@ -14,13 +14,15 @@ namespace weft {
 
 struct NodeId {
   ByteArray<32> bytes{};
-  auto operator<=>(const NodeId&) const = default;
+  bool operator==(const NodeId&) const = default;
+  auto operator<=>(const NodeId& other) const { return compare_bytes(bytes, other.bytes); }
 };
 
 // XOR distance as a number that compares like one.
 struct Distance {
   ByteArray<32> bytes{};
-  auto operator<=>(const Distance&) const = default;
+  bool operator==(const Distance&) const = default;
+  auto operator<=>(const Distance& other) const { return compare_bytes(bytes, other.bytes); }
 };
 
 Distance distance(const NodeId& a, const NodeId& b);

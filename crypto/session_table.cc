@@ -42,23 +42,22 @@ std::uint32_t TransportTable::find(std::uint32_t index) const {
   return slot;
 }
 
-std::size_t PeerTable::lower_bound(const NodeId& id) const {
-  const auto at = std::ranges::lower_bound(
-      sorted_, id, {}, [this](std::uint32_t slot) -> const NodeId& { return slab_[slot].id; });
-  return static_cast<std::size_t>(at - sorted_.begin());
+std::vector<std::uint32_t> PeerTable::sorted() const {
+  std::vector<std::uint32_t> slots;
+  for (std::uint32_t slot = oldest_; slot != kNoSlot; slot = slab_[slot].newer) slots.push_back(slot);
+  std::ranges::sort(slots, {}, [this](std::uint32_t slot) { return slab_[slot].id; });
+  return slots;
 }
 
 std::uint32_t PeerTable::find(const NodeId& id) const {
-  const std::size_t at = lower_bound(id);
-  if (at == sorted_.size() || slab_[sorted_[at]].id != id) return kNoSlot;
-  return sorted_[at];
+  static_assert(kNoSlot == HashIndex<NodeId>::kNone);
+  return index_.find(id, [this](std::uint32_t slot) -> const NodeId& { return slab_[slot].id; });
 }
 
 std::uint32_t PeerTable::add(Instant now, const PublicKey& key, const NodeId& id) {
-  const std::size_t at = lower_bound(id);
-  CHECK(at == sorted_.size() || slab_[sorted_[at]].id != id);
+  CHECK(find(id) == kNoSlot);
   const std::uint32_t slot = slab_.acquire();
-  sorted_.insert(sorted_.begin() + static_cast<std::ptrdiff_t>(at), slot);
+  index_.insert(id, slot);
   Peer& peer = slab_[slot];
   peer.key = key;
   peer.id = id;
@@ -69,9 +68,7 @@ std::uint32_t PeerTable::add(Instant now, const PublicKey& key, const NodeId& id
 
 void PeerTable::remove(std::uint32_t slot) {
   unlink(slot);
-  const std::size_t at = lower_bound(slab_[slot].id);
-  CHECK(sorted_[at] == slot);
-  sorted_.erase(sorted_.begin() + static_cast<std::ptrdiff_t>(at));
+  index_.erase(slab_[slot].id, slot);
   slab_.release(slot);
 }
 

@@ -13,7 +13,7 @@
 #include <optional>
 #include <vector>
 
-#include "crypto/endpoint.h"
+#include "crypto/hash_index.h"
 #include "crypto/noise.h"
 #include "crypto/replay_window.h"
 #include "crypto/rng.h"
@@ -76,6 +76,8 @@ static_assert(sizeof(Transport) + sizeof(Peer) <= 500, "memory of one session");
 
 class PeerTable {
  public:
+  // `salt` keys the index; the order of everything is independent of it.
+  explicit PeerTable(std::uint64_t salt = 0) : index_(salt) {}
   // The slot of a peer, or kNoSlot.
   std::uint32_t find(const NodeId& id) const;
   // Adds a peer that is not there yet, as the most recently used.
@@ -85,19 +87,18 @@ class PeerTable {
   void touch(std::uint32_t slot, Instant now);
   // The least recently used peer, or kNoSlot.
   std::uint32_t oldest() const { return oldest_; }
-  std::size_t size() const { return sorted_.size(); }
-  // Slots in the order of the ids.
-  const std::vector<std::uint32_t>& sorted() const { return sorted_; }
+  std::size_t size() const { return index_.size(); }
+  // Slots in the order of the ids; made for the occasion.
+  std::vector<std::uint32_t> sorted() const;
   Peer& operator[](std::uint32_t slot) { return slab_[slot]; }
   const Peer& operator[](std::uint32_t slot) const { return slab_[slot]; }
 
  private:
-  std::size_t lower_bound(const NodeId& id) const;
   void link(std::uint32_t slot);
   void unlink(std::uint32_t slot);
 
   Slab<Peer> slab_;
-  std::vector<std::uint32_t> sorted_;
+  HashIndex<NodeId> index_;
   std::uint32_t newest_ = kNoSlot;
   std::uint32_t oldest_ = kNoSlot;
 };

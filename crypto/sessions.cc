@@ -94,6 +94,7 @@ Sessions::State::State(const Identity& identity_in, Network network_in,
       rng(rng_in),
       config(config_in),
       prologue(make_prologue(network)),
+      peers(rng_in.fork("index").next()),
       admission({config.prefix_rate, config.prefix_burst}, entropy.next_u64()),
       load(Instant{}, {config.handshakes_per_second, config.handshakes_per_second}),
       newcomers(Instant{}, session::newcomer_rate(config)) {

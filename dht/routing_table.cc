@@ -1,5 +1,7 @@
 #include "dht/routing_table.h"
 
+#include <algorithm>
+
 #include "crypto/check.h"
 
 namespace weft::dht {
@@ -7,17 +9,9 @@ namespace {
 
 constexpr std::size_t kNowhere = SIZE_MAX;
 
-std::size_t position_of(const std::vector<RoutingTable::Entry>& entries, const NodeId& id) {
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (entries[i].contact.id == id) return i;
-  }
-  return kNowhere;
-}
-
-template <class T>
-void erase_at(std::vector<T>& items, std::size_t position) {
-  items.erase(items.begin() + static_cast<std::ptrdiff_t>(position));
-}
+// Ids of one bucket share a prefix, so what tells them apart is taken from behind it. A bucket deeper
+// than that has one or two contacts.
+std::uint64_t tag_of(const NodeId& id) { return load_be64(id.bytes.data() + 8); }
 
 void refresh(RoutingTable::Entry& entry, Now now, std::optional<Duration> rtt) {
   entry.last_seen = now.mono;
@@ -40,6 +34,37 @@ bool usable(const Endpoint& endpoint) {
 
 }  // namespace
 
+std::size_t RoutingTable::Ordered::position_of(const NodeId& id) const {
+  const std::uint64_t tag = tag_of(id);
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    if (order_[i].tag == tag && entries_[order_[i].slot].contact.id == id) return i;
+  }
+  return kNowhere;
+}
+
+void RoutingTable::Ordered::push_back(const Entry& entry) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(entries_.size()));
+    entries_.emplace_back();
+    free_.reserve(entries_.capacity());  // giving back allocates nothing
+  }
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  entries_[slot] = entry;
+  order_.push_back({tag_of(entry.contact.id), slot});
+}
+
+void RoutingTable::Ordered::erase(std::size_t position) {
+  free_.push_back(order_[position].slot);
+  order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(position));
+}
+
+void RoutingTable::Ordered::move(std::size_t from, std::size_t to) {
+  const auto at = [this](std::size_t i) { return order_.begin() + static_cast<std::ptrdiff_t>(i); };
+  if (from < to) std::rotate(at(from), at(from) + 1, at(to) + 1);
+  else std::rotate(at(to), at(from), at(from) + 1);
+}
+
 RoutingTable::RoutingTable(const NodeId& self, const Config& config)
     : self_(self), config_(config) {
   CHECK(config.bucket_size > 0);
@@ -60,6 +85,14 @@ RoutingTable::Bucket& RoutingTable::bucket_of(Now now, const NodeId& id) {
   return buckets_[index];
 }
 
+std::size_t RoutingTable::same_prefix(const Ordered& entries, std::uint64_t wanted) {
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (prefix(entries[i].contact.endpoint) == wanted) ++same;
+  }
+  return same;
+}
+
 bool RoutingTable::prefix_fits(const Bucket& bucket, const Endpoint& endpoint) const {
   const std::uint64_t wanted = prefix(endpoint);
   if (config_.prefix_per_table != 0) {
@@ -67,10 +100,7 @@ bool RoutingTable::prefix_fits(const Bucket& bucket, const Endpoint& endpoint) c
     if (it != prefixes_.end() && it->second >= config_.prefix_per_table) return false;
   }
   if (config_.prefix_per_bucket == 0) return true;
-  const auto same = std::ranges::count_if(bucket.live, [wanted](const Entry& entry) {
-    return prefix(entry.contact.endpoint) == wanted;
-  });
-  return static_cast<std::size_t>(same) < config_.prefix_per_bucket;
+  return same_prefix(bucket.live, wanted) < config_.prefix_per_bucket;
 }
 
 void RoutingTable::count_prefix(const Endpoint& endpoint, int change) {
@@ -92,7 +122,7 @@ void RoutingTable::add_live(Bucket& bucket, const Entry& entry) {
 
 void RoutingTable::erase_live(Bucket& bucket, std::size_t position) {
   count_prefix(bucket.live[position].contact.endpoint, -1);
-  erase_at(bucket.live, position);
+  bucket.live.erase(position);
   --size_;
 }
 
@@ -106,13 +136,13 @@ bool RoutingTable::promote(Bucket& bucket) {
   }
   if (best == kNowhere) return false;
   const Entry entry = bucket.spare[best];
-  erase_at(bucket.spare, best);
+  bucket.spare.erase(best);
   // Keeps the order by last_seen: a spare may have been silent for longer than those who stay.
   add_live(bucket, entry);
-  for (std::size_t i = bucket.live.size() - 1;
-       i > 0 && bucket.live[i].last_seen < bucket.live[i - 1].last_seen; --i) {
-    std::swap(bucket.live[i], bucket.live[i - 1]);
-  }
+  const std::size_t last = bucket.live.size() - 1;
+  std::size_t to = last;
+  while (to > 0 && entry.last_seen < bucket.live[to - 1].last_seen) --to;
+  bucket.live.move(last, to);
   return true;
 }
 
@@ -121,12 +151,9 @@ void RoutingTable::add_spare(Bucket& bucket, const Entry& entry) {
   // One prefix cannot fill the spares either; it would only displace those who could be promoted.
   if (config_.prefix_per_bucket != 0) {
     const std::uint64_t wanted = prefix(entry.contact.endpoint);
-    const auto same = std::ranges::count_if(bucket.spare, [wanted](const Entry& other) {
-      return prefix(other.contact.endpoint) == wanted;
-    });
-    if (static_cast<std::size_t>(same) >= config_.prefix_per_bucket) return;
+    if (same_prefix(bucket.spare, wanted) >= config_.prefix_per_bucket) return;
   }
-  if (bucket.spare.size() == config_.replacements) erase_at(bucket.spare, 0);
+  if (bucket.spare.size() == config_.replacements) bucket.spare.erase(0);
   bucket.spare.push_back(entry);
 }
 
@@ -135,22 +162,21 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
   Bucket& bucket = bucket_of(now, peer.id);
   Entry entry{.contact = peer, .first_seen = now.mono, .last_seen = now.mono};
   bool was_live = false;
-  if (const std::size_t at = position_of(bucket.live, peer.id); at != kNowhere) {
-    entry = bucket.live[at];
+  if (const std::size_t at = bucket.live.position_of(peer.id); at != kNowhere) {
     was_live = true;
-    if (entry.contact.endpoint == peer.endpoint) {
+    if (bucket.live[at].contact.endpoint == peer.endpoint) {
       refresh(bucket.live[at], now, rtt);
-      std::rotate(bucket.live.begin() + static_cast<std::ptrdiff_t>(at),
-                  bucket.live.begin() + static_cast<std::ptrdiff_t>(at) + 1, bucket.live.end());
+      bucket.live.move(at, bucket.live.size() - 1);
       return {};
     }
     // It has moved, and proved it: it enters anew, so that the limits hold for the new address too.
+    entry = bucket.live[at];
     erase_live(bucket, at);
     entry.contact = peer;
-  } else if (const std::size_t old = position_of(bucket.spare, peer.id); old != kNowhere) {
+  } else if (const std::size_t old = bucket.spare.position_of(peer.id); old != kNowhere) {
     entry = bucket.spare[old];
     entry.contact = peer;
-    erase_at(bucket.spare, old);
+    bucket.spare.erase(old);
   }
   refresh(entry, now, rtt);
 
@@ -171,7 +197,7 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
     return {.added = true, .ping = {}};
   }
   add_spare(bucket, entry);
-  Entry& oldest = bucket.live.front();
+  Entry& oldest = bucket.live[0];
   if (oldest.pinged || now.mono - oldest.last_seen < kQuestionableAfter) return {};
   oldest.pinged = true;
   return {.added = false, .ping = oldest.contact};
@@ -181,11 +207,11 @@ std::optional<Contact> RoutingTable::silent(const NodeId& id) {
   const std::size_t index = index_of(id);
   if (index >= buckets_.size()) return std::nullopt;
   Bucket& bucket = buckets_[index];
-  if (const std::size_t at = position_of(bucket.spare, id); at != kNowhere) {
-    erase_at(bucket.spare, at);
+  if (const std::size_t at = bucket.spare.position_of(id); at != kNowhere) {
+    bucket.spare.erase(at);
     return std::nullopt;
   }
-  const std::size_t at = position_of(bucket.live, id);
+  const std::size_t at = bucket.live.position_of(id);
   if (at == kNowhere) return std::nullopt;
   Entry& entry = bucket.live[at];
   entry.pinged = false;
@@ -200,8 +226,7 @@ std::optional<Contact> RoutingTable::silent(const NodeId& id) {
     const bool stays = old.failures < kFailuresToDrop || size_ < kContactsKept;
     if (!promote(bucket) && stays) {
       add_live(bucket, old);
-      std::rotate(bucket.live.begin() + static_cast<std::ptrdiff_t>(at), bucket.live.end() - 1,
-                  bucket.live.end());
+      bucket.live.move(bucket.live.size() - 1, at);
     }
   }
   return std::nullopt;
@@ -211,10 +236,10 @@ void RoutingTable::remove(const NodeId& id) {
   const std::size_t index = index_of(id);
   if (index >= buckets_.size()) return;
   Bucket& bucket = buckets_[index];
-  if (const std::size_t at = position_of(bucket.spare, id); at != kNowhere) {
-    erase_at(bucket.spare, at);
+  if (const std::size_t at = bucket.spare.position_of(id); at != kNowhere) {
+    bucket.spare.erase(at);
   }
-  if (const std::size_t at = position_of(bucket.live, id); at != kNowhere) {
+  if (const std::size_t at = bucket.live.position_of(id); at != kNowhere) {
     erase_live(bucket, at);
     promote(bucket);
   }
@@ -223,7 +248,7 @@ void RoutingTable::remove(const NodeId& id) {
 const RoutingTable::Entry* RoutingTable::find(const NodeId& id) const {
   const std::size_t index = index_of(id);
   if (index >= buckets_.size()) return nullptr;
-  const std::size_t at = position_of(buckets_[index].live, id);
+  const std::size_t at = buckets_[index].live.position_of(id);
   return at == kNowhere ? nullptr : &buckets_[index].live[at];
 }
 

@@ -28,7 +28,7 @@ inline constexpr std::uint8_t kFailuresToDrop = 3;
 inline constexpr std::size_t kContactsKept = 4;
 // A full bucket asks its longest silent contact whether it is alive only if it was not heard for
 // this long; otherwise each newcomer would cost a request.
-inline constexpr Duration kQuestionableAfter = 1min;
+inline constexpr Duration kQuestionableAfter = 5min;
 
 class RoutingTable {
  public:
@@ -91,14 +91,39 @@ class RoutingTable {
   NodeId random_id_in(std::size_t bucket, Rng& rng) const;
 
  private:
+  // Entries in an order, the longest silent first. Every message that is heard searches and reorders
+  // one of these, so search and order touch 16 bytes an entry and the entries lie still.
+  class Ordered {
+   public:
+    std::size_t size() const { return order_.size(); }
+    bool empty() const { return order_.empty(); }
+    Entry& operator[](std::size_t position) { return entries_[order_[position].slot]; }
+    const Entry& operator[](std::size_t position) const { return entries_[order_[position].slot]; }
+    // SIZE_MAX if it is not there.
+    std::size_t position_of(const NodeId& id) const;
+    void push_back(const Entry& entry);
+    void erase(std::size_t position);
+    // Those between move up.
+    void move(std::size_t from, std::size_t to);
+
+   private:
+    struct Place {
+      std::uint64_t tag = 0;  // of the id, behind what ids of a bucket may share
+      std::uint32_t slot = 0;
+    };
+    std::vector<Place> order_;
+    std::vector<Entry> entries_;
+    std::vector<std::uint32_t> free_;
+  };
   struct Bucket {
-    std::vector<Entry> live;
-    std::vector<Entry> spare;
+    Ordered live;
+    Ordered spare;
     Instant last_lookup;
   };
 
   std::size_t index_of(const NodeId& id) const;
   Bucket& bucket_of(Now now, const NodeId& id);
+  static std::size_t same_prefix(const Ordered& entries, std::uint64_t wanted);
   bool prefix_fits(const Bucket& bucket, const Endpoint& endpoint) const;
   void count_prefix(const Endpoint& endpoint, int change);
   void add_live(Bucket& bucket, const Entry& entry);
@@ -124,7 +149,8 @@ bool RoutingTable::visit_bucket(const Bucket& bucket, const NodeId& target, Visi
   };
   std::array<Near, kBucketSizeMax> sorted;
   std::size_t count = 0;
-  for (const Entry& entry : bucket.live) {
+  for (std::size_t i = 0; i < bucket.live.size(); ++i) {
+    const Entry& entry = bucket.live[i];
     const Distance away = distance(entry.contact.id, target);
     std::size_t at = count++;
     for (; at > 0 && away < sorted[at - 1].away; --at) sorted[at] = sorted[at - 1];
@@ -156,7 +182,8 @@ void RoutingTable::visit_nearest(const NodeId& target, Visit visit) const {
 template <class Visit>
 void RoutingTable::for_each(Visit visit) const {
   for (std::size_t j = 0; j < buckets_.size(); ++j) {
-    for (const Entry& entry : buckets_[j].live) visit(entry, static_cast<int>(j));
+    const Ordered& live = buckets_[j].live;
+    for (std::size_t i = 0; i < live.size(); ++i) visit(live[i], static_cast<int>(j));
   }
 }
 

@@ -55,6 +55,7 @@ NodeCore::State::State(Config config_in, Stored stored, Now now, Deps deps_in)
                rng.fork("sessions"), config.sessions),
       dht(deps.identity, deps.provider, deps.entropy, rng.fork("dht"), dht_config(config), now),
       own(deps.identity, first_fields(config, deps.entropy)),
+      peers(rng.fork("index").next()),
       requests(deps.entropy) {
   for (const Write& row : stored.rows) {
     if (row.key.empty()) continue;

@@ -3,19 +3,6 @@
 #include <algorithm>
 
 namespace weft::node {
-namespace {
-
-// Drops the least recently used entry of a full table. A linear walk, but only when an entry is
-// added to a full table of a few thousand.
-template <class Map>
-void make_room(Map& map, std::size_t max) {
-  if (map.size() < max) return;
-  map.erase(std::ranges::min_element(
-      map, {}, [](const auto& entry) { return entry.second.used; }));
-}
-
-}  // namespace
-
 void RttEstimate::add(Duration rtt) {
   rtt = std::max(rtt, Duration(1));
   if (!known()) {
@@ -33,43 +20,64 @@ Duration RttEstimate::rto() const {
   return std::clamp(srtt_ + 4 * rttvar_, kRtoMin, kRtoMax);
 }
 
+template <class Key, class Value, std::size_t kMax>
+std::uint32_t PeerStats::Table<Key, Value, kMax>::slot_of(const Key& key) const {
+  return index_.find(key, [this](std::uint32_t slot) -> const Key& { return entries_[slot].key; });
+}
+
+template <class Key, class Value, std::size_t kMax>
+const Value* PeerStats::Table<Key, Value, kMax>::find(const Key& key) const {
+  const std::uint32_t slot = slot_of(key);
+  return slot == HashIndex<Key>::kNone ? nullptr : &entries_[slot].value;
+}
+
+template <class Key, class Value, std::size_t kMax>
+Value& PeerStats::Table<Key, Value, kMax>::enter(const Key& key) {
+  std::uint32_t slot = slot_of(key);
+  if (slot != HashIndex<Key>::kNone) return entries_[slot].value;
+  if (entries_.size() < kMax) {
+    slot = static_cast<std::uint32_t>(entries_.size());
+    entries_.push_back({key, {}});
+  } else {
+    // A linear walk, but only when an entry is added to a full table of a few thousand.
+    const auto oldest = std::ranges::min_element(
+        entries_, {}, [](const Entry& entry) { return entry.value.used; });
+    slot = static_cast<std::uint32_t>(oldest - entries_.begin());
+    index_.erase(oldest->key, slot);
+    *oldest = {key, {}};
+  }
+  index_.insert(key, slot);
+  return entries_[slot].value;
+}
+
 void PeerStats::measured(Instant now, const NodeId& peer, Duration rtt) {
   all_.add(rtt);
-  auto it = peers_.find(peer);
-  if (it == peers_.end()) {
-    make_room(peers_, kPeersMeasuredMax);
-    it = peers_.try_emplace(peer).first;
-  }
-  it->second.estimate.add(rtt);
-  it->second.used = now;
+  Peer& entry = peers_.enter(peer);
+  entry.estimate.add(rtt);
+  entry.used = now;
 }
 
 Duration PeerStats::rto(const NodeId& peer) const {
-  const auto it = peers_.find(peer);
-  if (it != peers_.end()) return it->second.estimate.rto();
+  if (const Peer* entry = peers_.find(peer); entry != nullptr) return entry->estimate.rto();
   // A stranger's first answer includes a handshake: never less than the initial guess over two.
   return std::max(all_.rto(), kRtoInitial / 2);
 }
 
 std::optional<Duration> PeerStats::rtt(const NodeId& peer) const {
-  const auto it = peers_.find(peer);
-  if (it == peers_.end()) return std::nullopt;
-  return it->second.estimate.srtt();
+  const Peer* entry = peers_.find(peer);
+  if (entry == nullptr) return std::nullopt;
+  return entry->estimate.srtt();
 }
 
 PeerStats::Tried& PeerStats::tried(Instant now, const Endpoint& endpoint) {
-  auto it = tried_.find(endpoint);
-  if (it == tried_.end()) {
-    make_room(tried_, kEndpointsTriedMax);
-    it = tried_.try_emplace(endpoint).first;
-  }
-  it->second.used = now;
-  return it->second;
+  Tried& entry = tried_.enter(endpoint);
+  entry.used = now;
+  return entry;
 }
 
 bool PeerStats::may_try(Instant now, const Endpoint& endpoint) const {
-  const auto it = tried_.find(endpoint);
-  return it == tried_.end() || it->second.answered || now >= it->second.not_before;
+  const Tried* entry = tried_.find(endpoint);
+  return entry == nullptr || entry->answered || now >= entry->not_before;
 }
 
 void PeerStats::answered(Instant now, const Endpoint& endpoint) {

@@ -9,11 +9,10 @@
 // Both tables are bounded and forget the least recently used first.
 #pragma once
 
-#include <map>
 #include <optional>
+#include <vector>
 
-#include "crypto/endpoint.h"
-#include "crypto/node_id.h"
+#include "crypto/hash_index.h"
 #include "crypto/time.h"
 
 namespace weft::node {
@@ -42,6 +41,8 @@ class RttEstimate {
 
 class PeerStats {
  public:
+  // `salt` keys the indexes; choices do not depend on it.
+  explicit PeerStats(std::uint64_t salt = 0) : peers_(salt), tried_(salt) {}
   void measured(Instant now, const NodeId& peer, Duration rtt);
   // Retransmission time-out for a peer: its own, else that of all peers.
   Duration rto(const NodeId& peer) const;
@@ -63,11 +64,28 @@ class PeerStats {
     Instant not_before;
     Instant used;
   };
+  // Entries by key; when full, the least recently used one gives way.
+  template <class Key, class Value, std::size_t kMax>
+  class Table {
+   public:
+    explicit Table(std::uint64_t salt) : index_(salt) {}
+    const Value* find(const Key& key) const;
+    Value& enter(const Key& key);  // found or made; the caller sets `used`
+
+   private:
+    struct Entry {
+      Key key;
+      Value value;
+    };
+    std::uint32_t slot_of(const Key& key) const;
+    std::vector<Entry> entries_;
+    HashIndex<Key> index_;
+  };
   Tried& tried(Instant now, const Endpoint& endpoint);
 
   RttEstimate all_;
-  std::map<NodeId, Peer> peers_;
-  std::map<Endpoint, Tried> tried_;
+  Table<NodeId, Peer, kPeersMeasuredMax> peers_;
+  Table<Endpoint, Tried, kEndpointsTriedMax> tried_;
 };
 
 }  // namespace weft::node

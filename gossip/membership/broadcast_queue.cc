@@ -1,30 +1,53 @@
 #include "gossip/membership/broadcast_queue.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace weft::gossip {
 namespace {
 
 // How many updates that do not fit are passed over before a message is called full.
 constexpr std::size_t kPassedOverMax = 8;
+// An empty queue keeps room for so many.
+constexpr std::size_t kKeptMax = 64;
 
 }  // namespace
 
 void BroadcastQueue::put(Key key, Entry entry) {
   remove(key);
-  if (entries_.size() >= capacity_) {
+  if (order_.size() >= capacity_) {
     ++dropped_;
-    if (entries_.empty()) return;  // a capacity of zero
-    remove(order_.rbegin()->key);
+    if (order_.empty()) return;  // a capacity of zero
+    remove(order_.back().key);
   }
   entry.age = clock_++;
-  order_.insert({entry.transmits, entry.age, key});
-  entries_[key] = std::move(entry);
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(entries_.size()));
+    entries_.emplace_back();
+    free_.reserve(entries_.capacity());  // giving back allocates nothing
+  }
+  const std::uint32_t at = free_.back();
+  free_.pop_back();
+  if (key >= index_.size()) index_.resize(key + 1, kNowhere);
+  index_[key] = at;
+  const Rank rank{.transmits = entry.transmits, .at = at, .age = entry.age, .key = key};
+  order_.insert(std::ranges::lower_bound(order_, rank, std::less<>{}), rank);
+  entries_[at] = std::move(entry);
+}
+
+std::vector<BroadcastQueue::Rank>::iterator BroadcastQueue::rank_of(Key key) {
+  const Entry& entry = entries_[index_[key]];
+  const Rank rank{.transmits = entry.transmits, .at = 0, .age = entry.age, .key = key};
+  return std::ranges::lower_bound(order_, rank, std::less<>{});
 }
 
 void BroadcastQueue::remove(Key key) {
-  const auto it = entries_.find(key);
-  if (it == entries_.end()) return;
-  order_.erase({it->second.transmits, it->second.age, key});
-  entries_.erase(it);
+  const std::uint32_t at = find(key);
+  if (at == kNowhere) return;
+  order_.erase(rank_of(key));
+  entries_[at] = {};
+  index_[key] = kNowhere;
+  free_.push_back(at);
 }
 
 void BroadcastQueue::push(Subject subject, RecordRef record) {
@@ -42,23 +65,27 @@ void BroadcastQueue::erase(Subject subject) {
 }
 
 void BroadcastQueue::drop_records() {
-  for (auto it = order_.begin(); it != order_.end();) {
-    const bool is_record = (it->key & 1) == 0;
-    if (is_record) entries_.erase(it->key);
-    it = is_record ? order_.erase(it) : std::next(it);
-  }
+  std::erase_if(order_, [this](const Rank& rank) {
+    if ((rank.key & 1) != 0) return false;
+    entries_[rank.at] = {};
+    index_[rank.key] = kNowhere;
+    free_.push_back(rank.at);
+    return true;
+  });
 }
 
 void BroadcastQueue::count(Key key, std::size_t limit) {
-  const auto it = entries_.find(key);
-  if (it == entries_.end()) return;
-  Entry& entry = it->second;
+  const std::uint32_t at = find(key);
+  if (at == kNowhere) return;
+  Entry& entry = entries_[at];
   if (entry.transmits + 1 >= limit) return remove(key);
-  // Re-ranking moves the set's node instead of making a new one.
-  auto node = order_.extract({entry.transmits, entry.age, key});
-  ++entry.transmits;
-  node.value().transmits = entry.transmits;
-  order_.insert(std::move(node));
+  // Its rank moves back behind the newer ones that were sent as often.
+  const auto from = rank_of(key);
+  Rank rank = *from;
+  rank.transmits = ++entry.transmits;
+  const auto to = std::lower_bound(from + 1, order_.end(), rank);
+  std::move(from + 1, to, from);
+  *(to - 1) = rank;
 }
 
 void BroadcastQueue::on_heard(Subject subject, bool is_record, std::size_t limit) {
@@ -73,7 +100,7 @@ std::size_t BroadcastQueue::fill(GossipItems& items, std::size_t budget, std::si
   for (const Rank& rank : order_) {
     if (items.full() || passed_over > kPassedOverMax) break;
     if (rank.key >> 1 == except) continue;
-    const Entry& entry = entries_.find(rank.key)->second;
+    const Entry& entry = entries_[rank.at];
     GossipItem item;
     if (entry.record)
       item.record = entry.record->wire;
@@ -89,6 +116,11 @@ std::size_t BroadcastQueue::fill(GossipItems& items, std::size_t budget, std::si
     taken.push(rank.key);
   }
   for (const Key key : taken) count(key, limit);
+  if (order_.empty() && entries_.size() > kKeptMax) {  // what a storm left behind
+    entries_ = {};
+    free_ = {};
+    order_ = {};
+  }
   return used;
 }
 

@@ -9,8 +9,7 @@
 // room. Filling a message allocates nothing.
 #pragma once
 
-#include <map>
-#include <set>
+#include <vector>
 
 #include "gossip/membership/messages.h"
 
@@ -40,8 +39,8 @@ class BroadcastQueue {
   std::size_t fill(GossipItems& items, std::size_t budget, std::size_t limit,
                    Subject except = kNobody);
 
-  std::size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return order_.size(); }
+  bool empty() const { return order_.empty(); }
   std::uint64_t dropped_total() const { return dropped_; }
   // Visits all updates in the order in which they would leave: (subject, is_record, transmissions).
   template <class Visit>
@@ -53,6 +52,7 @@ class BroadcastQueue {
 
  private:
   using Key = std::uint64_t;  // subject, then one bit: 0 record, 1 suspicion
+  static constexpr std::uint32_t kNowhere = UINT32_MAX;
   struct Entry {
     RecordRef record;
     Suspicion suspicion;
@@ -61,6 +61,7 @@ class BroadcastQueue {
   };
   struct Rank {
     std::uint32_t transmits = 0;
+    std::uint32_t at = 0;  // of entries_
     std::uint64_t age = 0;
     Key key = 0;
     bool operator<(const Rank& other) const {
@@ -74,10 +75,17 @@ class BroadcastQueue {
   void put(Key key, Entry entry);
   void remove(Key key);
   void count(Key key, std::size_t limit);
+  // The rank of a queued update.
+  std::vector<Rank>::iterator rank_of(Key key);
+  std::uint32_t find(Key key) const { return key < index_.size() ? index_[key] : kNowhere; }
 
+  // Subjects are the small numbers of a table, so keys index a vector; ranks lie sorted in another,
+  // which moves less memory than a tree chases.
   std::size_t capacity_;
-  std::map<Key, Entry> entries_;
-  std::set<Rank> order_;
+  std::vector<std::uint32_t> index_;  // by key: where in entries_
+  std::vector<Entry> entries_;
+  std::vector<std::uint32_t> free_;   // of entries_
+  std::vector<Rank> order_;
   std::uint64_t clock_ = 0;
   std::uint64_t dropped_ = 0;
 };

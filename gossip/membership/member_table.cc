@@ -5,11 +5,7 @@
 namespace weft::gossip {
 namespace {
 
-std::uint64_t head_of(const NodeId& id) {
-  std::uint64_t head = 0;
-  for (std::size_t i = 0; i < 8; ++i) head = head << 8 | id.bytes[i];
-  return head;
-}
+std::uint64_t head_of(const NodeId& id) { return load_be64(id.bytes.data()); }
 
 std::uint64_t mix(std::uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -27,7 +23,7 @@ std::uint64_t fact_hash(const NodeId& id, std::uint64_t number) {
   return h;
 }
 
-MemberTable::MemberTable() {
+MemberTable::MemberTable(std::uint64_t salt) : index_(salt) {
   for (std::size_t i = 0; i < kSyncBuckets; ++i) buckets_.push(0);
 }
 
@@ -44,10 +40,8 @@ std::size_t MemberTable::lower_bound(const NodeId& id) const {
 }
 
 Slot MemberTable::find(const NodeId& id) const {
-  const std::size_t position = lower_bound(id);
-  if (position == by_id_.size()) return kNoSlot;
-  const Slot slot = by_id_[position].slot;
-  return slots_[slot].record->id == id ? slot : kNoSlot;
+  static_assert(kNoSlot == HashIndex<NodeId>::kNone);
+  return index_.find(id, [this](Slot slot) -> const NodeId& { return slots_[slot].record->id; });
 }
 
 std::size_t MemberTable::position_after(const NodeId& id) const {
@@ -86,6 +80,7 @@ Slot MemberTable::insert(const RecordRef& record, MemberState state, Instant now
   slots_[slot] = std::move(member);
   by_id_.insert(by_id_.begin() + static_cast<std::ptrdiff_t>(position),
                 {head_of(record->id), slot});
+  index_.insert(record->id, slot);
   ++counts_[static_cast<std::size_t>(state)];
   toggle(slots_[slot]);
   return slot;
@@ -96,6 +91,7 @@ void MemberTable::erase(Slot slot) {
   toggle(member);
   --counts_[static_cast<std::size_t>(member.state)];
   by_id_.erase(by_id_.begin() + static_cast<std::ptrdiff_t>(lower_bound(member.record->id)));
+  index_.erase(member.record->id, slot);
   member = Member{};
   free_.push_back(slot);
 }

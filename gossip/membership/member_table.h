@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "crypto/hash_index.h"
 #include "gossip/membership/membership.h"
 
 namespace weft::gossip {
@@ -48,7 +49,8 @@ class MemberTable {
  public:
   using Buckets = InlineVec<std::uint64_t, kSyncBuckets>;
 
-  MemberTable();
+  // `salt` keys the index; the order of everything is independent of it.
+  explicit MemberTable(std::uint64_t salt = 0);
 
   // The slot of a member, or kNoSlot.
   Slot find(const NodeId& id) const;
@@ -89,6 +91,7 @@ class MemberTable {
   std::vector<Member> slots_;
   std::vector<Slot> free_;
   std::vector<Entry> by_id_;
+  HashIndex<NodeId> index_;
   Buckets buckets_;
   std::array<std::size_t, 4> counts_{};
 };

@@ -27,6 +27,7 @@ Membership::State::State(RecordRef own, RecordCache& cache, Rng rng, const Confi
       peer_rng(rng.fork("peer")),
       timer_rng(rng.fork("timer")),
       self(std::move(own)),
+      table(rng.fork("index").next()),
       queue(settings.queue_max),
       health(settings.health_max) {
   self_slot = table.insert(self, MemberState::kAlive, now.mono);

@@ -75,7 +75,6 @@ std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std:
   n->config.loopback_only = true;  // one simulated prefix
   n->config.rng_seed = mixed(options_.seed, 0x10000 + index);
   if (adjust) adjust(n->config);
-  by_endpoint_[n->endpoint] = index;
   nodes_.push_back(std::move(n));
   boot(index);
   return index;
@@ -97,6 +96,7 @@ void SimNetwork::boot(std::size_t index) {
   n.paused = false;
   n.waiting.clear();
   n.armed.reset();
+  n.wanted.reset();
   n.core = std::make_unique<node::NodeCore>(
       n.config, std::move(stored), local(n),
       node::Deps{*n.identity, provider, *records_, *n.entropy});
@@ -130,6 +130,7 @@ void SimNetwork::set_faults(std::size_t index, const NodeFaults& faults) {
     push(now_.mono + faults.flood_every, std::move(e));
   }
   n.armed.reset();
+  n.wanted.reset();
   if (n.core != nullptr) arm(index);
 }
 
@@ -150,11 +151,12 @@ Instant SimNetwork::to_true(const Node& n, Instant at) const {
   return n.clock_true + Duration((passed * 1'000'000 + speed - 1) / speed);
 }
 
-
 std::optional<std::size_t> SimNetwork::index_of(const Endpoint& endpoint) const {
-  const auto it = by_endpoint_.find(endpoint);
-  if (it == by_endpoint_.end()) return std::nullopt;
-  return it->second;
+  if (!endpoint.is_v4()) return std::nullopt;
+  const std::uint8_t* ip = endpoint.ip.data() + 12;
+  const std::size_t index = std::size_t{ip[1]} << 16 | std::size_t{ip[2]} << 8 | ip[3];
+  if (index >= nodes_.size() || nodes_[index]->endpoint != endpoint) return std::nullopt;
+  return index;
 }
 
 void SimNetwork::mix_digests() {
@@ -177,7 +179,9 @@ void SimNetwork::resume(std::size_t index) {
   if (n.core == nullptr) return;
   // As the shell does: told of the stall, then the socket is read dry, then deadlines are judged.
   node::Output out;
-  if (n.armed && *n.armed < now_.mono) n.core->was_late(local(n), now_.mono - *n.armed);
+  if (n.wanted && *n.wanted < now_.mono) n.core->was_late(local(n), now_.mono - *n.wanted);
+  n.armed.reset();
+  n.wanted.reset();
   for (auto& [from, bytes] : n.waiting) {
     n.core->on_datagram(local(n), from, bytes, out);
   }
@@ -231,13 +235,20 @@ void SimNetwork::arm(std::size_t index) {
   Node& n = *nodes_[index];
   const auto next = n.core->next_deadline();
   if (!next) {
-    n.armed.reset();
+    n.wanted.reset();
     return;
   }
   const Instant at = std::max(to_true(n, *next), now_.mono);
-  if (n.armed && *n.armed <= at && *n.armed >= now_.mono) return;  // the earlier wake re-arms
-  n.armed = at;
+  if (n.wanted == at) return;
+  n.wanted = at;
   mix(static_cast<std::uint64_t>(at.time_since_epoch().count()));
+  if (n.armed && *n.armed <= at && *n.armed >= now_.mono) return;  // the earlier wake re-arms
+  wake(index, at);
+}
+
+void SimNetwork::wake(std::size_t index, Instant at) {
+  Node& n = *nodes_[index];
+  n.armed = at;
   Event e;
   e.kind = Event::Kind::kWake;
   e.node = index;
@@ -252,16 +263,17 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   bytes_ += bytes.size();
   if (n.faults.drop_ppm != 0 && n.mischief.chance({n.faults.drop_ppm, 1'000'000})) return;
   if (n.faults.replay_ppm != 0 || n.faults.spoof_ppm != 0) mischief(index, to, bytes);
-  const auto it = by_endpoint_.find(to);
+  const auto at = index_of(to);
   const std::uint64_t ordinal = n.ordinal++;
-  if (const auto ghost = ghosts_.find(to); ghost != ghosts_.end()) {
-    ghost->second.to_bytes += bytes.size();
+  if (!at) {
+    const auto ghost = ghosts_.find(to);
+    if (ghost != ghosts_.end()) ghost->second.to_bytes += bytes.size();
+    return;
   }
-  if (it == by_endpoint_.end()) return;
-  if (weather_ != nullptr) return deliver(index, n.endpoint, it->second, bytes);
-  if (blocked_ && blocked_(index, it->second)) return;
+  if (weather_ != nullptr) return deliver(index, n.endpoint, *at, bytes);
+  if (blocked_ && blocked_(index, *at)) return;
   std::uint64_t fate = mixed(options_.seed, index);
-  fate = mixed(fate, it->second);
+  fate = mixed(fate, *at);
   fate = mixed(fate, static_cast<std::uint64_t>(now_.mono.time_since_epoch().count()));
   Rng luck(mixed(fate, ordinal));
   if (luck.chance(options_.link.loss)) return;
@@ -269,7 +281,7 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   for (int i = 0; i < copies; ++i) {
     Event e;
     e.kind = Event::Kind::kDatagram;
-    e.node = it->second;
+    e.node = *at;
     e.from = n.endpoint;
     e.bytes = to_bytes(bytes);
     push(now_.mono + luck.between(options_.link.latency_min, options_.link.latency_max),
@@ -360,7 +372,6 @@ void SimNetwork::step() {
   std::pop_heap(heap_.begin(), heap_.end());
   const Entry entry = heap_.back();
   heap_.pop_back();
-  ++events_;
   const Duration passed = entry.at - now_.mono;
   now_.mono = entry.at;
   wall_us_ += static_cast<std::uint64_t>(passed.count());
@@ -417,6 +428,9 @@ void SimNetwork::take(std::uint32_t slot) {
     case Event::Kind::kWake:
       if (e.life != n.life || n.paused || n.armed != e.due) return;
       n.armed.reset();
+      if (!n.wanted) return;
+      if (*n.wanted > now_.mono) return wake(e.node, *n.wanted);  // it was put off meanwhile
+      n.wanted.reset();
       mix(at ^ e.node);
       tell(Step::What::kDeadline, e.node, {}, {});
       // As the shell does: a loop that comes back late says so before deadlines are judged.
@@ -448,6 +462,7 @@ void SimNetwork::take(std::uint32_t slot) {
     case Event::Kind::kFree:
       return;
   }
+  ++events_;
   if (n.faults.cpu.count() > 0) n.busy_until = now_.mono + n.faults.cpu;
   carry_out(e.node, scratch_);
 }

@@ -159,7 +159,8 @@ class SimNetwork {
     std::uint64_t life = 0;  // events of a former life are dropped
     bool paused = false;
     std::vector<std::pair<Endpoint, Bytes>> waiting;  // while paused
-    std::optional<Instant> armed;  // true time
+    std::optional<Instant> armed;   // its wake in the heap; true time
+    std::optional<Instant> wanted;  // when the core wants to wake; never before `armed`
     std::uint64_t ordinal = 0;
     NodeFaults faults;
     Instant clock_true{}, clock_local{};  // the node's clock showed clock_local at clock_true
@@ -203,6 +204,7 @@ class SimNetwork {
   void deliver(std::size_t from, const Endpoint& claimed, std::size_t to, ByteView bytes);
   void carry_out(std::size_t index, node::Output& out);
   void arm(std::size_t index);
+  void wake(std::size_t index, Instant at);
   void transmit(std::size_t index, const Endpoint& to, ByteView bytes);
   void mix(std::uint64_t value);
   void tell(Step::What what, std::size_t node, const Endpoint& peer, ByteView bytes,
@@ -215,7 +217,6 @@ class SimNetwork {
   CheapProvider cheap_;
   std::unique_ptr<RecordCache> records_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::map<Endpoint, std::size_t> by_endpoint_;
   std::vector<Entry> heap_;
   std::vector<Event> slots_;
   std::vector<std::uint32_t> free_slots_;
