@@ -121,6 +121,8 @@ class Director {
   std::unique_ptr<State> state_;
 };
 
+// The key of the first operation of the first put load: what ids are ground next to.
+std::string first_put_key(const Scenario& scenario);
 // The DHT key of a text key is dht::key_of_text. The bytes of a value, made of the seed and its key.
 Bytes value_of(std::uint64_t seed, std::string_view key, std::size_t size);
 

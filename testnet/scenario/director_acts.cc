@@ -14,7 +14,19 @@ Duration part(Duration from, Duration until, std::uint64_t k, std::uint64_t of) 
                                                    span % (2 * of) * (2 * k + 1) / (2 * of)));
 }
 
+// Of the b-th put of the a-th load (or action).
+std::string put_key(std::uint64_t a, std::uint64_t b) {
+  return "v" + std::to_string(a) + "-" + std::to_string(b);
+}
+
 }  // namespace
+
+std::string first_put_key(const Scenario& scenario) {
+  for (std::size_t i = 0; i < scenario.loads.size(); ++i) {
+    if (scenario.loads[i].kind == LoadKind::kPut) return put_key(i, 0);
+  }
+  return put_key(0, 0);
+}
 
 // ---- churn
 
@@ -99,7 +111,7 @@ void Director::State::operate(LoadKind kind, std::size_t size, std::uint64_t a, 
   switch (kind) {
     case LoadKind::kPut: {
       op.kind = Op::Kind::kPut;
-      op.key = "v" + std::to_string(a) + "-" + std::to_string(b);
+      op.key = put_key(a, b);
       out->push_back(PutValue{number, node, op.key, value_of(plan.seed, op.key, size)});
       break;
     }

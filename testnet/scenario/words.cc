@@ -92,14 +92,8 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
   if (world == World::kSimulator) {
     for (const Action& action : scenario.actions) {
       if (action.what != Do::kHostile) continue;
-      switch (action.role) {
-        case Role::kDrop:
-        case Role::kFlood:
-        case Role::kReplay:
-        case Role::kSpoof:
-          break;
-        default:
-          return no(action.place, "the role \"" + std::string(to_string(action.role)) + "\" yet");
+      if (action.role == Role::kGrind && action.who.ranges.empty()) {
+        return no(action.place, "a share of ground ids: they are ground before the start, name indexes");
       }
     }
     if (!scenario.membership) return no({}, "membership = false yet");

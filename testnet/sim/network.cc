@@ -56,16 +56,24 @@ std::size_t SimNetwork::add_twin(std::size_t of, std::optional<std::size_t> seed
   return add_with(&secret, seed, adjust);
 }
 
+std::size_t SimNetwork::add_ground(const NodeId& target, std::optional<std::size_t> seed) {
+  SeededEntropy luck(mixed(mixed(options_.seed, 0x6772696e64), nodes_.size()));
+  ByteArray<32> secret;
+  do {
+    luck.fill(secret);
+  } while (common_prefix_bits(Identity(cheap_, secret).id(), target) < kGroundBits);
+  return add_with(&secret, seed, {});
+}
+
 std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
                                  const std::function<void(node::Config&)>& adjust) {
-  const CryptoProvider& provider =
-      options_.real_crypto ? static_cast<const CryptoProvider&>(real_) : cheap_;
   const std::size_t index = nodes_.size();
   auto n = std::make_unique<Node>();
+  n->provider = std::make_unique<LyingProvider>(cheap_);
   n->entropy = std::make_unique<SeededEntropy>(mixed(options_.seed, index + 1));
   n->entropy->fill(n->secret);
   if (secret != nullptr) n->secret = *secret;
-  n->identity = std::make_unique<Identity>(provider, n->secret);
+  n->identity = std::make_unique<Identity>(provider(*n), n->secret);
   n->endpoint = address(index);
   n->seed = seed;
   n->config.network = open_network(options_.network);
@@ -87,8 +95,6 @@ void SimNetwork::boot(std::size_t index) {
   for (const std::uint32_t slot : n.backlog) free_slots_.push_back(slot);
   n.backlog.clear();
   n.freeing = false;
-  const CryptoProvider& provider =
-      options_.real_crypto ? static_cast<const CryptoProvider&>(real_) : cheap_;
   node::Stored stored;
   for (const auto& [key, value] : n.durable) stored.rows.push_back({key, value, false});
   ++n.life;
@@ -99,7 +105,7 @@ void SimNetwork::boot(std::size_t index) {
   n.wanted.reset();
   n.core = std::make_unique<node::NodeCore>(
       n.config, std::move(stored), local(n),
-      node::Deps{*n.identity, provider, *records_, *n.entropy});
+      node::Deps{*n.identity, provider(n), *records_, *n.entropy});
   node::Output out;
   n.core->start(local(n), out);
   carry_out(index, out);
@@ -111,6 +117,7 @@ void SimNetwork::crash(std::size_t index) {
   ++n.life;
   n.waiting.clear();
   n.faults = {};
+  n.provider->lie(Lie::kNone, Rng(0), {});
   mix(index);
 }
 
@@ -129,9 +136,37 @@ void SimNetwork::set_faults(std::size_t index, const NodeFaults& faults) {
     e.life = n.life;
     push(now_.mono + faults.flood_every, std::move(e));
   }
+  n.provider->lie(faults.lie, n.mischief.fork("lies"), knowledge(index));
   n.armed.reset();
   n.wanted.reset();
   if (n.core != nullptr) arm(index);
+}
+
+// What a liar knows: everything. Others of its kind are looked for when it lies.
+LyingProvider::Knowledge SimNetwork::knowledge(std::size_t index) {
+  const auto some = [this, index](Rng& rng, auto&& fits) -> std::optional<std::size_t> {
+    const std::size_t from = rng.below(nodes_.size());
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const std::size_t at = (from + i) % nodes_.size();
+      if (at != index && fits(*nodes_[at])) return at;
+    }
+    return std::nullopt;
+  };
+  const auto alive = [](const Node& n) { return n.core != nullptr; };
+  return {
+      .somewhere = [this, some, alive, index](Rng& rng) {
+        return nodes_[some(rng, alive).value_or(index)]->endpoint;
+      },
+      .accomplice = [this, some, index](Rng& rng) -> std::optional<Contact> {
+        const Lie role = nodes_[index]->faults.lie;
+        const auto at = some(rng, [role](const Node& n) { return n.core != nullptr && n.faults.lie == role; });
+        if (!at) return std::nullopt;
+        return make_contact(nodes_[*at]->identity->public_key(), nodes_[*at]->endpoint);
+      },
+      .victim = [this, some, alive, index](Rng& rng) {
+        return nodes_[some(rng, alive).value_or(index)]->identity->id();
+      },
+  };
 }
 
 Now SimNetwork::local(const Node& n) const {

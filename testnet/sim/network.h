@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "node/node_core.h"
+#include "testnet/sim/liars.h"
 #include "testnet/sim/weather.h"
 
 namespace weft::sim {
@@ -41,10 +42,15 @@ struct NodeFaults {
   std::uint32_t replay_ppm = 0;  // liar: sends a datagram again later
   std::uint32_t spoof_ppm = 0;   // liar: a copy to a third node under its receiver's or nobody's address
   Duration flood_every{};        // liar: noise to a random node; 0: none
+  Lie lie = Lie::kNone;          // liar: what it says in its sessions (not with real_crypto)
 };
 
 // Datagrams that wait for a busy or paused process; a socket's buffer holds about as many.
 inline constexpr std::size_t kSocketQueueMax = 1'024;
+
+// As many leading bits of a ground id are those of its target: nearer than any honest node of a mesh
+// of thousands, after some 4,096 keys.
+inline constexpr int kGroundBits = 12;
 
 // Traffic with an address where nobody lives.
 struct Ghost {
@@ -91,6 +97,8 @@ class SimNetwork {
   // The same with the identity of `of`, an empty store and an address of its own.
   std::size_t add_twin(std::size_t of, std::optional<std::size_t> seed,
                        const std::function<void(node::Config&)>& adjust = {});
+  // The same as add, with an identity whose id shares kGroundBits bits with `target`.
+  std::size_t add_ground(const NodeId& target, std::optional<std::size_t> seed);
   // SIGKILL: the core is gone, uncommitted writes with it.
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
@@ -149,6 +157,7 @@ class SimNetwork {
  private:
   struct Node {
     ByteArray<32> secret{};  // of the identity
+    std::unique_ptr<LyingProvider> provider;  // honest unless its faults say otherwise
     std::unique_ptr<Identity> identity;
     std::unique_ptr<SeededEntropy> entropy;
     std::unique_ptr<node::NodeCore> core;
@@ -195,10 +204,14 @@ class SimNetwork {
   std::size_t add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
                        const std::function<void(node::Config&)>& adjust);
   void boot(std::size_t index);
+  const CryptoProvider& provider(const Node& n) const {
+    return options_.real_crypto ? static_cast<const CryptoProvider&>(real_) : *n.provider;
+  }
   void push(Instant at, Event event);
   void step();
   void take(std::uint32_t slot);
   Now local(const Node& n) const;
+  LyingProvider::Knowledge knowledge(std::size_t index);
   Instant to_true(const Node& n, Instant local) const;
   void mischief(std::size_t index, const Endpoint& to, ByteView bytes);
   void deliver(std::size_t from, const Endpoint& claimed, std::size_t to, ByteView bytes);

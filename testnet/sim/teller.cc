@@ -1,5 +1,7 @@
 #include "testnet/sim/teller.h"
 
+#include <algorithm>
+
 #include "crypto/session_frame.h"
 #include "dht/signed_value.h"
 #include "node/codec.h"
@@ -30,6 +32,15 @@ std::string_view status(dht::StoreStatus s) {
     case dht::StoreStatus::kFailed: return "failed";
   }
   return "?";
+}
+
+// A short text as it is, anything else by its size: a trace is read on a terminal.
+std::string shown(ByteView value) {
+  constexpr std::size_t kShownMax = 40;
+  const std::string_view s = as_text(value);
+  const bool plain = s.size() <= kShownMax &&
+                     std::ranges::all_of(s, [](char c) { return c >= ' ' && c <= '~'; });
+  return plain ? std::string(s) : text(s.size()) + " bytes";
 }
 
 std::string items(const gossip::GossipItems& all) {
@@ -163,7 +174,7 @@ std::string Teller::blob(ByteView bytes) const {
   const auto value = dht::decode_value(bytes);
   if (!value) return "(damaged)";
   return "(" + name(node_id_of(value->author)) + " #" + text(value->seq) + " " +
-         std::string(as_text(value->value)) + ")";
+         shown(value->value) + ")";
 }
 
 std::string Teller::event(const Event& event) const {
@@ -176,7 +187,7 @@ std::string Teller::event(const Event& event) const {
     if (!e->result) return "GetDone " + text(e->op) + " " + failure(e->result.error());
     std::string s = "GetDone " + text(e->op);
     for (const auto& v : e->result->values) {
-      s += " (" + name(v.author_id) + " #" + text(v.seq) + " " + std::string(as_text(v.value)) + ")";
+      s += " (" + name(v.author_id) + " #" + text(v.seq) + " " + shown(v.value) + ")";
     }
     return s;
   }
@@ -227,9 +238,7 @@ std::string Teller::name(const NodeId& id) const {
 }
 
 std::string Teller::name(const Endpoint& endpoint) const {
-  for (std::size_t i = 0; i < net_.size(); ++i) {
-    if (net_.endpoint(i) == endpoint) return "n" + text(i);
-  }
+  if (const auto index = net_.index_of(endpoint)) return "n" + text(*index);
   return to_string(endpoint);
 }
 

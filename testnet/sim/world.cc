@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "crypto/check.h"
 #include "testnet/sim/checkers.h"
@@ -47,6 +48,13 @@ class World {
     if (options.tap) {
       network_.tap([this](const SimNetwork::Step& step) { options_.tap(network_, step); });
     }
+    for (const scenario::Action& action : scenario.actions) {
+      if (action.what != scenario::Do::kHostile || action.role != scenario::Role::kGrind) continue;
+      for (const auto& range : action.who.ranges) {
+        for (std::size_t i = range.first; i <= range.last; ++i) ground_.insert(static_cast<NodeIndex>(i));
+      }
+    }
+    if (!ground_.empty()) prey_ = dht::key_of_text(scenario::first_put_key(scenario));
     network_.observe([this](std::size_t node, Now, const node::Event& event) {
       std::visit([&](const auto& e) { on(static_cast<NodeIndex>(node), e); }, event);
     });
@@ -119,6 +127,8 @@ class World {
   std::vector<std::pair<Duration, NodeIndex>> spawns_;  // not begun; in order of time
   std::vector<scenario::StartNode> starts_;             // by node
   Duration spawn_free_{};
+  std::set<NodeIndex> ground_;  // these get ids next to...
+  NodeId prey_{};               // ...the key of the first put
   std::map<NodeId, NodeIndex> index_;
   std::map<std::pair<NodeIndex, std::uint64_t>, Open> open_;
   std::vector<NodeIndex> leaving_;
@@ -142,7 +152,8 @@ void World::boot(NodeIndex node) {
   const scenario::StartNode& start = starts_[node];
   std::optional<std::size_t> seed;
   if (start.seed && *start.seed < network_.size()) seed = *start.seed;
-  const std::size_t made = network_.add(seed);
+  const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed)
+                                                  : network_.add(seed);
   CHECK(made == node);
   index_[network_.id(node)] = node;
 }
@@ -183,7 +194,10 @@ void World::operator()(const scenario::FaultNode& c) {
         case scenario::Role::kReplay: faults.replay_ppm = 200'000; break;
         case scenario::Role::kSpoof: faults.spoof_ppm = 200'000; break;
         case scenario::Role::kFlood: faults.flood_every = 5ms; break;
-        default: break;  // refused by scenario::unsupported
+        case scenario::Role::kLieContacts: faults.lie = Lie::kContacts; break;
+        case scenario::Role::kAccomplices: faults.lie = Lie::kAccomplices; break;
+        case scenario::Role::kForge: faults.lie = Lie::kForge; break;
+        case scenario::Role::kGrind: faults.lie = Lie::kDeny; break;
       }
       break;
     default: return;
