@@ -19,6 +19,7 @@
 #include "cli/output.h"
 #include "node/files.h"
 #include "node/units.h"
+#include "testnet/sim/shrink.h"
 #include "testnet/sim/teller.h"
 #include "testnet/sim/world.h"
 
@@ -110,15 +111,6 @@ std::string first_failure(const sim::RunResult& result) {
            check.at("got").dump();
   }
   return "nothing";
-}
-
-// What kind of failure it was, for telling whether another run failed in the same way.
-std::string failure_kind(const sim::RunResult& result) {
-  if (!result.violations.empty()) return result.violations.front().checker;
-  for (const auto& check : result.verdict.report.at("checks")) {
-    if (!check.at("passed").get<bool>()) return "check " + check.at("field").get<std::string>();
-  }
-  return {};
 }
 
 std::string cell(const Json& value, const char* unit) {
@@ -403,119 +395,23 @@ Result<int> replay(const Context& context) {
 
 // ---- shrink
 
-class Shrinker {
- public:
-  Shrinker(Loaded loaded, const SimFlags& flags) : loaded_(std::move(loaded)), flags_(flags) {}
-
-  // False if the scenario does not fail at all.
-  bool begin() {
-    kind_ = kind_of(loaded_.scenario);
-    return !kind_.empty();
-  }
-  const std::string& kind() const { return kind_; }
-  const Scenario& scenario() const { return loaded_.scenario; }
-  std::size_t runs() const { return runs_; }
-
-  void shrink() {
-    for (bool changed = true; changed && runs_ < kShrinkRunsMax;) {
-      changed = false;
-      changed |= parts(&Scenario::actions);
-      changed |= parts(&Scenario::loads);
-      changed |= parts(&Scenario::checks);
-      changed |= halve([](Scenario& s) -> std::uint32_t& { return s.nodes; }, 2);
-      changed |= attempt([](Scenario& s) { s.churn.reset(); });
-      changed |= attempt([](Scenario& s) { s.link = {}; });
-      changed |= attempt([](Scenario& s) {
-        Duration last{};
-        for (const auto& a : s.actions) last = std::max(last, a.t + a.lasts.value_or(Duration{}));
-        for (auto& l : s.loads) {
-          if (l.until && *l.until > last + 1s) l.until = std::max(last + 1s, l.from + 1s);
-          last = std::max(last, l.until.value_or(last));
-        }
-        s.duration = std::min(s.duration, last + 1s);
-        for (auto& l : s.loads) {
-          if (l.until && *l.until > s.duration) l.until = s.duration;
-        }
-      });
-      for (std::size_t i = 0; i < loaded_.scenario.loads.size(); ++i) {
-        changed |= attempt([i](Scenario& s) {
-          s.loads[i].count /= 2;
-          s.loads[i].per_1000s /= 2;
-          if (s.loads[i].count + s.loads[i].per_1000s == 0) s.loads[i].count = 1;
-        });
-      }
-    }
-  }
-
- private:
-  std::string kind_of(const Scenario& scenario) {
-    ++runs_;
-    return failure_kind(sim::run_scenario(scenario, options_of(loaded_, flags_)));
-  }
-  // Keeps the change if it still fails the same way and is one.
-  template <class Change>
-  bool attempt(Change change) {
-    if (runs_ >= kShrinkRunsMax) return false;
-    Scenario smaller = loaded_.scenario;
-    change(smaller);
-    if (smaller == loaded_.scenario || kind_of(smaller) != kind_) return false;
-    loaded_.scenario = std::move(smaller);
-    return true;
-  }
-  // Delta debugging (Zeller, Hildebrandt 2002): ever smaller pieces are left out.
-  template <class T>
-  bool parts(std::vector<T> Scenario::*list) {
-    bool changed = false;
-    for (std::size_t piece = (loaded_.scenario.*list).size(); piece > 0; piece /= 2) {
-      for (std::size_t at = 0; at < (loaded_.scenario.*list).size();) {
-        const std::size_t n = std::min(piece, (loaded_.scenario.*list).size() - at);
-        const bool gone = attempt([&](Scenario& s) {
-          auto& items = s.*list;
-          items.erase(items.begin() + static_cast<std::ptrdiff_t>(at),
-                      items.begin() + static_cast<std::ptrdiff_t>(at + n));
-        });
-        changed |= gone;
-        if (!gone) at += n;
-      }
-    }
-    return changed;
-  }
-  template <class Field>
-  bool halve(Field field, std::uint32_t least) {
-    bool changed = false;
-    for (std::uint32_t step = field(loaded_.scenario) / 2; step > 0; step /= 2) {
-      while (field(loaded_.scenario) >= least + step &&
-             attempt([&](Scenario& s) { field(s) -= step; })) {
-        changed = true;
-      }
-    }
-    return changed;
-  }
-
-  Loaded loaded_;
-  const SimFlags& flags_;
-  std::string kind_;
-  std::size_t runs_ = 0;
-};
-
 Result<int> shrink(const Context& context) {
   const SimFlags& flags = context.args.sim;
   auto loaded = load(flags);
   if (!loaded) return std::unexpected(loaded.error());
-  Shrinker shrinker(std::move(*loaded), flags);
-  if (!shrinker.begin()) {
+  const auto shrunk = sim::shrink(loaded->scenario, options_of(*loaded, flags), kShrinkRunsMax);
+  if (!shrunk) {
     return fail(kExitFailed, "passed", "this scenario passes under its seed: there is nothing to shrink");
   }
-  shrinker.shrink();
-  const std::string text = "# Fails: " + shrinker.kind() + "\n" + to_toml(shrinker.scenario());
+  const std::string text = "# Fails: " + shrunk->kind + "\n" + to_toml(shrunk->scenario);
   if (!flags.out.empty()) {
     if (auto written = write_text(flags.out, text); !written) return std::unexpected(written.error());
   } else {
     print(text);
   }
   std::fprintf(stderr, "%u nodes, %zu actions, %zu loads after %zu runs; it fails with: %s\n",
-               shrinker.scenario().nodes, shrinker.scenario().actions.size(),
-               shrinker.scenario().loads.size(), shrinker.runs(), shrinker.kind().c_str());
+               shrunk->scenario.nodes, shrunk->scenario.actions.size(), shrunk->scenario.loads.size(),
+               shrunk->runs, shrunk->kind.c_str());
   return kExitDone;
 }
 

@@ -1,6 +1,7 @@
 // Wiring only: routes calls to the tables, and answers to the operations that asked.
 #include "dht/dht.h"
 
+#include "crypto/planted.h"
 #include "dht/get_op.h"
 #include "dht/lookup_op.h"
 #include "dht/put_op.h"
@@ -128,6 +129,7 @@ Dht::~Dht() = default;
 // ---- restart
 
 void Dht::restore(Now now, ByteView key, ByteView value, Duration down) {
+  if (planted(Plant::kValuesForgotten)) return;
   restore_row(now, state_->core, key, value, down);
 }
 
@@ -264,6 +266,9 @@ void Dht::bootstrap(Now now, Output& out) {
 
 void Dht::on_nodes(Now now, RequestTag tag, Duration rtt, const Nodes& m, Output& out) {
   State& s = *state_;
+  if (planted(Plant::kContactsBelieved)) {
+    for (const Contact& contact : m.contacts) (void)s.core.table.heard(now, contact, {});
+  }
   s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
     operation.on_nodes(now, s.core, asked, rtt, m, out);
   });

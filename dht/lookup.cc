@@ -1,5 +1,7 @@
 #include "dht/lookup.h"
 
+#include "crypto/planted.h"
+
 namespace weft::dht {
 
 Lookup::Lookup(const Options& options) : options_(options) {
@@ -145,6 +147,7 @@ bool Lookup::finished() const {
     if (state == State::kSilent || state == State::kSlow) continue;
     if (state != State::kAnswered) return false;
     if (++answered == options_.want) return true;
+    if (answered == 3 && planted(Plant::kLookupHasty)) return true;
   }
   return count(State::kSlow) <= answered;
 }

@@ -1,5 +1,6 @@
 #include "dht/put_op.h"
 
+#include "crypto/planted.h"
 #include "dht/lookup_op.h"
 
 namespace weft::dht {
@@ -189,6 +190,7 @@ void PutOp::complete(Now now, Core& core, Output& out) {
     core.own.published(dht_key_, copies(),
                        core.owner_republish(now, own->lifetime_s, copies() >= possible));
   }
+  if (answered_ && planted(Plant::kPutDoneTwice)) answer(out);
   if (answered_) return finish();
   if (copies() < std::max<std::size_t>(options_.quorum, 1)) {
     const std::uint64_t stale = spread_->round().stale_seq();
@@ -208,6 +210,7 @@ void PutOp::complete(Now now, Core& core, Output& out) {
 void PutOp::answer(Output& out) {
   answered_ = true;
   PutOk ok{.key = dht_key_, .seq = seq_, .replicas = copies(), .wanted = replicas_, .steps = {}};
+  if (planted(Plant::kCopyTooMany)) ++ok.replicas;
   if (options_.trace) ok.steps = steps_of(walk_->lookup());
   out.events.push_back(PutDone{*user(), std::move(ok)});
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/check.h"
+#include "crypto/planted.h"
 
 namespace weft::dht {
 namespace {
@@ -191,7 +192,7 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
     return {};
   }
   for (std::size_t i = 0; i < bucket.live.size(); ++i) {
-    if (bucket.live[i].failures < kFailuresToReplace) continue;
+    if (bucket.live[i].failures < kFailuresToReplace && !planted(Plant::kEvictUnasked)) continue;
     erase_live(bucket, i);
     add_live(bucket, entry);
     return {.added = true, .ping = {}};

@@ -1,6 +1,7 @@
 #include "dht/signed_value.h"
 
 #include "crypto/check.h"
+#include "crypto/planted.h"
 
 namespace weft::dht {
 namespace {
@@ -37,6 +38,7 @@ std::optional<SignedValue> decode_value(ByteView blob) {
 }
 
 bool verify_value(const CryptoProvider& provider, const NodeId& key, const SignedValue& value) {
+  if (planted(Plant::kSignatureIgnored)) return true;
   SignedBytes room;
   const ByteView message =
       signed_bytes(key, value.author, value.seq, value.lifetime_s, value.value, room);

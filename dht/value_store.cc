@@ -1,6 +1,7 @@
 #include "dht/value_store.h"
 
 #include "crypto/check.h"
+#include "crypto/planted.h"
 
 namespace weft::dht {
 
@@ -81,7 +82,8 @@ std::optional<std::vector<Slot>> ValueStore::insert(const Slot& slot, Held held)
   if (const auto it = held_.find(slot); it != held_.end()) taken.push_back(take(it));
   const std::size_t replaced = taken.size();
   const bool grows = replaced == 0 || held.blob.size() > taken[0].second.blob.size();
-  while (grows && bytes_ + cost(held.blob.size()) > limits_.bytes_max &&
+  while (grows && !planted(Plant::kStoreBoundless) &&
+         bytes_ + cost(held.blob.size()) > limits_.bytes_max &&
          taken.size() - replaced < kEvictionsPerInsert) {
     const Slot* far = farthest();
     if (far == nullptr || !closer(self_, slot.key, far->key)) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "crypto/check.h"
+#include "crypto/planted.h"
 #include "node/node_state.h"
 
 namespace weft::node {
@@ -18,7 +19,9 @@ void NodeCore::State::want_record(Now, Output& out) {
   Bytes value(8);
   store_le(value.data(), *number);
   std::vector<Write> writes;
-  writes.push_back({.key = {kRowNumber}, .value = std::move(value)});
+  if (!planted(Plant::kNumberNotKept)) {
+    writes.push_back({.key = {kRowNumber}, .value = std::move(value)});
+  }
   out.persist.push_back({core_ticket(*number, kTicketNumber), std::move(writes)});
 }
 

@@ -1,6 +1,8 @@
 // Probe rounds, the clocks of suspicions, probes for others, and second looks at failed members.
 #include "gossip/membership/membership_state.h"
 
+#include "crypto/planted.h"
+
 namespace weft::gossip {
 namespace {
 
@@ -203,7 +205,7 @@ void Membership::State::step_suspicion(Now now, Slot slot, Output& out) {
   if (it == suspicions.end()) return;
   SuspicionClock& clock = it->second.clock;
   const Duration length = clock_length(clock);
-  if (clock.expired(now.mono, length)) {
+  if (clock.expired(now.mono, length) || planted(Plant::kSuspicionBelieved)) {
     move_to(now, slot, MemberState::kFailed, out);
     return;
   }
@@ -277,7 +279,7 @@ void Membership::State::on_recheck_timer(Now now, Output& out) {
 // Failed members are tried one at a time, for forget_failed, so that partitions heal. A node that
 // has nobody left tries four times as often.
 void Membership::State::arm_retry(Now now) {
-  if (retry_armed || failed.empty()) return;
+  if (retry_armed || failed.empty() || planted(Plant::kFailedForgotten)) return;
   retry_armed = true;
   const Duration base = live.empty() ? config.retry_failed / 4 : config.retry_failed;
   timers.arm(now.mono + timer_rng.jitter(base, {1, 2}), kRetryTimer);

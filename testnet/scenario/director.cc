@@ -245,15 +245,16 @@ void Director::node_lost(Duration at, NodeIndex node) {
   s.ledger.down(s.now, node, /*told=*/false, s.phases.size() - 1);
 }
 
-void Director::saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state) {
+bool Director::saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state) {
   State& s = *state_;
   s.now = std::max(s.now, at);
-  if (!s.ledger.saw(s.now, observer, subject, state)) return;
+  if (!s.ledger.saw(s.now, observer, subject, state)) return false;
   ++s.phases.back().false_failures;
   s.say({{"event", "false_failure"}, {"node", observer}, {"of", subject}});
+  return true;
 }
 
-void Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
+bool Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
   State& s = *state_;
   s.now = std::max(s.now, at);
   const auto it = s.ops.find(number);
@@ -272,7 +273,7 @@ void Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
     case State::Op::Kind::kGet:
       if (outcome.ok && outcome.value != value_of(s.plan.seed, op.key, op.size)) {
         outcome.ok = false;
-        outcome.error = "wrong_bytes";
+        outcome.error = kWrongBytes;
       }
       f.gets.add(outcome);
       break;
@@ -280,8 +281,9 @@ void Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
       f.lookups.add(outcome);
       break;
   }
-  if (outcome.ok) return;
+  if (outcome.ok) return true;
   s.say({{"event", "op_failed"}, {"node", op.node}, {"key", op.key}, {"error", outcome.error}});
+  return outcome.error != kWrongBytes;
 }
 
 bool Director::done() const { return state_->stage == State::Stage::kDone; }
@@ -292,6 +294,7 @@ const std::string& Director::phase() const {
 }
 
 bool Director::up(NodeIndex node) const { return state_->ledger.is_up(node); }
+Duration Director::up_for(NodeIndex node) const { return state_->ledger.up_for(state_->now, node); }
 std::size_t Director::nodes() const { return state_->lives.size(); }
 std::size_t Director::open_ops() const { return state_->ops.size(); }
 bool Director::converged() const { return state_->ledger.converged(); }

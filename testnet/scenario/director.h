@@ -61,6 +61,9 @@ using Command = std::variant<StartNode, KillNode, StopNode, RestartNode, PauseNo
 // ---- what the world tells
 enum class Seen : std::uint8_t { kUnknown, kAlive, kSuspect, kFailed, kLeft };
 
+// The error of a get that brought bytes which nobody put.
+inline constexpr std::string_view kWrongBytes = "wrong_bytes";
+
 struct OpOutcome {
   bool ok = false;            // the operation says so; a value's bytes are judged here
   std::string error{};        // a word: "not_found", "timed_out", ...
@@ -100,13 +103,17 @@ class Director {
 
   void node_up(Duration at, NodeIndex node);    // it runs (the answer to Start and Restart)
   void node_lost(Duration at, NodeIndex node);  // it ended without having been told
-  void saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state);
-  void op_done(Duration at, OpNumber op, OpOutcome outcome);
+  // True if it is a failure that no fault of this run excuses (ledger.h).
+  bool saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state);
+  // False if it brought bytes that nobody put.
+  bool op_done(Duration at, OpNumber op, OpOutcome outcome);
 
   bool done() const;
   // Where the run stands: "form", a phase's name, "heal".
   const std::string& phase() const;
   bool up(NodeIndex node) const;
+  // How long it has been up; zero if it is not.
+  Duration up_for(NodeIndex node) const;
   std::size_t nodes() const;       // ever started
   std::size_t open_ops() const;
   bool converged() const;          // every living node lists exactly the living

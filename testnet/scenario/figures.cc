@@ -59,7 +59,7 @@ void OpFigures::add(const OpOutcome& outcome) {
     queries.add(outcome.queries);
   } else {
     ++errors[outcome.error];
-    if (outcome.error == "wrong_bytes") ++wrong;
+    if (outcome.error == kWrongBytes) ++wrong;
   }
 }
 

@@ -29,7 +29,13 @@ void Checkers::violation(std::string_view checker, Duration at, std::string deta
   }
 }
 
-void Checkers::inspect(Duration at) {
+void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& steady) {
+  tables_.resize(network_.size());
+  for (std::size_t i = index_.size(); i < network_.size(); ++i) index_[network_.id(i)] = i;
+  for (; replays_told_ < network_.replays().size(); ++replays_told_) {
+    violation("replays", at, "node " + std::to_string(network_.replays()[replays_told_].node) +
+                                 " took a packet that it had taken before");
+  }
   for (std::size_t i = 0; i < network_.size(); ++i) {
     if (!network_.alive(i)) continue;
     const std::string who = "node " + std::to_string(i) + ": ";
@@ -38,21 +44,33 @@ void Checkers::inspect(Duration at) {
     if (status.requests_pending > node::kRequestsMax) {
       violation("bounds", at, who + std::to_string(status.requests_pending) + " requests open");
     }
-    const SessionConfig sessions;
-    if (status.sessions > sessions.sessions_max) {
+    const node::Config& config = network_.config(i);
+    if (status.sessions > config.sessions.sessions_max) {
       violation("bounds", at, who + std::to_string(status.sessions) + " sessions");
     }
-    const dht::Config config;
-    if (status.dht.values_bytes > config.values_bytes_max) {
+    if (status.dht.values_bytes > config.dht.values_bytes_max) {
       violation("bounds", at, who + std::to_string(status.dht.values_bytes) + " bytes of values");
     }
+    std::vector<NodeId> table;
     core.for_each_contact([&](const dht::TableEntry& entry) {
+      table.push_back(entry.contact.id);
       const auto there = network_.index_of(entry.contact.endpoint);
       if (!there || network_.id(*there) != entry.contact.id) {
         violation("contacts", at, who + "names " + to_string(entry.contact.endpoint) +
                                       " with a key that was never there");
       }
     });
+    std::ranges::sort(table);
+    if (steady(i)) {
+      for (const NodeId& id : tables_[i]) {
+        if (std::ranges::binary_search(table, id)) continue;
+        const auto whose = index_.find(id);
+        if (whose == index_.end() || !steady(whose->second)) continue;
+        violation("evictions", at, who + "lost node " + std::to_string(whose->second) +
+                                       " from its table, which lives");
+      }
+    }
+    tables_[i] = std::move(table);
   }
   for (const auto& [endpoint, ghost] : network_.ghosts()) {
     if (ghost.to_bytes > 3 * ghost.from_bytes) {
@@ -78,13 +96,14 @@ std::uint32_t Checkers::closest_share(const NodeId& target, const std::vector<Co
   return static_cast<std::uint32_t>(hits * kMillion / living.size());
 }
 
-std::size_t Checkers::holders(const NodeId& dht_key, const NodeId& author) {
+std::size_t Checkers::holders(const NodeId& dht_key, const NodeId& author, bool living) {
   Bytes row = {dht::kValueTable};
   row.insert(row.end(), dht_key.bytes.begin(), dht_key.bytes.end());
   row.insert(row.end(), author.bytes.begin(), author.bytes.end());
   std::size_t count = 0;
   for (std::size_t i = 0; i < network_.size(); ++i) {
-    if (network_.alive(i) && network_.durable(i).contains(row)) ++count;
+    if (living && !network_.alive(i)) continue;
+    if (network_.durable(i).contains(row)) ++count;
   }
   return count;
 }

@@ -10,6 +10,11 @@
 //   bounds         tables and queues stay within their named limits
 //   amplification  towards an address where nobody lives, at most three times what came from it
 //   stuck          after the heal phase no operation is open
+//   acknowledged   a put has as many durable copies as it says when it is answered
+//   numbers        a node that comes back has a higher number than anybody has seen of it
+//   replays        no DATA packet is taken twice
+//   evictions      on a line without loss a routing table loses no contact that lives
+//   failures       no member that lives and can be reached is declared failed
 //
 // The distances are computed naively here: nothing of dht/ is used.
 #pragma once
@@ -29,13 +34,14 @@ class Checkers {
   explicit Checkers(SimNetwork& network) : network_(network) {}
 
   void violation(std::string_view checker, Duration at, std::string detail);
-  // Periodically: contacts, bounds.
-  void inspect(Duration at);
+  // Periodically: contacts, bounds, amplification, replays, evictions. `steady(node)`: it has been up
+  // and without a fault since long before the last inspection, on a clean line.
+  void inspect(Duration at, const std::function<bool(std::size_t)>& steady);
   // The share of the `want` truly closest living nodes that are in `found`, in millionths.
   std::uint32_t closest_share(const NodeId& target, const std::vector<Contact>& found,
                               std::size_t want, std::size_t asker);
-  // Living nodes that hold a value of this author under this key on disk.
-  std::size_t holders(const NodeId& dht_key, const NodeId& author);
+  // Nodes that hold a value of this author under this key on disk; the living ones, or all.
+  std::size_t holders(const NodeId& dht_key, const NodeId& author, bool living);
 
   const std::vector<Violation>& violations() const { return violations_; }
   std::uint64_t total() const { return total_; }
@@ -44,6 +50,9 @@ class Checkers {
   SimNetwork& network_;
   std::vector<Violation> violations_;
   std::uint64_t total_ = 0;
+  std::size_t replays_told_ = 0;
+  std::vector<std::vector<NodeId>> tables_;  // of each node, at the last inspection
+  std::map<NodeId, std::size_t> index_;
 };
 
 }  // namespace weft::sim

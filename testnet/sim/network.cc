@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/check.h"
+#include "crypto/session_frame.h"
 
 namespace weft::sim {
 namespace {
@@ -23,6 +24,18 @@ std::uint64_t hash_bytes(ByteView bytes) {
   for (; i + 8 <= bytes.size(); i += 8) h = mixed(h, load_le<std::uint64_t>(bytes.data() + i));
   for (; i < bytes.size(); ++i) h = mixed(h, bytes[i]);
   return h;
+}
+
+bool is_data(ByteView bytes) {
+  return bytes.size() > 1 && bytes[1] == static_cast<std::uint8_t>(session::PacketType::kData);
+}
+
+std::uint64_t drops_of(const node::NodeCore& core) {
+  const node::Status status = core.status();
+  std::uint64_t sum = 0;
+  for (const std::uint64_t n : status.drops) sum += n;
+  for (const std::uint64_t n : status.session_stats.drops) sum += n;
+  return sum;
 }
 
 // Simulated nodes live in 10/8: one address each, the default port.
@@ -56,13 +69,14 @@ std::size_t SimNetwork::add_twin(std::size_t of, std::optional<std::size_t> seed
   return add_with(&secret, seed, adjust);
 }
 
-std::size_t SimNetwork::add_ground(const NodeId& target, std::optional<std::size_t> seed) {
+std::size_t SimNetwork::add_ground(const NodeId& target, std::optional<std::size_t> seed,
+                                   const std::function<void(node::Config&)>& adjust) {
   SeededEntropy luck(mixed(mixed(options_.seed, 0x6772696e64), nodes_.size()));
   ByteArray<32> secret;
   do {
     luck.fill(secret);
   } while (common_prefix_bits(Identity(cheap_, secret).id(), target) < kGroundBits);
-  return add_with(&secret, seed, {});
+  return add_with(&secret, seed, adjust);
 }
 
 std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
@@ -355,12 +369,14 @@ void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes)
     n.kept_for = *at;
   }
   if (n.mischief.chance({n.faults.spoof_ppm, 1'000'000})) {
-    const std::size_t third = n.mischief.below(nodes_.size());
+    std::size_t third = n.mischief.below(nodes_.size());
     if (third == index) return;
     Endpoint claimed = to;
     if (n.mischief.below(2) == 0) {
       claimed = Endpoint::v4(192, 0, 2, static_cast<std::uint8_t>(n.mischief.below(kGhosts)), 9338);
       ghosts_[claimed].from_bytes += bytes.size();
+      // Only its receiver can open it, and so be made to answer somebody else.
+      if (n.mischief.below(2) == 0) third = *at;
     }
     deliver(index, claimed, third, bytes);
   }
@@ -458,6 +474,13 @@ void SimNetwork::take(std::uint32_t slot) {
         return;
       }
       tell(Step::What::kDatagram, e.node, e.from, e.bytes);
+      if (watching_replays_ && is_data(e.bytes)) {
+        const std::uint64_t before = drops_of(*n.core);
+        n.core->on_datagram(local(n), e.from, e.bytes, scratch_);
+        const bool taken = drops_of(*n.core) == before;
+        if (taken && taken_before(n, e.bytes)) replays_.push_back({e.node, now_.mono});
+        break;
+      }
       n.core->on_datagram(local(n), e.from, e.bytes, scratch_);
       break;
     case Event::Kind::kWake:
@@ -500,6 +523,19 @@ void SimNetwork::take(std::uint32_t slot) {
   ++events_;
   if (n.faults.cpu.count() > 0) n.busy_until = now_.mono + n.faults.cpu;
   carry_out(e.node, scratch_);
+}
+
+// Whether this life of the node took this very packet of late. From now on it did.
+bool SimNetwork::taken_before(Node& n, ByteView bytes) {
+  if (n.seen.life != n.life) n.seen = {.life = n.life, .order = {}, .hashes = {}};
+  const std::uint64_t hash = hash_bytes(bytes);
+  if (!n.seen.hashes.insert(hash).second) return true;
+  n.seen.order.push_back(hash);
+  if (n.seen.order.size() > kSeenMax) {
+    n.seen.hashes.erase(n.seen.order.front());
+    n.seen.order.pop_front();
+  }
+  return false;
 }
 
 void SimNetwork::run_for(Duration span) {

@@ -14,7 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
+#include <unordered_set>
 #include <vector>
 
 #include "node/node_core.h"
@@ -58,6 +58,8 @@ struct Ghost {
   std::uint64_t to_bytes = 0;    // sent to it
 };
 inline constexpr std::size_t kGhosts = 256;
+// Datagrams of late that a node's life is known to have taken.
+inline constexpr std::size_t kSeenMax = 512;
 
 struct NetworkOptions {
   std::uint64_t seed = 1;
@@ -98,7 +100,8 @@ class SimNetwork {
   std::size_t add_twin(std::size_t of, std::optional<std::size_t> seed,
                        const std::function<void(node::Config&)>& adjust = {});
   // The same as add, with an identity whose id shares kGroundBits bits with `target`.
-  std::size_t add_ground(const NodeId& target, std::optional<std::size_t> seed);
+  std::size_t add_ground(const NodeId& target, std::optional<std::size_t> seed,
+                         const std::function<void(node::Config&)>& adjust = {});
   // SIGKILL: the core is gone, uncommitted writes with it.
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
@@ -125,6 +128,14 @@ class SimNetwork {
   // Adds every node's digest to the trace hash.
   void mix_digests();
   const std::map<Endpoint, Ghost>& ghosts() const { return ghosts_; }
+  // From now on: DATA packets that a node took a second time without dropping them.
+  void watch_replays() { watching_replays_ = true; }
+  struct Replay {
+    std::size_t node = 0;
+    Instant at;
+  };
+  const std::vector<Replay>& replays() const { return replays_; }
+  const node::Config& config(std::size_t node) const { return nodes_[node]->config; }
   // What a node has on disk.
   const std::map<Bytes, Bytes>& durable(std::size_t node) const { return nodes_[node]->durable; }
   std::optional<std::size_t> index_of(const Endpoint& endpoint) const;
@@ -180,6 +191,11 @@ class SimNetwork {
     Endpoint kept_to;
     std::size_t kept_for = 0;
     Rng mischief{0};
+    struct Seen {
+      std::uint64_t life = 0;
+      std::deque<std::uint64_t> order;
+      std::unordered_set<std::uint64_t> hashes;
+    } seen;
   };
   struct Event {
     enum class Kind : std::uint8_t { kDatagram, kWake, kCommit, kFree, kFlood } kind = Kind::kWake;
@@ -210,6 +226,7 @@ class SimNetwork {
   void push(Instant at, Event event);
   void step();
   void take(std::uint32_t slot);
+  bool taken_before(Node& n, ByteView bytes);
   Now local(const Node& n) const;
   LyingProvider::Knowledge knowledge(std::size_t index);
   Instant to_true(const Node& n, Instant local) const;
@@ -236,6 +253,8 @@ class SimNetwork {
   std::function<bool(std::size_t, std::size_t)> blocked_;
   Weather* weather_ = nullptr;
   std::map<Endpoint, Ghost> ghosts_;
+  bool watching_replays_ = false;
+  std::vector<Replay> replays_;
   Observer observer_;
   Tap tap_;
   Now now_;

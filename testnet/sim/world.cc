@@ -20,6 +20,8 @@ using scenario::Seen;
 // A lookup must find at least this share of the truly closest after the heal phase.
 constexpr std::uint32_t kClosestPpm = 950'000;
 constexpr std::size_t kClosestWanted = 12;
+// Membership promises no false failure up to this loss.
+constexpr std::uint32_t kLossBorne = 100'000;
 constexpr Duration kFinalMax = 60s;  // for the gets and lookups after the heal phase
 
 Seen seen_of(gossip::MemberState state) {
@@ -48,12 +50,17 @@ class World {
     if (options.tap) {
       network_.tap([this](const SimNetwork::Step& step) { options_.tap(network_, step); });
     }
+    link_ = scenario.link;
+    bool replayed = link_.spec.dup_ppm != 0;
     for (const scenario::Action& action : scenario.actions) {
+      if (action.what == scenario::Do::kHostile) honest_ = false;
+      replayed |= action.what == scenario::Do::kHostile || action.link.spec.dup_ppm != 0;
       if (action.what != scenario::Do::kHostile || action.role != scenario::Role::kGrind) continue;
       for (const auto& range : action.who.ranges) {
         for (std::size_t i = range.first; i <= range.last; ++i) ground_.insert(static_cast<NodeIndex>(i));
       }
     }
+    if (replayed && options.checkers) network_.watch_replays();
     if (!ground_.empty()) prey_ = dht::key_of_text(scenario::first_put_key(scenario));
     network_.observe([this](std::size_t node, Now, const node::Event& event) {
       std::visit([&](const auto& e) { on(static_cast<NodeIndex>(node), e); }, event);
@@ -89,11 +96,22 @@ class World {
   void operator()(const scenario::RestartNode& c);
   void operator()(const scenario::PauseNode& c) { network_.pause(c.node); }
   void operator()(const scenario::ResumeNode& c) { network_.resume(c.node); }
-  void operator()(const scenario::SplitNodes& c) { weather_.split(c.side_a, c.one_way); }
-  void operator()(const scenario::HealSplit&) { weather_.heal(); }
-  void operator()(const scenario::SetLink& c) { weather_.set_link(c.link, options_.matrix); }
+  void operator()(const scenario::SplitNodes& c) {
+    clean_since_.reset();
+    weather_.split(c.side_a, c.one_way);
+  }
+  void operator()(const scenario::HealSplit&) {
+    clean_since_ = at();
+    weather_.heal();
+  }
+  void operator()(const scenario::SetLink& c) {
+    link_ = c.link;
+    clean_since_ = at();
+    weather_.set_link(c.link, options_.matrix);
+  }
   void operator()(const scenario::FaultNode& c);
   void operator()(const scenario::CalmNode& c) {
+    faulted_until_[c.node] = at() + scenario::kGrace;
     if (network_.alive(c.node)) network_.set_faults(c.node, {});
   }
   void operator()(const scenario::PutValue& c);
@@ -117,6 +135,22 @@ class World {
   template <class Start>
   void begin(NodeIndex node, Open open, const Start& start);
 
+  bool faulted(NodeIndex node) const {
+    const auto it = faulted_until_.find(node);
+    return it != faulted_until_.end() && at() < it->second;
+  }
+  // It has run well on a clean line for more than two inspections.
+  bool steady(NodeIndex node) const {
+    const auto& spec = link_.spec;
+    const bool clean = honest_ && spec.loss_ppm == 0 && spec.rate_bytes_s == 0 &&
+                       link_.corrupt_ppm == 0 && link_.mtu == 0 && link_.unroutable_ppm == 0;
+    return clean && clean_since_ && at() - *clean_since_ > 2 * kInspectEvery + scenario::kGrace &&
+           !faulted_until_.contains(node) && director_.up_for(node) > 2 * kInspectEvery;
+  }
+  void inspect() {
+    checkers_.inspect(at(), [this](std::size_t node) { return steady(static_cast<NodeIndex>(node)); });
+  }
+
   const scenario::Scenario& plan_;
   const RunOptions& options_;
   Weather weather_;
@@ -127,9 +161,14 @@ class World {
   std::vector<std::pair<Duration, NodeIndex>> spawns_;  // not begun; in order of time
   std::vector<scenario::StartNode> starts_;             // by node
   Duration spawn_free_{};
+  scenario::Link link_;                  // as it is now
+  std::optional<Duration> clean_since_ = Duration{};  // since when nothing is cut off
+  bool honest_ = true;                   // no liar in all of the run
+  std::map<NodeIndex, Duration> faulted_until_;
   std::set<NodeIndex> ground_;  // these get ids next to...
   NodeId prey_{};               // ...the key of the first put
   std::map<NodeId, NodeIndex> index_;
+  std::map<NodeIndex, std::uint64_t> highest_;  // number that somebody has seen
   std::map<std::pair<NodeIndex, std::uint64_t>, Open> open_;
   std::vector<NodeIndex> leaving_;
   std::size_t final_open_ = 0, final_gets_lost_ = 0, final_lookups_ = 0;
@@ -152,8 +191,8 @@ void World::boot(NodeIndex node) {
   const scenario::StartNode& start = starts_[node];
   std::optional<std::size_t> seed;
   if (start.seed && *start.seed < network_.size()) seed = *start.seed;
-  const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed)
-                                                  : network_.add(seed);
+  const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed, options_.adjust)
+                                                  : network_.add(seed, options_.adjust);
   CHECK(made == node);
   index_[network_.id(node)] = node;
 }
@@ -180,6 +219,7 @@ void World::operator()(const scenario::RestartNode& c) {
 
 void World::operator()(const scenario::FaultNode& c) {
   if (!network_.alive(c.node)) return;
+  faulted_until_[c.node] = Duration::max();
   NodeFaults faults;
   switch (c.action.what) {
     case scenario::Do::kSlowCpu: faults.cpu = c.action.amount; break;
@@ -205,7 +245,16 @@ void World::operator()(const scenario::FaultNode& c) {
   network_.set_faults(c.node, faults);
 }
 
-void World::on(NodeIndex node, const node::Ready&) { director_.node_up(at(), node); }
+void World::on(NodeIndex node, const node::Ready&) {
+  const std::uint64_t number = network_.core(node).record()->number;
+  const auto seen = highest_.find(node);
+  if (seen != highest_.end() && number <= seen->second) {
+    checkers_.violation("numbers", at(), "node " + std::to_string(node) + " comes back with number " +
+                                             std::to_string(number) + ", and others have seen " +
+                                             std::to_string(seen->second));
+  }
+  director_.node_up(at(), node);
+}
 
 void World::on(NodeIndex node, const gossip::MemberChanged& e) {
   const auto it = index_.find(e.record->id);
@@ -214,7 +263,14 @@ void World::on(NodeIndex node, const gossip::MemberChanged& e) {
                                                 " names a member that was never started");
     return;
   }
-  director_.saw(at(), node, it->second, seen_of(e.to));
+  const NodeIndex subject = it->second;
+  std::uint64_t& highest = highest_[subject];
+  highest = std::max(highest, e.record->number);
+  if (!director_.saw(at(), node, subject, seen_of(e.to))) return;
+  if (!options_.checkers || faulted(node) || faulted(subject)) return;
+  if (link_.spec.loss_ppm > kLossBorne || link_.unroutable_ppm != 0) return;
+  checkers_.violation("failures", at(), "node " + std::to_string(node) + " calls node " +
+                                            std::to_string(subject) + " failed, which lives");
 }
 
 // ---- operations
@@ -243,8 +299,10 @@ void World::begin(NodeIndex node, Open open, const Start& start) {
 }
 
 void World::operator()(const scenario::PutValue& c) {
-  begin(c.node, {.number = c.op, .since = {}}, [&](node::NodeCore& core, Now now, node::Output& out) {
-    return core.put(now, dht::key_of_text(c.key), c.value, {}, out);
+  const NodeId key = dht::key_of_text(c.key);
+  begin(c.node, {.number = c.op, .since = {}, .final_check = false, .target = key},
+        [&](node::NodeCore& core, Now now, node::Output& out) {
+    return core.put(now, key, c.value, {}, out);
   });
 }
 
@@ -273,7 +331,11 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
   const Open open = it->second;
   open_.erase(it);
   outcome.latency = network_.now().mono - open.since;
-  if (!open.final_check) return director_.op_done(at(), open.number, std::move(outcome));
+  if (!open.final_check) {
+    if (director_.op_done(at(), open.number, std::move(outcome))) return;
+    return checkers_.violation("values_true", at(), "node " + std::to_string(node) +
+                                                        " got bytes that nobody put");
+  }
   --final_open_;
   if (closest != nullptr) {
     ++final_lookups_;
@@ -283,7 +345,7 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
   const auto& stored = director_.stored()[open.key_index];
   const NodeId dht_key = dht::key_of_text(stored.key);
   if (!outcome.ok) {
-    const std::size_t holders = checkers_.holders(dht_key, network_.id(stored.writer));
+    const std::size_t holders = checkers_.holders(dht_key, network_.id(stored.writer), true);
     if (holders == 0) return;
     ++final_gets_lost_;
     checkers_.violation("values_kept", at(), "node " + std::to_string(node) + " does not find " +
@@ -295,6 +357,16 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
 void World::on(NodeIndex node, const dht::PutDone& e) {
   OpOutcome outcome{.ok = e.result.has_value()};
   if (!e.result) outcome.error = to_string(e.result.error().error);
+  const auto open = open_.find({node, static_cast<std::uint64_t>(e.op)});
+  if (e.result && open != open_.end() && options_.checkers) {
+    const std::size_t durable = checkers_.holders(open->second.target, network_.id(node), false);
+    if (durable < e.result->replicas) {
+      checkers_.violation("acknowledged", at(), "node " + std::to_string(node) + " says " +
+                                                    std::to_string(e.result->replicas) +
+                                                    " copies are durable, and " +
+                                                    std::to_string(durable) + " are");
+    }
+  }
   finish_op(node, e.op, std::move(outcome), nullptr);
 }
 
@@ -407,7 +479,7 @@ RunResult World::run() {
     run_until(until);
     if (at() >= inspect_at) {
       inspect_at += kInspectEvery;
-      if (options_.checkers) checkers_.inspect(at());
+      if (options_.checkers) inspect();
       if (options_.progress) options_.progress(at(), network_.events_total());
     }
     if (options_.meddle) options_.meddle(network_, at());
@@ -416,7 +488,7 @@ RunResult World::run() {
     for (const Command& command : commands) carry_out(command);
   }
   if (options_.checkers) {
-    checkers_.inspect(at());
+    inspect();
     final_checks();
   }
   network_.mix_digests();

@@ -34,6 +34,8 @@ struct RunOptions {
   std::function<void(const SimNetwork&, const SimNetwork::Step&)> tap;
   // Called now and then with the virtual time and the events so far.
   std::function<void(Duration, std::uint64_t)> progress;
+  // Test-only: changes a node's configuration before its first start.
+  std::function<void(node::Config&)> adjust;
   // Test-only: called with the network and the time before each command of the director.
   std::function<void(SimNetwork&, Duration)> meddle;
 };
