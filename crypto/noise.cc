@@ -5,8 +5,6 @@
 namespace weft::noise {
 namespace {
 
-constexpr std::size_t kBlockBytes = 128;
-
 std::string_view protocol_name(Pattern pattern) {
   switch (pattern) {
     case Pattern::kIk:
@@ -17,22 +15,9 @@ std::string_view protocol_name(Pattern pattern) {
   return {};
 }
 
-// The two below write to where the result stays: a returned value may leave a copy behind.
+// Writes to where the result stays: a returned value may leave a copy behind.
 void take_key(const Hash& hash, CipherKey& key) {
   std::copy_n(hash.begin(), key.size(), key.begin());
-}
-
-void hmac_to(Hash& out, ByteView key, ByteView a, ByteView b = {}) {
-  CHECK(key.size() <= kBlockBytes);
-  ByteArray<kBlockBytes> pad{};
-  const WipeAtEnd pad_guard(pad);
-  std::ranges::copy(key, pad.begin());
-  for (auto& byte : pad) byte ^= 0x36;
-  Hash inner;
-  const WipeAtEnd inner_guard(inner);
-  blake2b(inner, {}, pad, a, b);
-  for (auto& byte : pad) byte ^= 0x36 ^ 0x5c;
-  blake2b(out, {}, pad, inner);
 }
 
 DhKey key_at(ByteView message, std::size_t offset) {
@@ -42,9 +27,10 @@ DhKey key_at(ByteView message, std::size_t offset) {
 }
 
 // Token "e" for a public key that is in clear on the wire (section 9.2 adds MixKey under a psk).
-void mix_ephemeral(SymmetricState& state, Pattern pattern, const DhKey& key) {
-  state.mix_hash(key);
-  if (pattern == Pattern::kIkPsk2) state.mix_key(key);
+void mix_ephemeral(SymmetricState& state, const CryptoProvider& provider, Pattern pattern,
+                   const DhKey& key) {
+  state.mix_hash(provider, key);
+  if (pattern == Pattern::kIkPsk2) state.mix_key(provider, key);
 }
 
 // A DH token; false for a low-order point.
@@ -53,42 +39,36 @@ bool mix_dh(SymmetricState& state, const CryptoProvider& provider, const DhKey& 
   DhKey shared;
   const WipeAtEnd guard(shared);
   if (!provider.dh(secret, pub, shared)) return false;
-  state.mix_key(shared);
+  state.mix_key(provider, shared);
   return true;
 }
 
-void first_two(const Hash& temp, Derived& out) {
+void first_two(const CryptoProvider& provider, const Hash& temp, Derived& out) {
   static constexpr ByteArray<1> kOne = {1};
   static constexpr ByteArray<1> kTwo = {2};
-  hmac_to(out.first, temp, kOne);
-  hmac_to(out.second, temp, out.first, kTwo);
+  provider.hmac(out.first, temp, kOne);
+  provider.hmac(out.second, temp, out.first, kTwo);
 }
 
 }  // namespace
 
-Hash hmac(ByteView key, ByteView a, ByteView b) {
-  Hash out;
-  hmac_to(out, key, a, b);
-  return out;
-}
-
-Derived hkdf2(const Hash& chaining_key, ByteView input) {
+Derived hkdf2(const CryptoProvider& provider, const Hash& chaining_key, ByteView input) {
   Hash temp;
   const WipeAtEnd guard(temp);
-  hmac_to(temp, chaining_key, input);
+  provider.hmac(temp, chaining_key, input);
   Derived out;
-  first_two(temp, out);
+  first_two(provider, temp, out);
   return out;
 }
 
-Derived hkdf3(const Hash& chaining_key, ByteView input) {
+Derived hkdf3(const CryptoProvider& provider, const Hash& chaining_key, ByteView input) {
   static constexpr ByteArray<1> kThree = {3};
   Hash temp;
   const WipeAtEnd guard(temp);
-  hmac_to(temp, chaining_key, input);
+  provider.hmac(temp, chaining_key, input);
   Derived out;
-  first_two(temp, out);
-  hmac_to(out.third, temp, out.second, kThree);
+  first_two(provider, temp, out);
+  provider.hmac(out.third, temp, out.second, kThree);
   return out;
 }
 
@@ -99,23 +79,23 @@ SymmetricState::SymmetricState(Pattern pattern) {
   chaining_key_ = hash_;
 }
 
-void SymmetricState::mix_hash(ByteView data) {
+void SymmetricState::mix_hash(const CryptoProvider& provider, ByteView data) {
   Hash next;
-  blake2b(next, {}, hash_, data);
+  provider.hash(next, {}, hash_, data);
   hash_ = next;
 }
 
-void SymmetricState::mix_key(ByteView input) {
-  const Derived d = hkdf2(chaining_key_, input);
+void SymmetricState::mix_key(const CryptoProvider& provider, ByteView input) {
+  const Derived d = hkdf2(provider, chaining_key_, input);
   chaining_key_ = d.first;
   take_key(d.second, key_);
   nonce_ = 0;
 }
 
-void SymmetricState::mix_key_and_hash(ByteView input) {
-  const Derived d = hkdf3(chaining_key_, input);
+void SymmetricState::mix_key_and_hash(const CryptoProvider& provider, ByteView input) {
+  const Derived d = hkdf3(provider, chaining_key_, input);
   chaining_key_ = d.first;
-  mix_hash(d.second);
+  mix_hash(provider, d.second);
   take_key(d.third, key_);
   nonce_ = 0;
 }
@@ -124,28 +104,29 @@ void SymmetricState::encrypt_and_hash(const CryptoProvider& provider, ByteView p
                                       MutableBytes out) {
   const std::size_t sealed = plain.size() + kTagBytes;
   provider.seal(key_, nonce_++, hash_, plain, out);
-  mix_hash(out.first(sealed));
+  mix_hash(provider, out.first(sealed));
 }
 
 bool SymmetricState::decrypt_and_hash(const CryptoProvider& provider, ByteView sealed,
                                       MutableBytes out) {
   if (!provider.open(key_, nonce_++, hash_, sealed, out)) return false;
-  mix_hash(sealed);
+  mix_hash(provider, sealed);
   return true;
 }
 
-TransportKeys SymmetricState::split() const {
-  const Derived d = hkdf2(chaining_key_, {});
+TransportKeys SymmetricState::split(const CryptoProvider& provider) const {
+  const Derived d = hkdf2(provider, chaining_key_, {});
   TransportKeys keys;
   take_key(d.first, keys.send);
   take_key(d.second, keys.receive);
   return keys;
 }
 
-Initiator::Initiator(Pattern pattern, ByteView prologue, const DhKey& remote_static)
+Initiator::Initiator(const CryptoProvider& provider, Pattern pattern, ByteView prologue,
+                     const DhKey& remote_static)
     : state_(pattern), pattern_(pattern) {
-  state_.mix_hash(prologue);
-  state_.mix_hash(remote_static);
+  state_.mix_hash(provider, prologue);
+  state_.mix_hash(provider, remote_static);
 }
 
 bool Initiator::write_first(const CryptoProvider& provider, const First& keys, ByteView payload,
@@ -154,10 +135,10 @@ bool Initiator::write_first(const CryptoProvider& provider, const First& keys, B
   ephemeral_secret_ = keys.ephemeral_secret;
   const DhKey e = provider.dh_base(ephemeral_secret_);
   std::ranges::copy(e, out.begin());
-  mix_ephemeral(state_, pattern_, e);
+  mix_ephemeral(state_, provider, pattern_, e);
   if (!mix_dh(state_, provider, ephemeral_secret_, keys.remote_static)) return false;  // es
   state_.encrypt_and_hash(provider, keys.static_public, out.subspan(kDhBytes));        // s
-  state_.mix_key(keys.static_shared);                                                  // ss
+  state_.mix_key(provider, keys.static_shared);                                                  // ss
   state_.encrypt_and_hash(provider, payload, out.subspan(2 * kDhBytes + kTagBytes));
   return true;
 }
@@ -167,18 +148,19 @@ std::optional<TransportKeys> Initiator::read_second(const CryptoProvider& provid
                                                     ByteView message, MutableBytes out) {
   if (message.size() < kSecondOverhead) return std::nullopt;
   const DhKey re = key_at(message, 0);
-  mix_ephemeral(state_, pattern_, re);
+  mix_ephemeral(state_, provider, pattern_, re);
   if (!mix_dh(state_, provider, ephemeral_secret_, re)) return std::nullopt;  // ee
   if (!mix_dh(state_, provider, static_secret, re)) return std::nullopt;      // se
-  if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(psk);
+  if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(provider, psk);
   if (!state_.decrypt_and_hash(provider, message.subspan(kDhBytes), out)) return std::nullopt;
-  return state_.split();
+  return state_.split(provider);
 }
 
-Responder::Responder(Pattern pattern, ByteView prologue, const DhKey& static_public)
+Responder::Responder(const CryptoProvider& provider, Pattern pattern, ByteView prologue,
+                     const DhKey& static_public)
     : state_(pattern), pattern_(pattern) {
-  state_.mix_hash(prologue);
-  state_.mix_hash(static_public);
+  state_.mix_hash(provider, prologue);
+  state_.mix_hash(provider, static_public);
 }
 
 std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& provider,
@@ -186,7 +168,7 @@ std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& pro
                                                        MutableBytes out) {
   if (message.size() < kFirstOverhead) return std::nullopt;
   remote_ephemeral_ = key_at(message, 0);
-  mix_ephemeral(state_, pattern_, remote_ephemeral_);
+  mix_ephemeral(state_, provider, pattern_, remote_ephemeral_);
   if (!mix_dh(state_, provider, static_secret, remote_ephemeral_)) return std::nullopt;  // es
   if (!state_.decrypt_and_hash(provider, message.subspan(kDhBytes, kDhBytes + kTagBytes),
                                remote_static_)) {
@@ -194,7 +176,7 @@ std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& pro
   }
   Sender sender{.static_public = remote_static_};
   if (!provider.dh(static_secret, remote_static_, sender.static_shared)) return std::nullopt;
-  state_.mix_key(sender.static_shared);  // ss
+  state_.mix_key(provider, sender.static_shared);  // ss
   if (!state_.decrypt_and_hash(provider, message.subspan(2 * kDhBytes + kTagBytes), out)) {
     return std::nullopt;
   }
@@ -207,12 +189,12 @@ std::optional<TransportKeys> Responder::write_second(const CryptoProvider& provi
   CHECK(out.size() >= payload.size() + kSecondOverhead);
   const DhKey e = provider.dh_base(ephemeral_secret);
   std::ranges::copy(e, out.begin());
-  mix_ephemeral(state_, pattern_, e);
+  mix_ephemeral(state_, provider, pattern_, e);
   if (!mix_dh(state_, provider, ephemeral_secret, remote_ephemeral_)) return std::nullopt;  // ee
   if (!mix_dh(state_, provider, ephemeral_secret, remote_static_)) return std::nullopt;     // se
-  if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(psk);
+  if (pattern_ == Pattern::kIkPsk2) state_.mix_key_and_hash(provider, psk);
   state_.encrypt_and_hash(provider, payload, out.subspan(kDhBytes));
-  TransportKeys keys = state_.split();
+  TransportKeys keys = state_.split(provider);
   std::swap(keys.send, keys.receive);
   return keys;
 }

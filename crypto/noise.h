@@ -43,9 +43,6 @@ struct TransportKeys {
   }
 };
 
-// HMAC of RFC 2104 with BLAKE2b-512 (block length 128) over a || b; `key` of at most 128 bytes.
-Hash hmac(ByteView key, ByteView a, ByteView b = {});
-
 // HKDF of section 4.3: up to three outputs.
 struct Derived {
   Hash first{};
@@ -57,8 +54,8 @@ struct Derived {
     wipe(third);
   }
 };
-Derived hkdf2(const Hash& chaining_key, ByteView input);
-Derived hkdf3(const Hash& chaining_key, ByteView input);
+Derived hkdf2(const CryptoProvider& provider, const Hash& chaining_key, ByteView input);
+Derived hkdf3(const CryptoProvider& provider, const Hash& chaining_key, ByteView input);
 
 // Section 5.2: the chaining key, the handshake hash and the cipher of a handshake.
 class SymmetricState {
@@ -72,16 +69,16 @@ class SymmetricState {
     wipe(key_);
   }
 
-  void mix_hash(ByteView data);
-  void mix_key(ByteView input);
-  void mix_key_and_hash(ByteView input);
+  void mix_hash(const CryptoProvider& provider, ByteView data);
+  void mix_key(const CryptoProvider& provider, ByteView input);
+  void mix_key_and_hash(const CryptoProvider& provider, ByteView input);
   // `out` has room for plain.size() + kTagBytes and may start where `plain` does.
   void encrypt_and_hash(const CryptoProvider& provider, ByteView plain, MutableBytes out);
   // `out` has room for sealed.size() - kTagBytes and must not overlap `sealed`. False if the tag is
   // wrong; the state is then worthless.
   bool decrypt_and_hash(const CryptoProvider& provider, ByteView sealed, MutableBytes out);
   // As the initiator uses them.
-  TransportKeys split() const;
+  TransportKeys split(const CryptoProvider& provider) const;
   const Hash& hash() const { return hash_; }
 
  private:
@@ -95,7 +92,8 @@ class SymmetricState {
 class Initiator {
  public:
   Initiator() = default;
-  Initiator(Pattern pattern, ByteView prologue, const DhKey& remote_static);
+  Initiator(const CryptoProvider& provider, Pattern pattern, ByteView prologue,
+            const DhKey& remote_static);
   Initiator(const Initiator&) = default;
   Initiator& operator=(const Initiator&) = default;
   ~Initiator() { wipe(ephemeral_secret_); }
@@ -127,7 +125,8 @@ class Initiator {
 class Responder {
  public:
   Responder() = default;
-  Responder(Pattern pattern, ByteView prologue, const DhKey& static_public);
+  Responder(const CryptoProvider& provider, Pattern pattern, ByteView prologue,
+            const DhKey& static_public);
 
   struct Sender {
     DhKey static_public{};

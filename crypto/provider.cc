@@ -2,9 +2,11 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "crypto/check.h"
+#include "crypto/fold_hash.h"
 
 namespace weft {
 namespace {
@@ -15,21 +17,6 @@ Nonce noise_nonce(std::uint64_t counter) {
   Nonce nonce{};
   store_le(nonce.data() + 4, counter);
   return nonce;
-}
-
-// A 64-bit mixing hash (FNV-1a over words, with a final avalanche). It notices flipped bits, which
-// is all that CheapProvider promises.
-std::uint64_t mix(std::uint64_t state, ByteView bytes) {
-  std::size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    state = (state ^ load_le<std::uint64_t>(bytes.data() + i)) * 0x9e3779b97f4a7c15ULL;
-    state ^= state >> 29;
-  }
-  for (; i < bytes.size(); ++i) state = (state ^ bytes[i]) * 0x100000001b3ULL;
-  state ^= bytes.size();
-  state ^= state >> 32;
-  state *= 0xd6e8feb86659fd93ULL;
-  return state ^ state >> 32;
 }
 
 constexpr std::uint64_t kMask = 0xa5c35a3c96690ff0ULL;
@@ -44,9 +31,9 @@ DhKey masked(ByteView from) {
 
 void cheap_tag(const CipherKey& key, std::uint64_t counter, ByteView ad, ByteView plain,
                std::uint8_t* out) {
-  std::uint64_t h = mix(counter, key);
-  h = mix(h, ad);
-  h = mix(h, plain);
+  std::uint64_t h = fold_hash(counter, key);
+  h = fold_hash(h, ad);
+  h = fold_hash(h, plain);
   store_le(out, h);
   store_le(out + 8, h * 0x9e3779b97f4a7c15ULL);
 }
@@ -60,6 +47,39 @@ void blake2b(MutableBytes out, ByteView key, ByteView a, ByteView b, ByteView c)
     if (!part.empty()) crypto_generichash_update(&state, part.data(), part.size());
   }
   crypto_generichash_final(&state, out.data(), out.size());
+}
+
+void CryptoProvider::hash(MutableBytes out, ByteView key, ByteView a, ByteView b, ByteView c) const {
+  blake2b(out, key, a, b, c);
+}
+
+void CryptoProvider::hmac(ByteArray<64>& out, ByteView key, ByteView a, ByteView b) const {
+  ByteArray<128> pad{};
+  CHECK(key.size() <= pad.size());
+  const WipeAtEnd pad_guard(pad);
+  std::ranges::copy(key, pad.begin());
+  for (auto& byte : pad) byte ^= 0x36;
+  ByteArray<64> inner;
+  const WipeAtEnd inner_guard(inner);
+  hash(inner, {}, pad, a, b);
+  for (auto& byte : pad) byte ^= 0x36 ^ 0x5c;
+  hash(out, {}, pad, inner);
+}
+
+void CheapProvider::hmac(ByteArray<64>& out, ByteView key, ByteView a, ByteView b) const {
+  CheapProvider::hash(out, key, a, b, {});
+}
+
+void CheapProvider::hash(MutableBytes out, ByteView key, ByteView a, ByteView b, ByteView c) const {
+  std::uint64_t state = fold_hash(fold_hash(fold_hash(fold_hash(out.size(), key), a), b), c);
+  for (std::size_t i = 0; i < out.size(); i += 8) {
+    state = (state ^ state >> 31) * 0x9e3779b97f4a7c15ULL + i;
+    if (i + 8 <= out.size()) {
+      store_le(out.data() + i, state);
+      continue;
+    }
+    for (std::size_t k = i; k < out.size(); ++k) out[k] = static_cast<std::uint8_t>(state >> (k - i) * 8);
+  }
 }
 
 void wipe(MutableBytes bytes) { sodium_memzero(bytes.data(), bytes.size()); }
@@ -137,14 +157,14 @@ SigningKey CheapProvider::signing_key(const ByteArray<32>& seed) const {
 }
 
 Signature CheapProvider::sign(const SigningKey& key, ByteView message) const {
-  const std::uint64_t h = mix(mix(1, ByteView(key.bytes).subspan(32)), message);
+  const std::uint64_t h = fold_hash(fold_hash(1, ByteView(key.bytes).subspan(32)), message);
   Signature s;
   store_le(s.bytes.data(), h);
   return s;
 }
 
 bool CheapProvider::verify(const PublicKey& key, ByteView message, const Signature& s) const {
-  return load_le<std::uint64_t>(s.bytes.data()) == mix(mix(1, key.bytes), message);
+  return load_le<std::uint64_t>(s.bytes.data()) == fold_hash(fold_hash(1, key.bytes), message);
 }
 
 std::optional<DhKey> CheapProvider::dh_public(const PublicKey& key) const { return key.bytes; }

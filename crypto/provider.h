@@ -4,7 +4,8 @@
 // ChaCha20-Poly1305 (IETF), as Noise names them. CheapProvider has the same sizes and the same
 // algebra (a shared secret is symmetric, a changed bit is noticed) without the cost, and without
 // any security: it exists so that thousands of nodes fit into one simulated network, and nothing
-// in `weft up` can select it. BLAKE2b is the real one in both.
+// in `weft up` can select it. Ids, records, values and tokens are hashed with the real BLAKE2b in
+// both; only what a handshake hashes and authenticates goes through the provider.
 //
 // Providers hold no state; one object may serve many nodes.
 #pragma once
@@ -36,6 +37,14 @@ inline constexpr std::size_t kTagBytes = 16;
 class CryptoProvider {
  public:
   virtual ~CryptoProvider() = default;
+
+  // The hash of handshakes and of packets' MACs over the concatenation of up to three parts: BLAKE2b
+  // as `blake2b` below computes it, with its lengths of key and output.
+  virtual void hash(MutableBytes out, ByteView key, ByteView a, ByteView b = {},
+                    ByteView c = {}) const;
+  // HMAC of RFC 2104 over a || b with the hash of 64 bytes (block length 128, as BLAKE2b's), for a
+  // key of at most 128 bytes.
+  virtual void hmac(ByteArray<64>& out, ByteView key, ByteView a, ByteView b = {}) const;
 
   // Signing key of a 32-byte seed; the public key is its last 32 bytes.
   virtual SigningKey signing_key(const ByteArray<32>& seed) const = 0;
@@ -80,6 +89,8 @@ class SodiumProvider final : public CryptoProvider {
 
 class CheapProvider final : public CryptoProvider {
  public:
+  void hash(MutableBytes out, ByteView key, ByteView a, ByteView b, ByteView c) const override;
+  void hmac(ByteArray<64>& out, ByteView key, ByteView a, ByteView b) const override;
   SigningKey signing_key(const ByteArray<32>& seed) const override;
   Signature sign(const SigningKey& key, ByteView message) const override;
   bool verify(const PublicKey& key, ByteView message, const Signature& s) const override;

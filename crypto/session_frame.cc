@@ -29,10 +29,10 @@ Lengths lengths(PacketType type) {
   return {};
 }
 
-ByteArray<32> derive(const ByteArray<32>& network_key, std::string_view label,
-                     ByteView suffix = {}) {
+ByteArray<32> derive(const CryptoProvider& provider, const ByteArray<32>& network_key,
+                     std::string_view label, ByteView suffix = {}) {
   ByteArray<32> out;
-  blake2b(out, network_key, as_bytes(label), suffix);
+  provider.hash(out, network_key, as_bytes(label), suffix);
   return out;
 }
 
@@ -56,28 +56,33 @@ std::expected<PacketType, SessionDrop> classify(ByteView datagram) {
   return type;
 }
 
-KeySet make_key_set(const ByteArray<32>& network_key, const PublicKey& own) {
-  return {network_key, mac1_key(network_key, own), cookie_key(network_key, own),
-          derive(network_key, "weft-hello")};
+KeySet make_key_set(const CryptoProvider& provider, const ByteArray<32>& network_key,
+                    const PublicKey& own) {
+  return {network_key, mac1_key(provider, network_key, own),
+          cookie_key(provider, network_key, own), derive(provider, network_key, "weft-hello")};
 }
 
-ByteArray<32> mac1_key(const ByteArray<32>& network_key, const PublicKey& receiver) {
-  return derive(network_key, "weft-mac1", receiver.bytes);
+ByteArray<32> mac1_key(const CryptoProvider& provider, const ByteArray<32>& network_key,
+                       const PublicKey& receiver) {
+  return derive(provider, network_key, "weft-mac1", receiver.bytes);
 }
 
-ByteArray<32> cookie_key(const ByteArray<32>& network_key, const PublicKey& sealer) {
-  return derive(network_key, "weft-cookie", sealer.bytes);
+ByteArray<32> cookie_key(const CryptoProvider& provider, const ByteArray<32>& network_key,
+                         const PublicKey& sealer) {
+  return derive(provider, network_key, "weft-cookie", sealer.bytes);
 }
 
-void put_mac(const ByteArray<32>& key, MutableBytes packet, std::size_t at) {
+void put_mac(const CryptoProvider& provider, const ByteArray<32>& key, MutableBytes packet,
+             std::size_t at) {
   CHECK(at + kMacBytes <= packet.size());
-  blake2b(packet.subspan(at, kMacBytes), key, packet.first(at));
+  provider.hash(packet.subspan(at, kMacBytes), key, packet.first(at));
 }
 
-bool mac_matches(const ByteArray<32>& key, ByteView packet, std::size_t at) {
+bool mac_matches(const CryptoProvider& provider, const ByteArray<32>& key, ByteView packet,
+                 std::size_t at) {
   CHECK(at + kMacBytes <= packet.size());
   ByteArray<kMacBytes> expected;
-  blake2b(expected, key, packet.first(at));
+  provider.hash(expected, key, packet.first(at));
   return equal_constant_time(expected, packet.subspan(at, kMacBytes));
 }
 

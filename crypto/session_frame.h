@@ -64,16 +64,21 @@ struct KeySet {
   ByteArray<32> cookie{};   // of cookies that we seal
   ByteArray<32> hello{};    // of HELLO and RECORD, both ways
 };
-KeySet make_key_set(const ByteArray<32>& network_key, const PublicKey& own);
+KeySet make_key_set(const CryptoProvider& provider, const ByteArray<32>& network_key,
+                    const PublicKey& own);
 
 // BLAKE2b-256(key = network key; label || public key of the receiver or cookie's sender).
-ByteArray<32> mac1_key(const ByteArray<32>& network_key, const PublicKey& receiver);
-ByteArray<32> cookie_key(const ByteArray<32>& network_key, const PublicKey& sealer);
+ByteArray<32> mac1_key(const CryptoProvider& provider, const ByteArray<32>& network_key,
+                       const PublicKey& receiver);
+ByteArray<32> cookie_key(const CryptoProvider& provider, const ByteArray<32>& network_key,
+                         const PublicKey& sealer);
 
 // Writes BLAKE2b-128(key; packet[0, at)) at `at`.
-void put_mac(const ByteArray<32>& key, MutableBytes packet, std::size_t at);
+void put_mac(const CryptoProvider& provider, const ByteArray<32>& key, MutableBytes packet,
+             std::size_t at);
 // True if the mac at `at` is right.
-bool mac_matches(const ByteArray<32>& key, ByteView packet, std::size_t at);
+bool mac_matches(const CryptoProvider& provider, const ByteArray<32>& key, ByteView packet,
+                 std::size_t at);
 
 // Where mac1 of an INIT stands; mac2 is the packet's last 16 bytes.
 inline std::size_t init_mac1_at(std::size_t packet_size) { return packet_size - 2 * kMacBytes; }

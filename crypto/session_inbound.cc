@@ -59,7 +59,7 @@ void Sessions::State::drop_unknown(Now now, const Endpoint& from) {
 std::optional<std::size_t> Sessions::State::key_set_of(ByteArray<32> session::KeySet::*key,
                                                        ByteView packet, std::size_t mac_at) const {
   for (std::size_t i = 0; i < key_sets.size(); ++i) {
-    if (session::mac_matches(key_sets[i].*key, packet, mac_at)) return i;
+    if (session::mac_matches(provider, key_sets[i].*key, packet, mac_at)) return i;
   }
   return std::nullopt;
 }
@@ -128,7 +128,7 @@ std::optional<ByteView> Sessions::State::read_init(const Endpoint& from, ByteVie
   };
   const ByteView message = packet.subspan(
       session::kInitNoiseAt, packet.size() - session::kInitNoiseAt - 2 * session::kMacBytes);
-  noise::Responder responder(pattern(), prologue, identity.dh_public());
+  noise::Responder responder(provider, pattern(), prologue, identity.dh_public());
   const auto sender = responder.read_first(provider, identity.dh_secret(), message, plain);
   if (!sender) return refuse(SessionDrop::kHandshake);
 
@@ -203,7 +203,7 @@ void Sessions::State::respond(Now now, ByteView reply, Outbox& out) {
     transports.release(slot);
     return drop(SessionDrop::kHandshake);  // a low-order ephemeral key
   }
-  session::put_mac(session::mac1_key(keys.network, a.key), packet,
+  session::put_mac(provider, session::mac1_key(provider, keys.network, a.key), packet,
                    packet.size() - session::kMacBytes);
   out.commit(a.from, packet.size());
   ++stats.handshakes_answered_total;
@@ -299,7 +299,7 @@ void Sessions::State::on_cookie(Now now, const Endpoint& from, ByteView packet, 
   if (!h.cookie_awaited) return drop(SessionDrop::kUnasked);
   const std::size_t mac1_at = session::init_mac1_at(h.init.size());
   CookieJar::Cookie cookie;
-  if (!session::open_cookie(provider, session::cookie_key(key_sets[h.key_set].network, peer.key),
+  if (!session::open_cookie(provider, session::cookie_key(provider, key_sets[h.key_set].network, peer.key),
                             packet.subspan(session::kCookieNonceAt, session::kCookieNonceBytes),
                             ByteView(h.init).subspan(mac1_at, session::kMacBytes),
                             packet.subspan(session::kCookieSealedAt), cookie)) {
@@ -400,7 +400,7 @@ void Sessions::State::on_hello(Now now, const Endpoint& from, ByteView packet, O
   std::ranges::copy(packet.subspan(session::kHelloNonceAt, 8),
                     reply.begin() + session::kHelloNonceAt);
   std::ranges::copy(record->wire, reply.begin() + session::kRecordAt);
-  session::put_mac(key_sets[*key_set].hello, reply, reply.size() - session::kMacBytes);
+  session::put_mac(provider, key_sets[*key_set].hello, reply, reply.size() - session::kMacBytes);
   out.commit(from, reply.size());
 }
 
@@ -411,7 +411,7 @@ void Sessions::State::on_record(const Endpoint& from, ByteView packet, Result& r
   if (asked == hellos.end()) return drop(SessionDrop::kUnasked);
   const std::size_t mac_at = packet.size() - session::kMacBytes;
   const std::size_t key_set = asked->key_set;
-  if (!session::mac_matches(key_sets[key_set].hello, packet, mac_at)) {
+  if (!session::mac_matches(provider, key_sets[key_set].hello, packet, mac_at)) {
     return drop(SessionDrop::kMac);
   }
   const ByteView wire = packet.subspan(session::kRecordAt, mac_at - session::kRecordAt);

@@ -109,7 +109,7 @@ Sessions::State::State(const Identity& identity_in, Network network_in,
   // An index has 16 bits for its slot.
   CHECK(2 * config.sessions_max + kHandshakesMax + config.pending_max < 65536);
   for (const auto& key : network.keys) {
-    key_sets.push_back(session::make_key_set(key, identity.public_key()));
+    key_sets.push_back(session::make_key_set(provider, key, identity.public_key()));
   }
 }
 
@@ -269,7 +269,7 @@ void Sessions::State::launch(Now now, std::uint32_t handshake, ByteView early, O
   DhKey ephemeral;
   const WipeAtEnd guard(ephemeral);
   entropy.fill(ephemeral);
-  h.noise = noise::Initiator(pattern(), prologue, peer.dh);
+  h.noise = noise::Initiator(provider, pattern(), prologue, peer.dh);
   // dh_public() admits no low-order point, so this cannot fail.
   CHECK(h.noise.write_first(provider,
                             {.remote_static = peer.dh,
@@ -289,7 +289,7 @@ void Sessions::State::sign_init(Handshake& h) const {
   const MutableBytes packet(h.init);
   const std::size_t mac1_at = session::init_mac1_at(packet.size());
   const std::size_t mac2_at = mac1_at + session::kMacBytes;
-  session::put_mac(session::mac1_key(key_sets[h.key_set].network, peers[h.peer].key), packet,
+  session::put_mac(provider, session::mac1_key(provider, key_sets[h.key_set].network, peers[h.peer].key), packet,
                    mac1_at);
   if (h.cookie) blake2b(packet.subspan(mac2_at), *h.cookie, ByteView(h.init).first(mac2_at));
 }
@@ -514,7 +514,7 @@ std::uint64_t Sessions::hello(Now now, const Endpoint& to, Outbox& out) {
   std::ranges::fill(packet, std::uint8_t{0});
   session::put_head(packet, PacketType::kHello);
   store_le(packet.data() + session::kHelloNonceAt, nonce);
-  session::put_mac(s.key_sets[key_set].hello, packet, packet.size() - session::kMacBytes);
+  session::put_mac(s.provider, s.key_sets[key_set].hello, packet, packet.size() - session::kMacBytes);
   out.commit(to, packet.size());
   return nonce;
 }

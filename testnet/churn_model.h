@@ -17,7 +17,12 @@ enum class ChurnModel : unsigned char { kExponential, kWeibull, kPareto };
 std::optional<ChurnModel> parse_churn_model(std::string_view text);
 std::string_view to_string(ChurnModel model);
 
+// Integer arithmetic throughout: libm differs between builds.
+//
 // A draw with this median, kept within [100 ms, 100 medians].
 Milliseconds draw_session(ChurnModel model, Milliseconds median, Rng& rng);
+// What is left of the session of somebody met at a random instant, long after all began: the
+// equilibrium distribution of renewal theory, density (1 - F(t)) / mean. Within the same limits.
+Milliseconds draw_rest_of_session(ChurnModel model, Milliseconds median, Rng& rng);
 
 }  // namespace weft::testnet

@@ -49,7 +49,10 @@ void Director::State::begin_churn() {
 void Director::State::churn_up(NodeIndex node, std::uint64_t cycle) {
   Rng rng = luck(plan.seed, "session", node, cycle);
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(plan.churn->median_session);
-  later(now + testnet::draw_session(plan.churn->model, ms, rng), [this, node, cycle](Duration) {
+  const bool midway = cycle == 0 && !plan.churn->fresh;
+  const auto left = midway ? testnet::draw_rest_of_session(plan.churn->model, ms, rng)
+                           : testnet::draw_session(plan.churn->model, ms, rng);
+  later(now + left, [this, node, cycle](Duration) {
     if (!churning) return;
     kill(node);
     churn_down(node, cycle);

@@ -162,6 +162,12 @@ Churn read_churn(Reader& in) {
       in.wrong(in.find("identity"), "identity is \"same\" or \"new\"");
     }
   }
+  if (const auto start = in.text("start")) {
+    churn.fresh = *start == "fresh";
+    if (*start != "fresh" && *start != "midway") {
+      in.wrong(in.find("start"), "start is \"midway\" or \"fresh\"");
+    }
+  }
   in.duration("from", churn.from);
   in.duration("until", churn.until);
   if (churn.until && *churn.until <= churn.from) in.wrong(in.find("until"), "until must come after from");

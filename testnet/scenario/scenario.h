@@ -65,6 +65,9 @@ struct Churn {
   Duration median_session{};       // time up
   Duration median_absence{};       // time down; the file's default is the median session
   bool new_identity = false;       // `identity = "new"`: who comes back is somebody else
+  // `start = "fresh"`: everybody's session begins when churn does; else it is met midway, as in a
+  // mesh that has lived for long, and deaths come at an even rate.
+  bool fresh = false;
   Duration from{};
   std::optional<Duration> until;   // default: the end
   std::uint32_t share_ppm = 1'000'000;  // `share` of the nodes takes part

@@ -124,6 +124,7 @@ std::string to_toml(const Scenario& s) {
     w.duration("median_session", s.churn->median_session);
     w.duration("median_absence", s.churn->median_absence);
     w.text("identity", s.churn->new_identity ? "new" : "same");
+    if (s.churn->fresh) w.text("start", "fresh");
     w.duration("from", s.churn->from);
     if (s.churn->until) w.duration("until", *s.churn->until);
     w.share("share", s.churn->share_ppm);

@@ -72,9 +72,9 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
     }
     tables_[i] = std::move(table);
   }
-  for (const auto& [endpoint, ghost] : network_.ghosts()) {
+  for (const auto& [who, ghost] : network_.ghosts()) {
     if (ghost.to_bytes > 3 * ghost.from_bytes) {
-      violation("amplification", at, to_string(endpoint) + ": " + std::to_string(ghost.to_bytes) +
+      violation("amplification", at, "node " + std::to_string(who.second) + " to " + to_string(who.first) + ": " + std::to_string(ghost.to_bytes) +
                                          " bytes for " + std::to_string(ghost.from_bytes));
     }
   }

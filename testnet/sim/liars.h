@@ -53,6 +53,12 @@ class LyingProvider final : public CryptoProvider {
   }
   std::optional<DhKey> dh_public(const PublicKey& key) const override { return honest_.dh_public(key); }
   DhKey dh_secret(const SigningKey& key) const override { return honest_.dh_secret(key); }
+  void hash(MutableBytes out, ByteView key, ByteView a, ByteView b, ByteView c) const override {
+    honest_.hash(out, key, a, b, c);
+  }
+  void hmac(ByteArray<64>& out, ByteView key, ByteView a, ByteView b) const override {
+    honest_.hmac(out, key, a, b);
+  }
   DhKey dh_base(const DhKey& secret) const override { return honest_.dh_base(secret); }
   bool dh(const DhKey& secret, const DhKey& pub, DhKey& out) const override {
     return honest_.dh(secret, pub, out);

@@ -52,9 +52,9 @@ inline constexpr std::size_t kSocketQueueMax = 1'024;
 // of thousands, after some 4,096 keys.
 inline constexpr int kGroundBits = 12;
 
-// Traffic with an address where nobody lives.
+// Traffic of one node with an address where nobody lives.
 struct Ghost {
-  std::uint64_t from_bytes = 0;  // sent under its name
+  std::uint64_t from_bytes = 0;  // came under its name
   std::uint64_t to_bytes = 0;    // sent to it
 };
 inline constexpr std::size_t kGhosts = 256;
@@ -127,7 +127,8 @@ class SimNetwork {
   void run_for(Duration span);
   // Adds every node's digest to the trace hash.
   void mix_digests();
-  const std::map<Endpoint, Ghost>& ghosts() const { return ghosts_; }
+  using Ghosts = std::map<std::pair<Endpoint, std::size_t>, Ghost>;  // at most kGhosts a node
+  const Ghosts& ghosts() const { return ghosts_; }
   // From now on: DATA packets that a node took a second time without dropping them.
   void watch_replays() { watching_replays_ = true; }
   struct Replay {
@@ -252,7 +253,7 @@ class SimNetwork {
   std::vector<std::uint32_t> free_slots_;
   std::function<bool(std::size_t, std::size_t)> blocked_;
   Weather* weather_ = nullptr;
-  std::map<Endpoint, Ghost> ghosts_;
+  Ghosts ghosts_;
   bool watching_replays_ = false;
   std::vector<Replay> replays_;
   Observer observer_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "crypto/check.h"
 #include "testnet/sim/checkers.h"
@@ -167,8 +168,11 @@ class World {
   std::map<NodeIndex, Duration> faulted_until_;
   std::set<NodeIndex> ground_;  // these get ids next to...
   NodeId prey_{};               // ...the key of the first put
-  std::map<NodeId, NodeIndex> index_;
-  std::map<NodeIndex, std::uint64_t> highest_;  // number that somebody has seen
+  struct IdHash {  // ids are hashes already
+    std::size_t operator()(const NodeId& id) const { return load_le<std::uint64_t>(id.bytes.data()); }
+  };
+  std::unordered_map<NodeId, NodeIndex, IdHash> index_;
+  std::vector<std::uint64_t> highest_;  // by node: number that somebody has seen; 0: none
   std::map<std::pair<NodeIndex, std::uint64_t>, Open> open_;
   std::vector<NodeIndex> leaving_;
   std::size_t final_open_ = 0, final_gets_lost_ = 0, final_lookups_ = 0;
@@ -247,11 +251,11 @@ void World::operator()(const scenario::FaultNode& c) {
 
 void World::on(NodeIndex node, const node::Ready&) {
   const std::uint64_t number = network_.core(node).record()->number;
-  const auto seen = highest_.find(node);
-  if (seen != highest_.end() && number <= seen->second) {
+  if (highest_.size() <= node) highest_.resize(node + 1);
+  if (number <= highest_[node]) {
     checkers_.violation("numbers", at(), "node " + std::to_string(node) + " comes back with number " +
                                              std::to_string(number) + ", and others have seen " +
-                                             std::to_string(seen->second));
+                                             std::to_string(highest_[node]));
   }
   director_.node_up(at(), node);
 }
@@ -264,6 +268,7 @@ void World::on(NodeIndex node, const gossip::MemberChanged& e) {
     return;
   }
   const NodeIndex subject = it->second;
+  if (highest_.size() <= subject) highest_.resize(subject + 1);
   std::uint64_t& highest = highest_[subject];
   highest = std::max(highest, e.record->number);
   if (!director_.saw(at(), node, subject, seen_of(e.to))) return;

@@ -140,7 +140,7 @@ void check_session(const std::string& name) {
   const auto pattern = network.is_private ? noise::Pattern::kIkPsk2 : noise::Pattern::kIk;
   Bytes prologue = {'w', 'e', 'f', 't', 1};
   prologue.insert(prologue.end(), network.id.begin(), network.id.end());
-  noise::Responder responder(pattern, prologue, b.identity.dh_public());
+  noise::Responder responder(provider, pattern, prologue, b.identity.dh_public());
   ByteArray<1200> plain;
   const ByteView message = ByteView(init).subspan(6, init.size() - 38);
   ASSERT_TRUE(responder.read_first(provider, b.identity.dh_secret(), message, plain));

@@ -38,7 +38,7 @@ Bytes forged_init(const World& w, const Identity& from, const PublicKey& claimed
   Bytes prologue = to_bytes(as_bytes("weft"));
   prologue.push_back(kWireVersion);
   prologue.insert(prologue.end(), w.network.id.begin(), w.network.id.end());
-  noise::Initiator noise(noise::Pattern::kIk, prologue, dh);
+  noise::Initiator noise(w.provider, noise::Pattern::kIk, prologue, dh);
   Bytes payload(session::kInitPayloadMin, 0);
   std::ranges::copy(claimed.bytes, payload.begin());
   EXPECT_TRUE(noise.write_first(w.provider,
@@ -47,7 +47,7 @@ Bytes forged_init(const World& w, const Identity& from, const PublicKey& claimed
                                  .static_shared = shared,
                                  .ephemeral_secret = ephemeral},
                                 payload, MutableBytes(packet).subspan(session::kInitNoiseAt)));
-  session::put_mac(session::mac1_key(w.network.keys[0], to.key()), packet,
+  session::put_mac(w.provider, session::mac1_key(w.provider, w.network.keys[0], to.key()), packet,
                    session::init_mac1_at(packet.size()));
   return packet;
 }
@@ -122,7 +122,7 @@ TEST_P(SessionsSecurityTest, EveryDropIsReachableAndChangesOnlyItsCounter) {
   Bytes init = forged_init(w, *a.identity, a.key(), b, e);
   init[100] ^= 1;
   expect(SessionDrop::kMac, w, {&b, a.at, init});
-  session::put_mac(session::mac1_key(w.network.keys[0], b.key()), init,
+  session::put_mac(w.provider, session::mac1_key(w.provider, w.network.keys[0], b.key()), init,
                    session::init_mac1_at(init.size()));
   expect(SessionDrop::kHandshake, w, {&b, a.at, init});
   // A key that a proved, claimed by a for another; and a claimed key that is no point at all.
@@ -142,7 +142,7 @@ TEST_P(SessionsSecurityTest, EveryDropIsReachableAndChangesOnlyItsCounter) {
   expect(SessionDrop::kMac, w, {&c, b.at, bad});
   bad = resp;
   bad[20] ^= 1;
-  session::put_mac(session::mac1_key(w.network.keys[0], c.key()), bad, bad.size() - 16);
+  session::put_mac(w.provider, session::mac1_key(w.provider, w.network.keys[0], c.key()), bad, bad.size() - 16);
   expect(SessionDrop::kHandshake, w, {&c, b.at, bad});
   Bytes cookie(session::kCookieBytes, 0);
   session::put_head(cookie, PacketType::kCookie);
@@ -194,7 +194,7 @@ TEST_P(SessionsSecurityTest, EveryDropIsReachableAndChangesOnlyItsCounter) {
   expect(SessionDrop::kMac, w, {&f, b.at, bad});
   bad = record;
   bad[60] ^= 1;
-  session::put_mac(session::make_key_set(w.network.keys[0], b.key()).hello, bad, bad.size() - 16);
+  session::put_mac(w.provider, session::make_key_set(w.provider, w.network.keys[0], b.key()).hello, bad, bad.size() - 16);
   expect(SessionDrop::kBadRecord, w, {&f, b.at, bad});
   w.deliver(f, b.at, record);
   expect(SessionDrop::kUnasked, w, {&f, b.at, record});

@@ -20,17 +20,17 @@ const Endpoint kStranger = Endpoint::v4(203, 0, 113, 1, 1);
 // Gives a packet the macs that get it past the first check.
 void fix_macs(const World& w, const Node& to, Bytes& packet) {
   if (packet.size() < 64) return;
-  const auto keys = session::make_key_set(w.network.keys[0], to.key());
+  const auto keys = session::make_key_set(w.provider, w.network.keys[0], to.key());
   switch (packet[1]) {
     case 1:
-      session::put_mac(keys.mac1, packet, session::init_mac1_at(packet.size()));
+      session::put_mac(w.provider, keys.mac1, packet, session::init_mac1_at(packet.size()));
       break;
     case 2:
-      session::put_mac(keys.mac1, packet, packet.size() - 16);
+      session::put_mac(w.provider, keys.mac1, packet, packet.size() - 16);
       break;
     case 5:
     case 6:
-      session::put_mac(keys.hello, packet, packet.size() - 16);
+      session::put_mac(w.provider, keys.hello, packet, packet.size() - 16);
       break;
     default:
       break;

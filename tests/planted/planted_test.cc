@@ -58,6 +58,44 @@ latency = "5ms"
 do = "put"
 rate = 2
 )";
+// Eight holders are fast, which is when a put is answered.
+constexpr const char* kSlowDisks = R"(
+nodes = 10
+duration = "30s"
+[link]
+latency = "5ms"
+[[load]]
+do = "put"
+rate = 1
+[[at]]
+t = "1s"
+do = "slow-disk"
+who = "8-9"
+amount = "1s"
+)";
+// Who comes back shakes hands with everybody, and asks in its first packet.
+constexpr const char* kSpoofed = R"(
+nodes = 40
+duration = "60s"
+[link]
+latency = "5ms"
+[[at]]
+t = "1s"
+do = "hostile"
+who = "1-8"
+role = "spoof"
+[[at]]
+t = "2s"
+do = "kill"
+who = "9-30"
+[[at]]
+t = "30s"
+do = "restart"
+who = "100%"
+[[load]]
+do = "lookup"
+rate = 5
+)";
 constexpr const char* kAccused = R"(
 nodes = 40
 duration = "60s"
@@ -103,7 +141,7 @@ for = "40s"
 )";
 
 const Case kCases[] = {
-    {"CopyTooMany", Plant::kCopyTooMany, "acknowledged", kCalm},
+    {"CopyTooMany", Plant::kCopyTooMany, "acknowledged", kSlowDisks},
     {"NumberNotKept", Plant::kNumberNotKept, "numbers", "restart-everyone", false, true},
     {"ReplayWindowOff", Plant::kReplayWindowOff, "replays", "mixed-faults", false, true},
     {"EvictUnasked", Plant::kEvictUnasked, "evictions", kCalm},
@@ -112,7 +150,7 @@ const Case kCases[] = {
     {"ValuesForgotten", Plant::kValuesForgotten, "values_kept", "restart-everyone", false, true},
     {"SignatureIgnored", Plant::kSignatureIgnored, "values_true", "hostile-share"},
     {"ContactsBelieved", Plant::kContactsBelieved, "contacts", "hostile-share"},
-    {"Amplifier", Plant::kAmplifier, "amplification", "hostile-share"},
+    {"Amplifier", Plant::kAmplifier, "amplification", kSpoofed},
     {"SuspicionBelieved", Plant::kSuspicionBelieved, "failures", kAccused},
     {"FailedForgotten", Plant::kFailedForgotten, "membership", kSplit, false, true},
     {"LookupHasty", Plant::kLookupHasty, "closest", kCalm},
