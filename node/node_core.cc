@@ -309,6 +309,13 @@ Status NodeCore::status() const {
   return status;
 }
 
+std::uint64_t NodeCore::dropped() const {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t n : state_->status_.drops) sum += n;
+  for (const std::uint64_t n : state_->sessions.stats().drops) sum += n;
+  return sum;
+}
+
 const RecordRef& NodeCore::record() const { return state_->own.current(); }
 const Identity& NodeCore::identity() const { return state_->deps.identity; }
 

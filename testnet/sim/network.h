@@ -14,7 +14,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <unordered_set>
 #include <vector>
 
 #include "node/node_core.h"
@@ -58,7 +57,7 @@ struct Ghost {
   std::uint64_t to_bytes = 0;    // sent to it
 };
 inline constexpr std::size_t kGhosts = 256;
-// Datagrams of late that a node's life is known to have taken.
+// Places for the datagrams of late that a node's life is known to have taken.
 inline constexpr std::size_t kSeenMax = 512;
 
 struct NetworkOptions {
@@ -192,11 +191,8 @@ class SimNetwork {
     Endpoint kept_to;
     std::size_t kept_for = 0;
     Rng mischief{0};
-    struct Seen {
-      std::uint64_t life = 0;
-      std::deque<std::uint64_t> order;
-      std::unordered_set<std::uint64_t> hashes;
-    } seen;
+    std::uint64_t seen_life = 0;
+    std::vector<std::uint64_t> seen;      // hashes of packets taken of late, each in its place
   };
   struct Event {
     enum class Kind : std::uint8_t { kDatagram, kWake, kCommit, kFree, kFlood } kind = Kind::kWake;

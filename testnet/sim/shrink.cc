@@ -47,6 +47,14 @@ class Shrinker {
     }
   }
 
+  // Who is meant of `nodes` nodes; nobody beyond them, so that "0-59" stays everybody.
+  static void clip(testnet::Selection& who, std::uint32_t nodes) {
+    for (auto& range : who.ranges) {
+      range.last = std::min<std::size_t>(range.last, nodes - 1);
+      range.first = std::min(range.first, range.last);
+    }
+  }
+
   // Keeps the change if it still fails the same way and is one.
   template <class Change>
   bool attempt(Change change) {
@@ -82,7 +90,10 @@ class Shrinker {
   bool fewer_nodes() {
     bool changed = false;
     for (std::uint32_t step = best_.scenario.nodes / 2; step > 0; step /= 2) {
-      while (best_.scenario.nodes >= 2 + step && attempt([step](Scenario& s) { s.nodes -= step; })) {
+      while (best_.scenario.nodes >= 2 + step && attempt([step](Scenario& s) {
+        s.nodes -= step;
+        for (auto& action : s.actions) clip(action.who, s.nodes);
+      })) {
         changed = true;
       }
     }

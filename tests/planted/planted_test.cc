@@ -73,28 +73,25 @@ do = "slow-disk"
 who = "8-9"
 amount = "1s"
 )";
-// Who comes back shakes hands with everybody, and asks in its first packet.
+// Who comes back shakes hands with everybody, and asks for contacts in its first packet.
 constexpr const char* kSpoofed = R"(
 nodes = 40
-duration = "60s"
+duration = "30s"
 [link]
 latency = "5ms"
 [[at]]
 t = "1s"
-do = "hostile"
-who = "1-8"
-role = "spoof"
-[[at]]
-t = "2s"
 do = "kill"
-who = "9-30"
+who = "1-12"
 [[at]]
-t = "30s"
+t = "15s"
 do = "restart"
 who = "100%"
-[[load]]
-do = "lookup"
-rate = 5
+[[at]]
+t = "15005ms"
+do = "hostile"
+who = "1-12"
+role = "spoof"
 )";
 constexpr const char* kAccused = R"(
 nodes = 40
@@ -142,7 +139,7 @@ for = "40s"
 
 const Case kCases[] = {
     {"CopyTooMany", Plant::kCopyTooMany, "acknowledged", kSlowDisks},
-    {"NumberNotKept", Plant::kNumberNotKept, "numbers", "restart-everyone", false, true},
+    {"NumberNotKept", Plant::kNumberNotKept, "numbers", "restart-everyone"},
     {"ReplayWindowOff", Plant::kReplayWindowOff, "replays", "mixed-faults", false, true},
     {"EvictUnasked", Plant::kEvictUnasked, "evictions", kCalm},
     {"GetWithoutEnd", Plant::kGetWithoutEnd, "stuck", kSplit},
