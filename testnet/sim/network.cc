@@ -38,11 +38,25 @@ std::uint64_t drops_of(const node::NodeCore& core) {
   return sum;
 }
 
-// Simulated nodes live in 10/8: one address each, the default port.
-Endpoint address(std::size_t index) {
-  return Endpoint::v4(10, static_cast<std::uint8_t>(index >> 16),
-                      static_cast<std::uint8_t>(index >> 8), static_cast<std::uint8_t>(index),
-                      9338);
+// Simulated nodes live in 10/8: one address each, the default port. The low bits are the node's index;
+// with each move the high ones change, and once all have been had the port.
+constexpr std::size_t kIndexBits = 15;
+constexpr std::uint32_t kAddressesEach = 1U << (24 - kIndexBits);
+constexpr std::uint16_t kPort = 9338;
+static_assert(scenario::kNodesMax < 1U << kIndexBits);
+
+Endpoint address(std::size_t index, std::uint32_t moves) {
+  CHECK(index < 1U << kIndexBits);
+  const std::size_t host = std::size_t{moves % kAddressesEach} << kIndexBits | index;
+  return Endpoint::v4(10, static_cast<std::uint8_t>(host >> 16),
+                      static_cast<std::uint8_t>(host >> 8), static_cast<std::uint8_t>(host),
+                      static_cast<std::uint16_t>(kPort + moves / kAddressesEach));
+}
+
+// Behind a NAT: out of 172.16/12, where nobody else can send to.
+Endpoint inside_address(std::size_t index) {
+  return Endpoint::v4(172, static_cast<std::uint8_t>(16 + (index >> 16)),
+                      static_cast<std::uint8_t>(index >> 8), static_cast<std::uint8_t>(index), kPort);
 }
 
 }  // namespace
@@ -88,7 +102,9 @@ std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std:
   n->entropy->fill(n->secret);
   if (secret != nullptr) n->secret = *secret;
   n->identity = std::make_unique<Identity>(provider(*n), n->secret);
-  n->endpoint = address(index);
+  n->outside = address(index, 0);
+  n->natted = nats_ != nullptr && nats_->behind(index);
+  n->endpoint = n->natted ? inside_address(index) : n->outside;
   n->seed = seed;
   n->config.network = open_network(options_.network);
   n->config.name = "n" + std::to_string(index);
@@ -203,9 +219,51 @@ Instant SimNetwork::to_true(const Node& n, Instant at) const {
 std::optional<std::size_t> SimNetwork::index_of(const Endpoint& endpoint) const {
   if (!endpoint.is_v4()) return std::nullopt;
   const std::uint8_t* ip = endpoint.ip.data() + 12;
-  const std::size_t index = std::size_t{ip[1]} << 16 | std::size_t{ip[2]} << 8 | ip[3];
-  if (index >= nodes_.size() || nodes_[index]->endpoint != endpoint) return std::nullopt;
-  return index;
+  const std::size_t host = std::size_t{ip[1]} << 16 | std::size_t{ip[2]} << 8 | ip[3];
+  const std::size_t index = host & ((1U << kIndexBits) - 1);
+  if (index >= nodes_.size()) return std::nullopt;
+  const Node& n = *nodes_[index];
+  if (n.endpoint == endpoint) return index;
+  if (ip[0] != 10) return std::nullopt;
+  // Where it was before, or a mapping there.
+  auto moves = static_cast<std::uint32_t>(host >> kIndexBits);
+  if (n.natted) return moves <= n.moves && nats_->was_mapped(index, endpoint.port) ? std::optional(index) : std::nullopt;
+  if (endpoint.port < kPort) return std::nullopt;
+  moves += (endpoint.port - kPort) * kAddressesEach;
+  return moves < n.moves ? std::optional(index) : std::nullopt;
+}
+
+// Whether what is sent there now comes to the node's door. If it is behind a NAT, that decides on arrival.
+bool SimNetwork::reaches(std::size_t index, const Endpoint& to) const {
+  const Node& n = *nodes_[index];
+  return n.natted ? to.ip == n.outside.ip : to == n.endpoint;
+}
+
+// The address that a packet to `to` comes from.
+Endpoint SimNetwork::source_of(std::size_t index, const Endpoint& to) {
+  const Node& n = *nodes_[index];
+  if (!n.natted) return n.endpoint;
+  Endpoint source = n.outside;
+  source.port = nats_->outbound(now_.mono, index, to);
+  return source;
+}
+
+// Whom a node asks to let it in, if `seed` was meant: nobody gives away an address behind a NAT.
+std::size_t SimNetwork::door(std::size_t index, std::size_t seed) const {
+  if (!nodes_[seed]->natted) return seed;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (i != index && !nodes_[i]->natted && nodes_[i]->core != nullptr) return i;
+  }
+  return seed;
+}
+
+void SimNetwork::move(std::size_t index) {
+  Node& n = *nodes_[index];
+  CHECK(n.core == nullptr);
+  n.outside = address(index, ++n.moves);
+  if (n.natted) return nats_->renew(index);
+  n.endpoint = n.outside;
+  n.config.endpoints = {n.endpoint};
 }
 
 void SimNetwork::mix_digests() {
@@ -247,6 +305,7 @@ void SimNetwork::inject(const Endpoint& from, std::size_t to, ByteView bytes) {
   e.kind = Event::Kind::kDatagram;
   e.node = to;
   e.from = from;
+  e.moves = nodes_[to]->moves;
   e.bytes = to_bytes(bytes);
   push(now_.mono, std::move(e));
 }
@@ -312,14 +371,17 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   bytes_ += bytes.size();
   if (n.faults.drop_ppm != 0 && n.mischief.chance({n.faults.drop_ppm, 1'000'000})) return;
   if (n.faults.replay_ppm != 0 || n.faults.spoof_ppm != 0) mischief(index, to, bytes);
-  const auto at = index_of(to);
+  const Endpoint from = source_of(index, to);
+  auto at = index_of(to);
+  if (at && !reaches(*at, to)) at.reset();
   const std::uint64_t ordinal = n.ordinal++;
   if (!at) {
     const auto ghost = ghosts_.find(to);
     if (ghost != ghosts_.end()) ghost->second.to_bytes += bytes.size();
     return;
   }
-  if (weather_ != nullptr) return deliver(index, n.endpoint, *at, bytes);
+  const std::uint16_t port = nodes_[*at]->natted ? to.port : std::uint16_t{0};
+  if (weather_ != nullptr) return deliver(index, from, *at, port, bytes);
   if (blocked_ && blocked_(index, *at)) return;
   std::uint64_t fate = mixed(options_.seed, index);
   fate = mixed(fate, *at);
@@ -331,22 +393,27 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
     Event e;
     e.kind = Event::Kind::kDatagram;
     e.node = *at;
-    e.from = n.endpoint;
+    e.from = from;
+    e.moves = nodes_[*at]->moves;
+    e.port = port;
     e.bytes = to_bytes(bytes);
     push(now_.mono + luck.between(options_.link.latency_min, options_.link.latency_max),
          std::move(e));
   }
 }
 
-// By the weather, under the address that `from` claims.
-void SimNetwork::deliver(std::size_t from, const Endpoint& claimed, std::size_t to,
+// By the weather, under the address that `from` claims, to `port` of the receiver's NAT if it has one.
+void SimNetwork::deliver(std::size_t from, const Endpoint& claimed, std::size_t to, std::uint16_t port,
                          ByteView bytes) {
+  if (port == 0 && nodes_[to]->natted) return;  // to no port that could be mapped
   const Arrivals arrivals = weather_->decide(now_.mono, from, to, bytes.size());
   for (const Arrival& arrival : arrivals) {
     Event e;
     e.kind = Event::Kind::kDatagram;
     e.node = to;
     e.from = claimed;
+    e.moves = nodes_[to]->moves;
+    e.port = port;
     e.bytes = to_bytes(bytes);
     if (arrival.damage && !e.bytes.empty()) {
       const std::uint64_t bit = *arrival.damage % (e.bytes.size() * 8);
@@ -362,10 +429,16 @@ void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes)
   Node& n = *nodes_[index];
   if (weather_ == nullptr) return;
   const auto at = index_of(to);
-  if (!at) return;
+  if (!at || !reaches(*at, to)) return;
+  const auto port_at = [this](std::size_t receiver, const Endpoint& where) {
+    return nodes_[receiver]->natted ? where.port : std::uint16_t{0};
+  };
   if (n.mischief.chance({n.faults.replay_ppm, 1'000'000})) {
-    if (!n.kept.empty()) deliver(index, n.endpoint, n.kept_for, n.kept);
+    if (!n.kept.empty()) {
+      deliver(index, source_of(index, n.kept_to), n.kept_for, port_at(n.kept_for, n.kept_to), n.kept);
+    }
     n.kept = to_bytes(bytes);
+    n.kept_to = to;
     n.kept_for = *at;
   }
   if (n.mischief.chance({n.faults.spoof_ppm, 1'000'000})) {
@@ -378,7 +451,7 @@ void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes)
       // Only its receiver can open it, and so be made to answer somebody else.
       if (n.mischief.below(2) == 0) third = *at;
     }
-    deliver(index, claimed, third, bytes);
+    deliver(index, claimed, third, third == *at ? port_at(third, to) : std::uint16_t{0}, bytes);
   }
 }
 
@@ -410,7 +483,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
     if (observer_) observer_(index, now_, event);
   }
   if (wants_seeds && n.seed && n.core != nullptr) {
-    const node::Seed seed{std::nullopt, nodes_[*n.seed]->endpoint};
+    const node::Seed seed{std::nullopt, nodes_[door(index, *n.seed)]->endpoint};
     node::Output more;
     n.core->join(local(n), std::span(&seed, 1), more);
     carry_out(index, more);
@@ -468,6 +541,8 @@ void SimNetwork::take(std::uint32_t slot) {
   scratch_.clear();
   switch (e.kind) {
     case Event::Kind::kDatagram:
+      if (e.moves != n.moves) return;  // it was sent to where the node no longer is
+      if (e.port != 0 && !nats_->inbound(now_.mono, e.node, e.port, e.from)) return;
       mix(at ^ hash_bytes(e.bytes));
       if (n.paused) {
         if (n.waiting.size() < kSocketQueueMax) n.waiting.emplace_back(e.from, std::move(e.bytes));
@@ -513,7 +588,7 @@ void SimNetwork::take(std::uint32_t slot) {
       Bytes noise(64 + n.mischief.below(1'100));
       for (auto& byte : noise) byte = static_cast<std::uint8_t>(n.mischief.below(256));
       const std::size_t to = n.mischief.below(nodes_.size());
-      if (to != e.node) deliver(e.node, n.endpoint, to, noise);
+      if (to != e.node) deliver(e.node, source_of(e.node, nodes_[to]->outside), to, 0, noise);
       push(now_.mono + n.faults.flood_every, std::move(e));
       return;
     }
