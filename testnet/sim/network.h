@@ -242,6 +242,7 @@ class SimNetwork {
   LyingProvider::Knowledge knowledge(std::size_t index);
   Instant to_true(const Node& n, Instant local) const;
   void mischief(std::size_t index, const Endpoint& to, ByteView bytes);
+  static void place(std::size_t index, Node& n);
   Endpoint source_of(std::size_t index, const Endpoint& to);
   bool reaches(std::size_t index, const Endpoint& to) const;
   std::size_t door(std::size_t index, std::size_t seed) const;
