@@ -100,6 +100,12 @@ Result<Loaded> load(const SimFlags& flags) {
     if (!matrix) return usage(path.string() + ": " + matrix.error());
     loaded.matrix = std::move(*matrix);
   }
+  if (loaded.scenario.churn && !loaded.scenario.churn->trace_file.empty()) {
+    const auto path = std::filesystem::path(flags.scenario).parent_path() / loaded.scenario.churn->trace_file;
+    auto csv = read_text(path.string(), testnet::kTraceBytesMax);
+    if (!csv) return std::unexpected(csv.error());
+    if (const auto no = attach_trace(loaded.scenario, *csv, path.string())) return usage(to_string(*no));
+  }
   return loaded;
 }
 

@@ -30,9 +30,10 @@ std::string FaultPlan::body(std::size_t self,
                             const std::vector<std::vector<std::string>>& listens) const {
   const auto in_a = [this](std::size_t i) { return i < cut_off.size() && cut_off[i]; };
   nlohmann::json block = nlohmann::json::array();
-  const bool blocks = partitioned() && (in_a(self) || !one_way);
+  const auto bridge = [this](std::size_t i) { return i < bridges.size() && bridges[i]; };
+  const bool blocks = partitioned() && (in_a(self) || !one_way) && !bridge(self);
   for (std::size_t i = 0; blocks && i < listens.size(); ++i) {
-    if (in_a(i) == in_a(self)) continue;
+    if (in_a(i) == in_a(self) || bridge(i)) continue;
     for (const std::string& address : listens[i]) block.push_back(address);
   }
   nlohmann::json body{{"seed", seed}, {"link", link}, {"block", std::move(block)}};

@@ -17,6 +17,7 @@ struct FaultPlan {
   std::optional<RttMatrix> matrix{};
   std::vector<bool> cut_off{};  // side A of the partition; empty: none
   bool one_way = false;       // A cannot reach B, but B reaches A
+  std::vector<bool> bridges{};  // these reach both sides and are reached by both
   bool touched = false;       // something was set since the testnet began
 
   bool partitioned() const { return !cut_off.empty(); }

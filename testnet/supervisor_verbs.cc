@@ -279,6 +279,7 @@ std::unique_ptr<Job> do_partition(Testbed& testbed, const Json& request, Reply& 
   FaultPlan plan = testbed.plan();
   plan.cut_off.assign(fleet.size(), false);
   for (const std::size_t i : *chosen) plan.cut_off[i] = true;
+  plan.bridges.clear();
   plan.one_way = request.contains("one_way") && request["one_way"] == true;
   const bool one_way = plan.one_way;
   testbed.set_plan(std::move(plan));

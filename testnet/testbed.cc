@@ -33,6 +33,7 @@ void Testbed::heal_at(MonoTime when) { heal_at_ = when; }
 void Testbed::heal() {
   FaultPlan healed = plan_;
   healed.cut_off.clear();
+  healed.bridges.clear();
   healed.one_way = false;
   set_plan(std::move(healed));
 }

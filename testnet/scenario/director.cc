@@ -96,13 +96,19 @@ void Director::State::kill(NodeIndex node) {
   out->push_back(KillNode{node});
 }
 
-void Director::State::restart(NodeIndex node) {
+void Director::State::stop(NodeIndex node) {
+  ledger.down(now, node, /*told=*/true, phases.size() - 1);
+  say({{"event", "stop"}, {"node", node}});
+  out->push_back(StopNode{node});
+}
+
+void Director::State::restart(NodeIndex node, bool moved) {
   if (ledger.is_up(node) || node >= lives.size()) return;
   ++lives[node];
   ++waiting_for;
   Rng rng = luck(plan.seed, "seed", node, lives[node]);
   say({{"event", "restart"}, {"node", node}});
-  out->push_back(RestartNode{node, some_seed(node, rng)});
+  out->push_back(RestartNode{node, some_seed(node, rng), moved});
 }
 
 // ---- the stages
@@ -137,6 +143,7 @@ void Director::State::heal() {
   out->push_back(SetLink{clean});
   for (const NodeIndex node : faulted) out->push_back(CalmNode{node});
   faulted.clear();
+  drifting.clear();
   for (NodeIndex i = 0; i < ledger.known(); ++i) {
     if (!ledger.is_paused(i) || !ledger.is_up(i)) continue;
     ledger.paused(now, i, false);

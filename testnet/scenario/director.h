@@ -43,10 +43,12 @@ using OpNumber = std::uint64_t;
 struct StartNode { NodeIndex node; std::optional<NodeIndex> seed; };  // a node that never ran
 struct KillNode { NodeIndex node; };                                  // at once, nothing saved
 struct StopNode { NodeIndex node; };                                  // gracefully
-struct RestartNode { NodeIndex node; std::optional<NodeIndex> seed; };  // same home
+// The same home; `moved`: at another address than before.
+struct RestartNode { NodeIndex node; std::optional<NodeIndex> seed; bool moved = false; };
 struct PauseNode { NodeIndex node; };
 struct ResumeNode { NodeIndex node; };
-struct SplitNodes { std::vector<bool> side_a; bool one_way = false; };
+// Who is a bridge reaches both sides and is reached by both; nodes beyond an end are on side B and none.
+struct SplitNodes { std::vector<bool> side_a; bool one_way = false; std::vector<bool> bridges{}; };
 struct HealSplit {};
 struct SetLink { Link link; };
 struct FaultNode { NodeIndex node; Action action; };  // a fault that only the simulator has

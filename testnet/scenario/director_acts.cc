@@ -1,5 +1,6 @@
 // What is done during the run: churn, load, actions.
 #include <algorithm>
+#include <numeric>
 
 #include "testnet/scenario/director_state.h"
 
@@ -34,6 +35,7 @@ void Director::State::begin_churn() {
   churning = true;
   const Churn& churn = *plan.churn;
   say({{"event", "churn"}});
+  if (!churn.trace_file.empty()) return follow_trace();
   for (NodeIndex i = 0; i < ledger.known(); ++i) {
     if (luck(plan.seed, "churns", i).below(1'000'000) >= churn.share_ppm) continue;
     if (ledger.is_up(i)) churn_up(i, 0);
@@ -64,15 +66,55 @@ void Director::State::churn_down(NodeIndex node, std::uint64_t cycle) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(plan.churn->median_absence);
   later(now + testnet::draw_session(plan.churn->model, ms, rng), [this, node, cycle](Duration) {
     if (!churning) return;
-    NodeIndex back = node;
-    if (plan.churn->new_identity) {
-      if (ledger.known() >= kNodesMax) return;
-      back = static_cast<NodeIndex>(lives.size());
-      start(back);
-    } else {
-      restart(back);
+    const auto back = churn_back(node);
+    if (back) churn_up(*back, cycle + 1);
+  });
+}
+
+// The node returns as [churn] says. Its index, which is another if it is somebody else; nullopt if
+// there are too many already.
+std::optional<NodeIndex> Director::State::churn_back(NodeIndex node) {
+  if (!plan.churn->new_identity) {
+    restart(node, plan.churn->new_address);
+    return node;
+  }
+  if (ledger.known() >= kNodesMax) return std::nullopt;
+  const auto back = static_cast<NodeIndex>(lives.size());
+  start(back);
+  return back;
+}
+
+// Who is not up by the trace says goodbye now; each session's end makes the next one's begin.
+void Director::State::follow_trace() {
+  const testnet::ChurnTrace& trace = plan.churn->trace;
+  for (std::size_t i = 0; i < trace.size(); ++i) {
+    const bool first = i == 0 || trace[i - 1].node != trace[i].node;
+    if (!first || trace[i].node >= plan.nodes) continue;
+    if (trace[i].up == Duration{}) {
+      trace_up(trace[i].node, i);
+      continue;
     }
-    churn_up(back, cycle + 1);
+    if (ledger.is_up(trace[i].node)) stop(trace[i].node);
+    trace_down(trace[i].node, i);
+  }
+}
+
+// `node` plays this session and is up.
+void Director::State::trace_up(NodeIndex node, std::size_t session) {
+  later(zero + plan.churn->trace[session].down, [this, node, session](Duration) {
+    kill(node);
+    const testnet::ChurnTrace& trace = plan.churn->trace;
+    if (session + 1 < trace.size() && trace[session + 1].node == trace[session].node) {
+      trace_down(node, session + 1);
+    }
+  });
+}
+
+// `node` is down until this session begins.
+void Director::State::trace_down(NodeIndex node, std::size_t session) {
+  later(zero + plan.churn->trace[session].up, [this, node, session](Duration) {
+    const auto back = churn_back(node);
+    if (back) trace_up(*back, session);
   });
 }
 
@@ -158,6 +200,64 @@ std::vector<NodeIndex> Director::State::chosen(const Action& action,
   return out_nodes;
 }
 
+void Director::State::partition(const Action& action) {
+  const auto index = static_cast<std::uint64_t>(&action - plan.actions.data());
+  std::vector<bool> side_a(lives.size());
+  std::vector<bool> bridges;
+  std::vector<NodeIndex> all = living();
+  std::size_t n = 0;
+  const auto on_side_a = [&](NodeIndex node) {
+    n += side_a[node] ? 0U : 1U;
+    side_a[node] = true;
+  };
+  if (action.who == testnet::Selection{}) {
+    luck(plan.seed, "split", index).shuffle(std::span(all));
+    const std::size_t share = (all.size() * action.share_ppm + 500'000) / 1'000'000;
+    for (std::size_t i = 0; i < share; ++i) on_side_a(all[i]);
+  } else {
+    // Also who is down now: it may come back before the partition heals.
+    std::vector<NodeIndex> ever(lives.size());
+    std::iota(ever.begin(), ever.end(), 0);
+    for (const NodeIndex node : chosen(action, action.who.share_ppm ? all : ever)) on_side_a(node);
+  }
+  if (action.partial_ppm != 0) {
+    bridges.resize(lives.size());
+    std::ranges::sort(all);
+    luck(plan.seed, "bridges", index).shuffle(std::span(all));
+    const std::size_t share = (all.size() * action.partial_ppm + 500'000) / 1'000'000;
+    for (std::size_t i = 0; i < share; ++i) bridges[all[i]] = true;
+  }
+  split = true;
+  ledger.disturbed(kDurationMax * 2);
+  say({{"event", "partition"}, {"side_a", n}, {"one_way", action.one_way},
+       {"bridges", std::ranges::count(bridges, true)}});
+  out->push_back(SplitNodes{std::move(side_a), action.one_way, std::move(bridges)});
+  if (!action.lasts) return;
+  later(now + *action.lasts, [this](Duration) {
+    split = false;
+    ledger.calm(now + kGrace);
+    say({{"event", "heal"}});
+    out->push_back(HealSplit{});
+  });
+}
+
+// The k-th speed of a clock that drifts, and the next one after `every`. Ends with the node's life.
+void Director::State::drift(NodeIndex node, const Action& action, std::uint64_t which, std::uint64_t k) {
+  const auto it = drifting.find(node);
+  if (it == drifting.end() || it->second != which) return;
+  if (!ledger.is_up(node)) {
+    drifting.erase(it);
+    return;
+  }
+  const auto index = static_cast<std::uint64_t>(&action - plan.actions.data());
+  Rng rng = luck(plan.seed, "drift", index << 32 | node, k);
+  Action skew = action;
+  skew.what = Do::kClockSkew;
+  skew.ppm = static_cast<std::int32_t>(rng.below(2 * static_cast<std::uint64_t>(action.ppm) + 1)) - action.ppm;
+  out->push_back(FaultNode{node, std::move(skew)});
+  later(now + action.every, [this, node, &action, which, k](Duration) { drift(node, action, which, k + 1); });
+}
+
 void Director::State::act(const Action& action) {
   if (!action.phase.empty()) {
     end_phase();
@@ -169,11 +269,7 @@ void Director::State::act(const Action& action) {
       for (const NodeIndex node : chosen(action, up)) kill(node);
       break;
     case Do::kStop:
-      for (const NodeIndex node : chosen(action, up)) {
-        ledger.down(now, node, /*told=*/true, phases.size() - 1);
-        say({{"event", "stop"}, {"node", node}});
-        out->push_back(StopNode{node});
-      }
+      for (const NodeIndex node : chosen(action, up)) stop(node);
       break;
     case Do::kRestart: {
       std::vector<NodeIndex> down;
@@ -213,27 +309,9 @@ void Director::State::act(const Action& action) {
         start(static_cast<NodeIndex>(lives.size()));
       }
       break;
-    case Do::kPartition: {
-      std::vector<bool> side_a(lives.size());
-      std::vector<NodeIndex> all = up;
-      luck(plan.seed, "split", static_cast<std::uint64_t>(&action - plan.actions.data()))
-          .shuffle(std::span(all));
-      const std::size_t n = (all.size() * action.share_ppm + 500'000) / 1'000'000;
-      for (std::size_t i = 0; i < n; ++i) side_a[all[i]] = true;
-      split = true;
-      ledger.disturbed(kDurationMax * 2);
-      say({{"event", "partition"}, {"side_a", n}, {"one_way", action.one_way}});
-      out->push_back(SplitNodes{std::move(side_a), action.one_way});
-      if (action.lasts) {
-        later(now + *action.lasts, [this](Duration) {
-          split = false;
-          ledger.calm(now + kGrace);
-          say({{"event", "heal"}});
-          out->push_back(HealSplit{});
-        });
-      }
+    case Do::kPartition:
+      partition(action);
       break;
-    }
     case Do::kHeal:
       split = false;
       ledger.calm(now + kGrace);
@@ -256,6 +334,7 @@ void Director::State::act(const Action& action) {
     case Do::kCalm:
       for (const NodeIndex node : chosen(action, up)) {
         faulted.erase(node);
+        drifting.erase(node);
         out->push_back(CalmNode{node});
       }
       break;
@@ -265,14 +344,23 @@ void Director::State::act(const Action& action) {
     case Do::kLateReceive:
     case Do::kClockStep:
     case Do::kClockSkew:
+    case Do::kClockDrift:
     case Do::kHostile:
       for (const NodeIndex node : chosen(action, up)) {
         faulted.insert(node);
+        drifting.erase(node);
         say({{"event", std::string(to_string(action.what))}, {"node", node}});
-        out->push_back(FaultNode{node, action});
+        if (action.what == Do::kClockDrift) {
+          const std::uint64_t which = orders++;
+          drifting[node] = which;
+          drift(node, action, which, 0);
+        } else {
+          out->push_back(FaultNode{node, action});
+        }
         if (!action.lasts) continue;
         later(now + *action.lasts, [this, node](Duration) {
           faulted.erase(node);
+          drifting.erase(node);
           out->push_back(CalmNode{node});
         });
       }

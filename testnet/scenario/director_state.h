@@ -58,6 +58,8 @@ struct Director::State {
   std::map<std::string, std::size_t, std::less<>> stored_sizes;
   std::vector<std::uint32_t> lives;      // starts of each node so far
   std::set<NodeIndex> faulted;
+  // Whose clock drifts, and which of the drifts it is: another fault ends it.
+  std::map<NodeIndex, std::uint64_t> drifting;
   bool split = false;
   bool churning = false;
   std::size_t waiting_for = 0;  // nodes told to start and not yet up
@@ -77,16 +79,23 @@ struct Director::State {
   std::optional<NodeIndex> some_seed(NodeIndex except, Rng& rng) const;
   void start(NodeIndex node);
   void kill(NodeIndex node);
-  void restart(NodeIndex node);
+  void stop(NodeIndex node);
+  void restart(NodeIndex node, bool moved = false);
   void run();
   void heal();
   void finish();
   void begin_churn();
   void churn_up(NodeIndex node, std::uint64_t cycle);
   void churn_down(NodeIndex node, std::uint64_t cycle);
+  std::optional<NodeIndex> churn_back(NodeIndex node);
+  void follow_trace();
+  void trace_up(NodeIndex node, std::size_t session);
+  void trace_down(NodeIndex node, std::size_t session);
   void begin_load(std::size_t index);
   void operate(LoadKind kind, std::size_t size, std::uint64_t a, std::uint64_t b);
   void act(const Action& action);
+  void partition(const Action& action);
+  void drift(NodeIndex node, const Action& action, std::uint64_t which, std::uint64_t k);
   std::vector<NodeIndex> chosen(const Action& action, std::span<const NodeIndex> candidates);
   bool holds(const Action& action) const;
   void look();

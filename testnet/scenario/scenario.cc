@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <set>
 
+#include "crypto/check.h"
 #include "node/units.h"
 
 namespace weft::scenario {
@@ -127,12 +128,25 @@ Link read_link(Reader& in) {
   std::string spec;
   for (const char* key : {"latency", "jitter", "loss", "dup", "reorder", "rate"}) {
     if (const auto value = in.text(key)) {
+      if (std::string_view(key) == "latency" && *value == kCoordinates) {
+        link.plane.emplace();
+        continue;
+      }
       spec += (spec.empty() ? "" : ",") + std::string(key) + "=" + *value;
       const auto one = node::parse_link_spec(std::string(key) + "=" + *value);
       if (!one) in.wrong(in.find(key), one.error());
     }
   }
   if (const auto parsed = node::parse_link_spec(spec)) link.spec = *parsed;
+  Plane plane;
+  in.duration("base", plane.base, 10s);
+  in.duration("spread", plane.spread, 10s);
+  if (link.plane) {
+    if (plane.spread < 1us) in.wrong(in.find("latency"), "latency = \"coordinates\" needs a spread");
+    link.plane = plane;
+  } else if (in.has("base") || in.has("spread")) {
+    in.wrong(in.find(in.has("base") ? "base" : "spread"), "base and spread belong to latency = \"coordinates\"");
+  }
   in.duration("access", link.access, 10s);
   in.share("corrupt", link.corrupt_ppm);
   in.whole("mtu", link.mtu, 576, 65'535);
@@ -142,26 +156,57 @@ Link read_link(Reader& in) {
   return link;
 }
 
+// Of the scenario's own [link]: a node cannot move behind a NAT while it runs.
+void read_nat(Reader& in, Link& link) {
+  in.share("nat_share", link.nat_ppm);
+  if (!in.has("nat")) {
+    if (in.has("nat_share")) in.wrong(in.find("nat_share"), "nat_share belongs to nat");
+    return;
+  }
+  in.word("nat", NatKind::kMixed, link.nat);
+  if (link.nat != NatKind::kNone && link.nat_ppm == 0) in.wrong(in.find("nat"), "nat needs a nat_share");
+  if (link.nat == NatKind::kNone) link.nat_ppm = 0;
+}
+
 std::optional<testnet::ChurnModel> churn_model(std::string_view text) {
   return testnet::parse_churn_model(text);
+}
+
+// What is new about a node that returns.
+void read_return(Reader& in, Churn& churn) {
+  const auto is_new = [&in](std::string_view key) {
+    const auto word = in.text(key);
+    if (word && *word != "new" && *word != "same") {
+      in.wrong(in.find(key), std::string(key) + " is \"same\" or \"new\"");
+    }
+    return word == "new";
+  };
+  churn.new_identity = is_new("identity");
+  churn.new_address = is_new("address");
+  if (churn.new_identity && in.has("address") && !churn.new_address) {
+    in.wrong(in.find("address"), "who comes back as somebody else has another address");
+  }
 }
 
 Churn read_churn(Reader& in) {
   Churn churn;
   churn.place.line = in.line();
-  in.parsed<testnet::ChurnModel>("model", &churn_model, "weibull, exponential or pareto",
+  read_return(in, churn);
+  if (in.text("model") == "trace") {
+    churn.trace_file = in.text("trace").value_or("");
+    if (churn.trace_file.empty() || churn.trace_file.size() > kFileNameMax) {
+      in.wrong(in.find("trace"), "model = \"trace\" needs trace = \"FILE.csv\"");
+    }
+    in.finish("[churn] model = \"trace\"");
+    return churn;
+  }
+  in.parsed<testnet::ChurnModel>("model", &churn_model, "weibull, exponential, pareto or trace",
                                  churn.model);
   in.duration("median_session", churn.median_session);
   if (churn.median_session < 1s) in.wrong(in.find("median_session"), "[churn] needs a median_session of at least 1s");
   churn.median_absence = churn.median_session;
   in.duration("median_absence", churn.median_absence);
   if (churn.median_absence < 100ms) in.wrong(in.find("median_absence"), "median_absence is at least 100ms");
-  if (const auto identity = in.text("identity")) {
-    churn.new_identity = *identity == "new";
-    if (*identity != "new" && *identity != "same") {
-      in.wrong(in.find("identity"), "identity is \"same\" or \"new\"");
-    }
-  }
   if (const auto start = in.text("start")) {
     churn.fresh = *start == "fresh";
     if (*start != "fresh" && *start != "midway") {
@@ -213,9 +258,9 @@ const Shape kShapes[] = {
     {Do::kResume, {"!who"}},
     {Do::kRestart, {"!who"}},
     {Do::kAdd, {"!nodes"}},
-    {Do::kPartition, {"!share", "one_way", "for"}},
+    {Do::kPartition, {"share", "who", "partial", "one_way", "for"}},
     {Do::kHeal, {}},
-    {Do::kLink, {"latency", "jitter", "loss", "dup", "reorder", "rate", "access", "corrupt", "mtu",
+    {Do::kLink, {"latency", "base", "spread", "jitter", "loss", "dup", "reorder", "rate", "access", "corrupt", "mtu",
                  "burst", "unroutable", "nat_expiry"}},
     {Do::kNote, {}},
     {Do::kPut, {"!count"}},
@@ -226,6 +271,7 @@ const Shape kShapes[] = {
     {Do::kLateReceive, {"!who", "!amount", "for"}},
     {Do::kClockStep, {"!who", "!amount", "for"}},
     {Do::kClockSkew, {"!who", "!ppm", "for"}},
+    {Do::kClockDrift, {"!who", "!ppm", "!every", "for"}},
     {Do::kHostile, {"!who", "!role", "for"}},
     {Do::kCalm, {"!who"}},
 };
@@ -263,6 +309,11 @@ Action read_action(Reader& in, Duration duration) {
       in.whole("nodes", action.nodes, 1, static_cast<std::int64_t>(kNodesMax));
     } else if (key == "share") {
       in.share("share", action.share_ppm);
+    } else if (key == "partial") {
+      in.share("partial", action.partial_ppm);
+    } else if (key == "every") {
+      in.duration("every", action.every, 1h);
+      if (action.every < 100ms) in.wrong(in.find("every"), "every is at least 100ms");
     } else if (key == "one_way") {
       in.flag("one_way", action.one_way);
     } else if (key == "for") {
@@ -281,10 +332,13 @@ Action read_action(Reader& in, Duration duration) {
         in.duration("amount", action.amount, 1min);
       }
     } else if (key == "ppm") {
-      in.whole("ppm", action.ppm, -200'000, 200'000);
+      in.whole("ppm", action.ppm, action.what == Do::kClockDrift ? 1 : -200'000, 200'000);
     } else if (key == "role") {
       in.word("role", Role::kGrind, action.role);
     }
+  }
+  if (action.what == Do::kPartition && in.has("share") == in.has("who")) {
+    in.wrong(nullptr, "partition needs either share or who");
   }
   if (action.what == Do::kLink) action.link = read_link(in);
   if (const auto phase = in.text("phase")) {
@@ -388,6 +442,7 @@ std::expected<Scenario, Problem> parse_scenario(std::string_view text, std::stri
   in.duration("commit", s.commit, 1min);
   one(in, "link", file, problem, [&](Reader& table) {
     s.link = read_link(table);
+    read_nat(table, s.link);
     table.finish("[link]");
   });
   one(in, "churn", file, problem, [&](Reader& table) { s.churn = read_churn(table); });
@@ -406,6 +461,14 @@ std::expected<Scenario, Problem> parse_scenario(std::string_view text, std::stri
   in.finish("a scenario");
   if (problem) return std::unexpected(*problem);
   return s;
+}
+
+std::optional<Problem> attach_trace(Scenario& scenario, std::string_view csv, std::string_view file) {
+  CHECK(scenario.churn.has_value());
+  auto trace = testnet::parse_churn_trace(csv, scenario.nodes);
+  if (!trace) return Problem{std::string(file), trace.error().line, trace.error().message};
+  scenario.churn->trace = std::move(*trace);
+  return std::nullopt;
 }
 
 }  // namespace weft::scenario

@@ -6,7 +6,7 @@
 // unknown, twice, of the wrong type or out of its bounds is refused with file and line. Whether a
 // world can honour what a valid file asks for is the world's to say: see `unsupported`.
 //
-// Pure: parsing takes text, a matrix file is read by the caller.
+// Pure: parsing takes text; a matrix and a churn trace are files that the caller reads (attach_trace).
 #pragma once
 
 #include <array>
@@ -19,6 +19,7 @@
 
 #include "node/link_model.h"
 #include "testnet/churn_model.h"
+#include "testnet/churn_trace.h"
 #include "testnet/selection.h"
 
 namespace weft::scenario {
@@ -30,6 +31,7 @@ inline constexpr std::size_t kLoadsMax = 32;
 inline constexpr std::size_t kActionsMax = 1'000;
 inline constexpr std::size_t kChecksMax = 200;
 inline constexpr std::size_t kPhaseNameMax = 64;     // bytes
+inline constexpr std::size_t kFileNameMax = 1'000;   // bytes
 inline constexpr std::size_t kValueBytesMax = 1'000;
 
 // Where in the file something stands, for messages. Line 0: not from a file.
@@ -46,14 +48,33 @@ struct Problem {
 // "FILE:LINE: message"
 std::string to_string(const Problem& problem);
 
+// `latency = "coordinates"`: nodes lie in a disc, and the way between two is as long as they are
+// apart: `base` plus their distance, the disc's diameter being `spread`.
+struct Plane {
+  Duration base{};
+  Duration spread{};
+  bool operator==(const Plane&) const = default;
+};
+inline constexpr std::string_view kCoordinates = "coordinates";
+
+// By what a mapping belongs to and whom it lets in, as RFC 4787 has it: "full-cone" is endpoint-
+// independent in both; the restricted ones let in only addresses (or addresses and ports) sent to; a
+// symmetric one has another mapping for each address and port. "mixed": each NAT is one of the four.
+enum class NatKind : std::uint8_t { kNone, kFullCone, kAddressRestricted, kPortRestricted, kSymmetric, kMixed };
+
 // [link]: the words of SPEC, and what only the simulator can do.
 struct Link {
   node::LinkSpec spec;             // latency (or matrix), jitter, loss, dup, reorder, rate
+  std::optional<Plane> plane;      // in place of spec.latency
   Duration access{};               // `access`: added at each end, drawn for each node in [0, 2*access)
   std::uint32_t corrupt_ppm = 0;   // `corrupt`: one bit of a datagram is flipped
   std::uint32_t mtu = 0;           // `mtu`: larger IP packets vanish; 0: none
   Duration burst{};                // `burst`: losses come in spells of this mean length
   std::uint32_t unroutable_ppm = 0;  // `unroutable`: share of nodes that only get answers
+  // `nat`, `nat_share`: that share of nodes stands behind a NAT of this kind, from its start to its
+  // end; of the scenario's [link] only.
+  NatKind nat = NatKind::kNone;
+  std::uint32_t nat_ppm = 0;
   Duration nat_expiry = 30s;       // `nat_expiry`: what counts as an answer, after the last packet out
   Place place;
   bool operator==(const Link&) const = default;
@@ -61,6 +82,10 @@ struct Link {
 
 // [churn]
 struct Churn {
+  // `model = "trace"`: who is up when stands in this file, and nothing is drawn. `trace` is its content
+  // (attach_trace). All nodes form the mesh; at time zero those that are not up by the trace say goodbye.
+  std::string trace_file;          // `trace`; empty: another model
+  testnet::ChurnTrace trace;
   testnet::ChurnModel model = testnet::ChurnModel::kWeibull;
   Duration median_session{};       // time up
   Duration median_absence{};       // time down; the file's default is the median session
@@ -68,6 +93,7 @@ struct Churn {
   // `start = "fresh"`: everybody's session begins when churn does; else it is met midway, as in a
   // mesh that has lived for long, and deaths come at an even rate.
   bool fresh = false;
+  bool new_address = false;        // `address = "new"`: who comes back is the same elsewhere
   Duration from{};
   std::optional<Duration> until;   // default: the end
   std::uint32_t share_ppm = 1'000'000;  // `share` of the nodes takes part
@@ -93,7 +119,7 @@ enum class Do : std::uint8_t {
   // both worlds
   kKill, kStop, kPause, kResume, kRestart, kAdd, kPartition, kHeal, kLink, kNote, kPut, kGet,
   // the simulator alone
-  kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kClockStep, kClockSkew, kHostile, kCalm,
+  kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kClockStep, kClockSkew, kClockDrift, kHostile, kCalm,
 };
 enum class Role : std::uint8_t {
   kDrop, kLieContacts, kAccomplices, kFlood, kReplay, kForge, kSpoof, kGrind,
@@ -108,12 +134,15 @@ struct Action {
   Do what = Do::kNote;
   testnet::Selection who;          // `who`: index, range, list or share of the living (dead: restart)
   std::uint32_t nodes = 0;         // add: how many
-  std::uint32_t share_ppm = 0;     // partition: side A
+  std::uint32_t share_ppm = 0;     // partition: side A, unless `who` names it
   bool one_way = false;            // partition: A cannot reach B, B reaches A
+  std::uint32_t partial_ppm = 0;   // partition: this share of the living still reaches both sides
   std::optional<Duration> lasts;   // `for`: undone after this long (partition, pause, slow-*, ...)
   Link link;                       // link
   Duration amount{};               // slow-cpu: per event; slow-disk: per commit; late-receive; clock-step
-  std::int32_t ppm = 0;            // clock-skew: drift of the node's clock, in millionths
+  std::int32_t ppm = 0;            // clock-skew: how much faster the node's clock runs, in millionths;
+                                   // clock-drift: the most that its speed is off, to either side
+  Duration every{};                // clock-drift: so often the speed changes
   std::uint32_t count = 0;         // put, get: how many at once
   Role role = Role::kDrop;         // hostile
   std::string phase;               // `phase`: a new phase of the report begins here; empty: none
@@ -151,6 +180,8 @@ struct Scenario {
 
 // Parses and checks one scenario. `file` names it in problems and gives the default name.
 std::expected<Scenario, Problem> parse_scenario(std::string_view toml, std::string_view file);
+// The content of churn->trace_file, once its number of nodes is settled. `file` names it in problems.
+std::optional<Problem> attach_trace(Scenario& scenario, std::string_view csv, std::string_view file);
 
 // The canonical text; parses to an equal scenario. For what `sim shrink` found.
 std::string to_toml(const Scenario& scenario);
@@ -158,6 +189,7 @@ std::string to_toml(const Scenario& scenario);
 // The words of the file for the enumerations, and back.
 std::string_view to_string(Do what);
 std::string_view to_string(Role role);
+std::string_view to_string(NatKind kind);
 std::string_view to_string(LoadKind kind);
 std::string_view to_string(Compare compare);
 

@@ -58,8 +58,15 @@ std::string who_text(const testnet::Selection& who) {
 
 void write_link(Writer& w, const Link& link) {
   const node::LinkSpec& spec = link.spec;
-  if (!spec.matrix_file.empty()) w.text("latency", "matrix:" + spec.matrix_file);
-  else if (spec.latency.count() != 0) w.duration("latency", spec.latency);
+  if (link.plane) {
+    w.text("latency", kCoordinates);
+    if (link.plane->base.count() != 0) w.duration("base", link.plane->base);
+    w.duration("spread", link.plane->spread);
+  } else if (!spec.matrix_file.empty()) {
+    w.text("latency", "matrix:" + spec.matrix_file);
+  } else if (spec.latency.count() != 0) {
+    w.duration("latency", spec.latency);
+  }
   if (spec.jitter_ppm != 0) w.share("jitter", spec.jitter_ppm);
   if (spec.loss_ppm != 0) w.share("loss", spec.loss_ppm);
   if (spec.dup_ppm != 0) w.share("dup", spec.dup_ppm);
@@ -70,7 +77,29 @@ void write_link(Writer& w, const Link& link) {
   if (link.mtu != 0) w.whole("mtu", link.mtu);
   if (link.burst.count() != 0) w.duration("burst", link.burst);
   if (link.unroutable_ppm != 0) w.share("unroutable", link.unroutable_ppm);
+  if (link.nat != NatKind::kNone) {
+    w.text("nat", to_string(link.nat));
+    w.share("nat_share", link.nat_ppm);
+  }
   if (link.nat_expiry != Link{}.nat_expiry) w.duration("nat_expiry", link.nat_expiry);
+}
+
+void write_churn(Writer& w, const Churn& churn) {
+  if (!churn.trace_file.empty()) {
+    w.text("model", "trace");
+    w.text("trace", churn.trace_file);
+  } else {
+    w.text("model", testnet::to_string(churn.model));
+    w.duration("median_session", churn.median_session);
+    w.duration("median_absence", churn.median_absence);
+  }
+  w.text("identity", churn.new_identity ? "new" : "same");
+  if (churn.new_address) w.text("address", "new");
+  if (!churn.trace_file.empty()) return;
+  if (churn.fresh) w.text("start", "fresh");
+  w.duration("from", churn.from);
+  if (churn.until) w.duration("until", *churn.until);
+  w.share("share", churn.share_ppm);
 }
 
 void write_action(Writer& w, const Action& a) {
@@ -84,7 +113,8 @@ void write_action(Writer& w, const Action& a) {
   if (a.who != plain.who) w.text("who", who_text(a.who));
   if (a.nodes != 0) w.whole("nodes", a.nodes);
   if (a.what == Do::kPartition) {
-    w.share("share", a.share_ppm);
+    if (a.who == plain.who) w.share("share", a.share_ppm);
+    if (a.partial_ppm != 0) w.share("partial", a.partial_ppm);
     if (a.one_way) w.raw("one_way", "true");
   }
   if (a.lasts) w.duration("for", *a.lasts);
@@ -95,7 +125,8 @@ void write_action(Writer& w, const Action& a) {
   } else if (a.what == Do::kSlowCpu || a.what == Do::kSlowDisk || a.what == Do::kLateReceive) {
     w.duration("amount", a.amount);
   }
-  if (a.what == Do::kClockSkew) w.raw("ppm", std::to_string(a.ppm));
+  if (a.ppm != 0 || a.what == Do::kClockSkew) w.raw("ppm", std::to_string(a.ppm));
+  if (a.every.count() != 0) w.duration("every", a.every);
   if (a.what == Do::kHostile) w.text("role", to_string(a.role));
   if (a.count != 0) w.whole("count", a.count);
   if (!a.phase.empty()) w.text("phase", a.phase);
@@ -120,14 +151,7 @@ std::string to_toml(const Scenario& s) {
   }
   if (s.churn) {
     w.head("[churn]");
-    w.text("model", testnet::to_string(s.churn->model));
-    w.duration("median_session", s.churn->median_session);
-    w.duration("median_absence", s.churn->median_absence);
-    w.text("identity", s.churn->new_identity ? "new" : "same");
-    if (s.churn->fresh) w.text("start", "fresh");
-    w.duration("from", s.churn->from);
-    if (s.churn->until) w.duration("until", *s.churn->until);
-    w.share("share", s.churn->share_ppm);
+    write_churn(w, *s.churn);
   }
   for (const Load& load : s.loads) {
     w.head("[[load]]");

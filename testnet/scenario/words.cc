@@ -31,6 +31,7 @@ std::string_view to_string(Do what) {
     case Do::kLateReceive: return "late-receive";
     case Do::kClockStep: return "clock-step";
     case Do::kClockSkew: return "clock-skew";
+    case Do::kClockDrift: return "clock-drift";
     case Do::kHostile: return "hostile";
     case Do::kCalm: return "calm";
   }
@@ -47,6 +48,18 @@ std::string_view to_string(Role role) {
     case Role::kForge: return "forge";
     case Role::kSpoof: return "spoof";
     case Role::kGrind: return "grind";
+  }
+  return "?";
+}
+
+std::string_view to_string(NatKind kind) {
+  switch (kind) {
+    case NatKind::kNone: return "none";
+    case NatKind::kFullCone: return "full-cone";
+    case NatKind::kAddressRestricted: return "address-restricted";
+    case NatKind::kPortRestricted: return "port-restricted";
+    case NatKind::kSymmetric: return "symmetric";
+    case NatKind::kMixed: return "mixed";
   }
   return "?";
 }
@@ -82,11 +95,13 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
     if (load.kind == LoadKind::kState) return no(load.place, "do = \"state\": there is no shared state yet");
   }
   const auto simulated = [](const Link& link) -> const char* {
+    if (link.plane) return "latency = \"coordinates\"";
     if (link.access.count() != 0) return "access";
     if (link.corrupt_ppm != 0) return "corrupt";
     if (link.mtu != 0) return "mtu";
     if (link.burst.count() != 0) return "burst";
     if (link.unroutable_ppm != 0) return "unroutable";
+    if (link.nat != NatKind::kNone) return "nat";
     return nullptr;
   };
   if (world == World::kSimulator) {
@@ -105,6 +120,10 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
   if (const char* key = simulated(scenario.link)) return no(scenario.link.place, key);
   if (scenario.churn && scenario.churn->new_identity) {
     return no(scenario.churn->place, "identity = \"new\"");
+  }
+  // A node's port is its home's: others find it by its name there, the launcher too.
+  if (scenario.churn && scenario.churn->new_address) {
+    return no(scenario.churn->place, "address = \"new\"");
   }
   if (!scenario.membership) return no({}, "membership = false");
   for (const Load& load : scenario.loads) {

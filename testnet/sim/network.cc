@@ -24,13 +24,6 @@ bool is_data(ByteView bytes) {
   return bytes.size() > 1 && bytes[1] == static_cast<std::uint8_t>(session::PacketType::kData);
 }
 
-// Simulated nodes live in 10/8: one address each, the default port.
-Endpoint address(std::size_t index) {
-  return Endpoint::v4(10, static_cast<std::uint8_t>(index >> 16),
-                      static_cast<std::uint8_t>(index >> 8), static_cast<std::uint8_t>(index),
-                      9338);
-}
-
 // Addresses where nobody lives, private like the nodes': others are not told of private contacts.
 Endpoint ghost(std::size_t number) {
   return Endpoint::v4(10, 255, 255, static_cast<std::uint8_t>(number), 9338);
@@ -82,7 +75,8 @@ std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std:
   n->entropy->fill(n->secret);
   if (secret != nullptr) n->secret = *secret;
   n->identity = std::make_unique<Identity>(provider(*n), n->secret);
-  n->endpoint = address(index);
+  n->natted = nats_ != nullptr && nats_->behind(index);
+  place(index, *n);
   n->seed = seed;
   n->config.network = open_network(options_.network);
   n->config.name = "n" + std::to_string(index);
@@ -194,14 +188,6 @@ Instant SimNetwork::to_true(const Node& n, Instant at) const {
   return n.clock_true + Duration((passed * 1'000'000 + speed - 1) / speed);
 }
 
-std::optional<std::size_t> SimNetwork::index_of(const Endpoint& endpoint) const {
-  if (!endpoint.is_v4()) return std::nullopt;
-  const std::uint8_t* ip = endpoint.ip.data() + 12;
-  const std::size_t index = std::size_t{ip[1]} << 16 | std::size_t{ip[2]} << 8 | ip[3];
-  if (index >= nodes_.size() || nodes_[index]->endpoint != endpoint) return std::nullopt;
-  return index;
-}
-
 void SimNetwork::mix_digests() {
   for (const auto& n : nodes_) {
     if (n->core != nullptr) mix(n->core->digest());
@@ -241,6 +227,7 @@ void SimNetwork::inject(const Endpoint& from, std::size_t to, ByteView bytes) {
   e.kind = Event::Kind::kDatagram;
   e.node = to;
   e.from = from;
+  e.moves = nodes_[to]->moves;
   e.bytes = to_bytes(bytes);
   push(now_.mono, std::move(e));
 }
@@ -306,13 +293,16 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   bytes_ += bytes.size();
   if (n.faults.drop_ppm != 0 && n.mischief.chance({n.faults.drop_ppm, 1'000'000})) return;
   if (n.faults.replay_ppm != 0 || n.faults.spoof_ppm != 0) mischief(index, to, bytes);
-  const auto at = index_of(to);
+  const Endpoint from = source_of(index, to);
+  auto at = index_of(to);
+  if (at && !reaches(*at, to)) at.reset();
   const std::uint64_t ordinal = n.ordinal++;
   if (!at) {
     if (is_ghost(to)) ghosts_[{to, index}].to_bytes += bytes.size();
     return;
   }
-  if (weather_ != nullptr) return deliver(index, n.endpoint, *at, bytes);
+  const std::uint16_t port = nodes_[*at]->natted ? to.port : std::uint16_t{0};
+  if (weather_ != nullptr) return deliver(index, from, *at, port, bytes);
   if (blocked_ && blocked_(index, *at)) return;
   std::uint64_t fate = mixed(options_.seed, index);
   fate = mixed(fate, *at);
@@ -324,22 +314,27 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
     Event e;
     e.kind = Event::Kind::kDatagram;
     e.node = *at;
-    e.from = n.endpoint;
+    e.from = from;
+    e.moves = nodes_[*at]->moves;
+    e.port = port;
     e.bytes = to_bytes(bytes);
     push(now_.mono + luck.between(options_.link.latency_min, options_.link.latency_max),
          std::move(e));
   }
 }
 
-// By the weather, under the address that `from` claims.
-void SimNetwork::deliver(std::size_t from, const Endpoint& claimed, std::size_t to,
+// By the weather, under the address that `from` claims, to `port` of the receiver's NAT if it has one.
+void SimNetwork::deliver(std::size_t from, const Endpoint& claimed, std::size_t to, std::uint16_t port,
                          ByteView bytes) {
+  if (port == 0 && nodes_[to]->natted) return;  // to no port that could be mapped
   const Arrivals arrivals = weather_->decide(now_.mono, from, to, bytes.size());
   for (const Arrival& arrival : arrivals) {
     Event e;
     e.kind = Event::Kind::kDatagram;
     e.node = to;
     e.from = claimed;
+    e.moves = nodes_[to]->moves;
+    e.port = port;
     e.bytes = to_bytes(bytes);
     if (arrival.damage && !e.bytes.empty()) {
       const std::uint64_t bit = *arrival.damage % (e.bytes.size() * 8);
@@ -355,10 +350,16 @@ void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes)
   Node& n = *nodes_[index];
   if (weather_ == nullptr) return;
   const auto at = index_of(to);
-  if (!at) return;
+  if (!at || !reaches(*at, to)) return;
+  const auto port_at = [this](std::size_t receiver, const Endpoint& where) {
+    return nodes_[receiver]->natted ? where.port : std::uint16_t{0};
+  };
   if (n.mischief.chance({n.faults.replay_ppm, 1'000'000})) {
-    if (!n.kept.empty()) deliver(index, n.endpoint, n.kept_for, n.kept);
+    if (!n.kept.empty() && reaches(n.kept_for, n.kept_to)) {
+      deliver(index, source_of(index, n.kept_to), n.kept_for, port_at(n.kept_for, n.kept_to), n.kept);
+    }
     n.kept = to_bytes(bytes);
+    n.kept_to = to;
     n.kept_for = *at;
   }
   if (n.mischief.chance({n.faults.spoof_ppm, 1'000'000})) {
@@ -370,7 +371,7 @@ void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes)
       // Only its receiver can open it, and so be made to answer somebody else.
       if (n.mischief.below(2) == 0) third = *at;
     }
-    deliver(index, claimed, third, bytes);
+    deliver(index, claimed, third, third == *at ? port_at(third, to) : std::uint16_t{0}, bytes);
   }
 }
 
@@ -402,7 +403,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
     if (observer_) observer_(index, now_, event);
   }
   if (wants_seeds && n.seed && n.core != nullptr) {
-    const node::Seed seed{std::nullopt, nodes_[*n.seed]->endpoint};
+    const node::Seed seed{std::nullopt, nodes_[door(index, *n.seed)]->endpoint};
     node::Output more;
     n.core->join(local(n), std::span(&seed, 1), more);
     carry_out(index, more);
@@ -460,6 +461,8 @@ void SimNetwork::take(std::uint32_t slot) {
   scratch_.clear();
   switch (e.kind) {
     case Event::Kind::kDatagram:
+      if (e.moves != n.moves) return;  // it was sent to where the node no longer is
+      if (e.port != 0 && !nats_->inbound(now_.mono, e.node, e.port, e.from)) return;
       mix(at ^ fold_hash(0, e.bytes));
       if (n.paused) {
         if (n.waiting.size() < kSocketQueueMax) n.waiting.emplace_back(e.from, std::move(e.bytes));
@@ -506,7 +509,7 @@ void SimNetwork::take(std::uint32_t slot) {
       Bytes noise(64 + n.mischief.below(1'100));
       for (auto& byte : noise) byte = static_cast<std::uint8_t>(n.mischief.below(256));
       const std::size_t to = n.mischief.below(nodes_.size());
-      if (to != e.node) deliver(e.node, n.endpoint, to, noise);
+      if (to != e.node) deliver(e.node, source_of(e.node, nodes_[to]->outside), to, 0, noise);
       push(now_.mono + n.faults.flood_every, std::move(e));
       return;
     }

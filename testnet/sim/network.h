@@ -18,6 +18,7 @@
 
 #include "node/node_core.h"
 #include "testnet/sim/liars.h"
+#include "testnet/sim/nat.h"
 #include "testnet/sim/weather.h"
 
 namespace weft::sim {
@@ -105,6 +106,8 @@ class SimNetwork {
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
   void restart(std::size_t node, std::optional<std::size_t> seed);
+  // A crashed node's next life is at another address (behind another NAT of its kind).
+  void move(std::size_t node);
   // Changes the configuration of a node's next life.
   void adjust(std::size_t node, const std::function<void(node::Config&)>& change) {
     change(nodes_[node]->config);
@@ -117,6 +120,8 @@ class SimNetwork {
   // From now on this decides the fate of datagrams, in place of the options' link and `blocked`.
   // Not owned; nullptr: none.
   void set_weather(Weather* weather) { weather_ = weather; }
+  // Who is behind a NAT; before the first node is added. Not owned; nullptr: nobody.
+  void set_nats(Nats* nats) { nats_ = nats; }
   void set_faults(std::size_t node, const NodeFaults& faults);
   // Datagrams from a to b vanish while blocked(a, b) is true; nullptr heals.
   void set_blocked(std::function<bool(std::size_t from, std::size_t to)> blocked);
@@ -138,6 +143,7 @@ class SimNetwork {
   const node::Config& config(std::size_t node) const { return nodes_[node]->config; }
   // What a node has on disk.
   const std::map<Bytes, Bytes>& durable(std::size_t node) const { return nodes_[node]->durable; }
+  // Whose address this is or once was: the node's own, or a mapping of its NAT.
   std::optional<std::size_t> index_of(const Endpoint& endpoint) const;
   // Runs until `done` (asked every `step`) or for `at_most`; true if done.
   bool run_until(const std::function<bool()>& done, Duration at_most, Duration step = 50ms);
@@ -173,7 +179,10 @@ class SimNetwork {
     std::unique_ptr<SeededEntropy> entropy;
     std::unique_ptr<node::NodeCore> core;
     node::Config config;
-    Endpoint endpoint;
+    Endpoint endpoint;  // as the node itself knows it
+    Endpoint outside;   // the same unless it is behind a NAT: its public address
+    std::uint32_t moves = 0;
+    bool natted = false;
     std::map<Bytes, Bytes> durable;
     std::optional<std::size_t> seed;
     std::uint64_t life = 0;  // events of a former life are dropped
@@ -202,6 +211,8 @@ class SimNetwork {
     Bytes bytes;
     node::Persist persist;
     Instant due;  // wake: what it was armed for
+    std::uint32_t moves = 0;  // datagram: of the receiver, when it was sent
+    std::uint16_t port = 0;   // datagram: of the receiver's NAT; 0: there is none to pass
   };
   // The heap holds these; the events lie still in their slots.
   struct Entry {
@@ -228,7 +239,11 @@ class SimNetwork {
   LyingProvider::Knowledge knowledge(std::size_t index);
   Instant to_true(const Node& n, Instant local) const;
   void mischief(std::size_t index, const Endpoint& to, ByteView bytes);
-  void deliver(std::size_t from, const Endpoint& claimed, std::size_t to, ByteView bytes);
+  static void place(std::size_t index, Node& n);
+  Endpoint source_of(std::size_t index, const Endpoint& to);
+  bool reaches(std::size_t index, const Endpoint& to) const;
+  std::size_t door(std::size_t index, std::size_t seed) const;
+  void deliver(std::size_t from, const Endpoint& claimed, std::size_t to, std::uint16_t port, ByteView bytes);
   void carry_out(std::size_t index, node::Output& out);
   void arm(std::size_t index);
   void wake(std::size_t index, Instant at);
@@ -250,6 +265,7 @@ class SimNetwork {
   std::function<bool(std::size_t, std::size_t)> blocked_;
   Weather* weather_ = nullptr;
   Ghosts ghosts_;
+  Nats* nats_ = nullptr;
   bool watching_replays_ = false;
   std::vector<Replay> replays_;
   Observer observer_;

@@ -16,6 +16,18 @@ Endpoint coordinate(std::size_t node) {
 
 }  // namespace
 
+std::uint64_t root_of(std::uint64_t square) {
+  std::uint64_t root = 0;
+  for (std::uint64_t bit = 1ULL << 62; bit != 0; bit >>= 2) {
+    const std::uint64_t next = root + bit;
+    root >>= 1;
+    if (square < next) continue;
+    square -= next;
+    root += bit;
+  }
+  return root;
+}
+
 void Weather::set_link(const scenario::Link& link, std::optional<testnet::RttMatrix> matrix) {
   link_ = link;
   matrix_ = std::move(matrix);
@@ -29,12 +41,16 @@ void Weather::set_link(const scenario::Link& link, std::optional<testnet::RttMat
   }
 }
 
-void Weather::split(std::vector<bool> side_a, bool one_way) {
+void Weather::split(std::vector<bool> side_a, bool one_way, std::vector<bool> bridges) {
   side_a_ = std::move(side_a);
+  bridges_ = std::move(bridges);
   one_way_ = one_way;
 }
 
-void Weather::heal() { side_a_.clear(); }
+void Weather::heal() {
+  side_a_.clear();
+  bridges_.clear();
+}
 
 Weather::Line& Weather::line(std::size_t node) {
   while (lines_.size() <= node) {
@@ -44,6 +60,18 @@ Weather::Line& Weather::line(std::size_t node) {
     if (matrix_) {
       line.region = static_cast<std::uint16_t>(
           testnet::region_of(seed_, index, matrix_->regions.size()));
+    }
+    if (link_.plane) {
+      // Evenly over the disc: what falls outside of it is drawn again. A generator of its own, so that
+      // the rest of the node's luck does not depend on how often.
+      Rng place = Rng(seed_).fork("place " + std::to_string(index));
+      std::int64_t x = kPlaneRadius, y = kPlaneRadius;
+      while (x * x + y * y > kPlaneRadius * kPlaneRadius) {
+        x = static_cast<std::int64_t>(place.below(2 * kPlaneRadius + 1)) - kPlaneRadius;
+        y = static_cast<std::int64_t>(place.below(2 * kPlaneRadius + 1)) - kPlaneRadius;
+      }
+      line.x = static_cast<std::int32_t>(x);
+      line.y = static_cast<std::int32_t>(y);
     }
     const Duration drawn = rng.between(Duration{}, Duration(2 * link_.access.count()));
     line.access = drawn;
@@ -57,12 +85,20 @@ Weather::Line& Weather::line(std::size_t node) {
 
 bool Weather::cut(std::size_t from, std::size_t to) const {
   if (side_a_.empty() || on_side_a(from) == on_side_a(to)) return false;
+  if (bridge(from) || bridge(to)) return false;
   return !one_way_ || on_side_a(from);
 }
 
 Duration Weather::one_way(std::size_t from, std::size_t to) const {
   Duration way = link_.spec.latency;
   if (matrix_) way = matrix_->rtt[lines_[from].region][lines_[to].region] / 2;
+  if (link_.plane) {
+    // At most 2^42 + 2^42, and a root of at most 2^21 times 10 s in microseconds.
+    const std::int64_t dx = lines_[from].x - lines_[to].x;
+    const std::int64_t dy = lines_[from].y - lines_[to].y;
+    const auto apart = static_cast<std::int64_t>(root_of(static_cast<std::uint64_t>(dx * dx + dy * dy)));
+    way = link_.plane->base + Duration(apart * link_.plane->spread.count() / (2 * kPlaneRadius));
+  }
   return way + lines_[from].access + lines_[to].access;
 }
 

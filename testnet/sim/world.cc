@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <unordered_map>
 
 #include "crypto/check.h"
 #include "testnet/sim/checkers.h"
@@ -41,6 +40,7 @@ class World {
       : plan_(scenario),
         options_(options),
         weather_(scenario.seed),
+        nats_(scenario.seed, scenario.link),
         network_({.seed = scenario.seed, .link = {}, .shuffle_ties = options.shuffle_ties,
                   .commit = scenario.commit, .real_crypto = false, .network = "sim"}),
         checkers_(network_),
@@ -48,6 +48,7 @@ class World {
                   {.counters = [this] { return counters(); }, .log = options.log}) {
     weather_.set_link(scenario.link, options.matrix);
     network_.set_weather(&weather_);
+    if (scenario.link.nat != scenario::NatKind::kNone) network_.set_nats(&nats_);
     if (options.tap) {
       network_.tap([this](const SimNetwork::Step& step) { options_.tap(network_, step); });
     }
@@ -99,7 +100,7 @@ class World {
   void operator()(const scenario::ResumeNode& c) { network_.resume(c.node); }
   void operator()(const scenario::SplitNodes& c) {
     clean_since_.reset();
-    weather_.split(c.side_a, c.one_way);
+    weather_.split(c.side_a, c.one_way, c.bridges);
   }
   void operator()(const scenario::HealSplit&) {
     clean_since_ = at();
@@ -109,6 +110,7 @@ class World {
     link_ = c.link;
     clean_since_ = at();
     weather_.set_link(c.link, options_.matrix);
+    nats_.set_expiry(c.link.nat_expiry);
   }
   void operator()(const scenario::FaultNode& c);
   void operator()(const scenario::CalmNode& c) {
@@ -140,11 +142,15 @@ class World {
     const auto it = faulted_until_.find(node);
     return it != faulted_until_.end() && at() < it->second;
   }
+  // Everybody can send to everybody.
+  bool reachable() const {
+    return link_.unroutable_ppm == 0 && plan_.link.nat == scenario::NatKind::kNone;
+  }
   // It has run well on a clean line for more than two inspections.
   bool steady(NodeIndex node) const {
     const auto& spec = link_.spec;
     const bool clean = honest_ && spec.loss_ppm == 0 && spec.rate_bytes_s == 0 &&
-                       link_.corrupt_ppm == 0 && link_.mtu == 0 && link_.unroutable_ppm == 0;
+                       link_.corrupt_ppm == 0 && link_.mtu == 0 && reachable();
     return clean && clean_since_ && at() - *clean_since_ > 2 * kInspectEvery + scenario::kGrace &&
            !faulted_until_.contains(node) && director_.up_for(node) > 2 * kInspectEvery;
   }
@@ -155,6 +161,7 @@ class World {
   const scenario::Scenario& plan_;
   const RunOptions& options_;
   Weather weather_;
+  Nats nats_;
   SimNetwork network_;
   Checkers checkers_;
   Director director_;
@@ -168,10 +175,7 @@ class World {
   std::map<NodeIndex, Duration> faulted_until_;
   std::set<NodeIndex> ground_;  // these get ids next to...
   NodeId prey_{};               // ...the key of the first put
-  struct IdHash {  // ids are hashes already
-    std::size_t operator()(const NodeId& id) const { return load_le<std::uint64_t>(id.bytes.data()); }
-  };
-  std::unordered_map<NodeId, NodeIndex, IdHash> index_;
+  std::map<NodeId, NodeIndex> index_;
   std::vector<std::uint64_t> highest_;  // by node: number that somebody has seen; 0: none
   std::map<std::pair<NodeIndex, std::uint64_t>, Open> open_;
   std::vector<NodeIndex> leaving_;
@@ -218,6 +222,7 @@ void World::operator()(const scenario::RestartNode& c) {
   end_ops_of(c.node);
   std::optional<std::size_t> seed;
   if (c.seed) seed = *c.seed;
+  if (c.moved) network_.move(c.node);
   network_.restart(c.node, seed);
 }
 
@@ -273,7 +278,7 @@ void World::on(NodeIndex node, const gossip::MemberChanged& e) {
   highest = std::max(highest, e.record->number);
   if (!director_.saw(at(), node, subject, seen_of(e.to))) return;
   if (!options_.checkers || faulted(node) || faulted(subject)) return;
-  if (link_.spec.loss_ppm > kLossBorne || link_.unroutable_ppm != 0) return;
+  if (link_.spec.loss_ppm > kLossBorne || !reachable()) return;
   checkers_.violation("failures", at(), "node " + std::to_string(node) + " calls node " +
                                             std::to_string(subject) + " failed, which lives");
 }

@@ -36,6 +36,13 @@ TEST(FaultPlan, OneWayOnlyTheCutOffAreMute) {
   EXPECT_EQ(body(plan, 1)["block"].size(), 2U);
 }
 
+TEST(FaultPlan, ABridgeReachesBothSides) {
+  const FaultPlan plan{.cut_off = {false, true, true, false}, .bridges = {true, false, false}};
+  EXPECT_EQ(body(plan, 0)["block"], json::array());
+  EXPECT_EQ(body(plan, 1)["block"], json::array());  // node 3 has no address yet
+  EXPECT_EQ(body(plan, 3)["block"], json::parse(R"(["127.0.0.1:2","127.0.0.1:3"])"));
+}
+
 TEST(FaultPlan, AMatrixGivesEachPeerItsRegion) {
   const auto plan =
       plan_with_link({.seed = 5}, "latency=matrix:x.csv,loss=2%", "region,a,b\na,1.5,2\nb,3,4\n");
