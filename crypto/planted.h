@@ -24,6 +24,8 @@ enum class Plant : std::uint8_t {
   kFailedForgotten,   // membership: the failed are never tried again
   kLookupHasty,       // lookup: three answers are enough
   kStoreBoundless,    // store: always room for one more
+  kOverwriteLost,     // store: a newer number is acknowledged and the older value stays
+  kGossipFlood,       // membership: sixteen rounds of gossip at once
 };
 
 #ifdef WEFT_PLANTED

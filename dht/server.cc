@@ -1,5 +1,7 @@
 #include "dht/server.h"
 
+#include "crypto/planted.h"
+
 namespace weft::dht {
 namespace {
 
@@ -135,6 +137,9 @@ void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output
     ++core.counters.equal_number_conflicts_total;
   }
   if (newer) return answer(core, to, StoreStatus::kStale, *newer, out);
+  if (held != nullptr && planted(Plant::kOverwriteLost)) {
+    return answer(core, to, StoreStatus::kStored, value->seq, out);
+  }
   if (!core.store.has_room(slot, m.blob.size())) {
     return answer(core, to, StoreStatus::kQuota, held == nullptr ? 0 : held->seq, out);
   }

@@ -1,6 +1,8 @@
 // Gossip messages, and full exchanges: when one starts, how its pages are asked, served and used.
 #include "gossip/membership/membership_state.h"
 
+#include "crypto/planted.h"
+
 namespace weft::gossip {
 
 // SWIM 4.1: each update is sent lambda * log(n) times by each member.
@@ -84,7 +86,9 @@ void Membership::State::on_gossip_timer(Now now, Output& out) {
   for (const Slot slot : picked) {
     GossipItems items;
     queue.fill(items, kPayloadBytesMax - kGossipHeadBytes, transmit_limit(), slot);
-    if (!items.empty()) send_items(target(slot), items, out);
+    for (int i = planted(Plant::kGossipFlood) ? 16 : 1; i > 0 && !items.empty(); --i) {
+      send_items(target(slot), items, out);
+    }
   }
   arm_gossip(now);
 }

@@ -36,6 +36,25 @@ Bytes value_of(std::uint64_t seed, std::string_view key, std::size_t size) {
   return out;
 }
 
+std::uint32_t Director::State::least_version(std::string_view key, std::uint32_t quorum) const {
+  const auto it = written.find(key);
+  if (it == written.end()) return 0;
+  const Written& w = it->second;
+  const auto enough = w.acknowledged.lower_bound(w.wanted - std::min(w.wanted, quorum) + 1);
+  std::uint32_t least = 0;
+  for (auto at = enough; at != w.acknowledged.end(); ++at) least = std::max(least, at->second);
+  return least;
+}
+
+std::optional<std::uint32_t> Director::State::version_of(std::string_view key, ByteView value) const {
+  const auto it = written.find(key);
+  if (it == written.end()) return std::nullopt;
+  for (std::uint32_t v = it->second.begun; v > 0; --v) {
+    if (equal(value_of(plan.seed, versioned(key, v), it->second.size), value)) return v;
+  }
+  return std::nullopt;
+}
+
 void Director::State::begin_phase(const std::string& name) {
   Figures f;
   f.name = name;
@@ -261,7 +280,7 @@ bool Director::saw(Duration at, NodeIndex observer, NodeIndex subject, Seen stat
   return true;
 }
 
-bool Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
+Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
   State& s = *state_;
   s.now = std::max(s.now, at);
   const auto it = s.ops.find(number);
@@ -269,18 +288,30 @@ bool Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
   const State::Op op = std::move(it->second);
   s.ops.erase(it);
   Figures& f = s.phases[op.phase];
+  Judged judged = Judged::kFine;
   switch (op.kind) {
     case State::Op::Kind::kPut:
       if (outcome.ok) {
-        s.stored.push_back({op.key, op.node, s.now});
-        s.stored_sizes[op.key] = op.size;
+        State::Written& w = s.written.at(op.key);
+        if (w.acknowledged.empty()) s.stored.push_back({op.key, op.node, s.now});
+        std::uint32_t& version = w.acknowledged[outcome.copies];
+        version = std::max(version, op.version);
+        w.wanted = std::max(w.wanted, outcome.wanted);
       }
       f.puts.add(outcome);
       break;
     case State::Op::Kind::kGet:
-      if (outcome.ok && outcome.value != value_of(s.plan.seed, op.key, op.size)) {
-        outcome.ok = false;
-        outcome.error = kWrongBytes;
+      if (outcome.ok) {
+        const auto version = s.version_of(op.key, outcome.value);
+        if (!version) {
+          judged = Judged::kWrong;
+          outcome.error = kWrongBytes;
+        } else if (*version < op.least) {
+          // Two sides of a partition each have their own closest holders: there it is no fault.
+          if (!s.ledger.excused(s.now)) judged = Judged::kStale;
+          ++f.gets.stale;
+        }
+        outcome.ok = judged != Judged::kWrong;
       }
       f.gets.add(outcome);
       break;
@@ -288,9 +319,10 @@ bool Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
       f.lookups.add(outcome);
       break;
   }
-  if (outcome.ok) return true;
+  if (judged == Judged::kStale) s.say({{"event", "stale"}, {"node", op.node}, {"key", op.key}});
+  if (outcome.ok) return judged;
   s.say({{"event", "op_failed"}, {"node", op.node}, {"key", op.key}, {"error", outcome.error}});
-  return outcome.error != kWrongBytes;
+  return judged;
 }
 
 bool Director::done() const { return state_->stage == State::Stage::kDone; }

@@ -53,8 +53,9 @@ struct HealSplit {};
 struct SetLink { Link link; };
 struct FaultNode { NodeIndex node; Action action; };  // a fault that only the simulator has
 struct CalmNode { NodeIndex node; };                  // undoes it
-struct PutValue { OpNumber op; NodeIndex node; std::string key; Bytes value; };
-struct GetValue { OpNumber op; NodeIndex node; std::string key; NodeIndex writer; };
+// `quorum` 0: the node's own.
+struct PutValue { OpNumber op; NodeIndex node; std::string key; Bytes value; std::uint32_t quorum = 0; };
+struct GetValue { OpNumber op; NodeIndex node; std::string key; NodeIndex writer; std::uint32_t quorum = 0; };
 struct LookUp { OpNumber op; NodeIndex node; NodeId target; };
 using Command = std::variant<StartNode, KillNode, StopNode, RestartNode, PauseNode, ResumeNode,
                              SplitNodes, HealSplit, SetLink, FaultNode, CalmNode, PutValue,
@@ -66,12 +67,18 @@ enum class Seen : std::uint8_t { kUnknown, kAlive, kSuspect, kFailed, kLeft };
 // The error of a get that brought bytes which nobody put.
 inline constexpr std::string_view kWrongBytes = "wrong_bytes";
 
+// What an operation's end amounts to: kStale is a get of less than what a put had been acknowledged
+// for before the get began.
+enum class Judged : std::uint8_t { kFine, kWrong, kStale };
+
 struct OpOutcome {
   bool ok = false;            // the operation says so; a value's bytes are judged here
   std::string error{};        // a word: "not_found", "timed_out", ...
   Duration latency{};
   std::uint32_t hops = 0;     // get, lookup
   std::uint32_t queries = 0;
+  std::uint32_t copies = 0;   // put: acknowledged
+  std::uint32_t wanted = 0;   // put: of so many
   Bytes value{};              // get
 };
 
@@ -107,8 +114,7 @@ class Director {
   void node_lost(Duration at, NodeIndex node);  // it ended without having been told
   // True if it is a failure that no fault of this run excuses (ledger.h).
   bool saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state);
-  // False if it brought bytes that nobody put.
-  bool op_done(Duration at, OpNumber op, OpOutcome outcome);
+  Judged op_done(Duration at, OpNumber op, OpOutcome outcome);
 
   bool done() const;
   // Where the run stands: "form", a phase's name, "heal".

@@ -137,27 +137,39 @@ void Director::State::begin_load(std::size_t index) {
       if (k == count) return;
       s.later(part(from, until, k, count), [&s, &load, index, from, until, k, count](Duration) {
         next(s, load, index, from, until, k + 1, count);
-        s.operate(load.kind, load.size, index, k);
+        s.operate(load, index, k);
       });
     }
   };
   Loop::next(*this, load, index, from, until, 0, count);
 }
 
-void Director::State::operate(LoadKind kind, std::size_t size, std::uint64_t a, std::uint64_t b) {
-  Rng rng = luck(plan.seed, to_string(kind), a, b);
+void Director::State::operate(const Load& load, std::uint64_t a, std::uint64_t b) {
+  Rng rng = luck(plan.seed, to_string(load.kind), a, b);
   std::vector<NodeIndex> nodes = living();
   std::erase_if(nodes, [this](NodeIndex node) { return ledger.up_for(now, node) < kReadyAfter; });
   if (nodes.empty()) return;
   const std::size_t drawn = rng.below(nodes.size());
   NodeIndex node = nodes[drawn];
   const OpNumber number = next_op++;
-  Op op{.node = node, .phase = phases.size() - 1, .key = {}, .size = size};
-  switch (kind) {
+  Op op;
+  op.node = node;
+  op.phase = phases.size() - 1;
+  op.size = load.size;
+  switch (load.kind) {
     case LoadKind::kPut: {
       op.kind = Op::Kind::kPut;
-      op.key = put_key(a, b);
-      out->push_back(PutValue{number, node, op.key, value_of(plan.seed, op.key, size)});
+      op.key = put_key(a, load.keys == 0 ? b : b % load.keys);
+      if (const auto it = written.find(op.key); it != written.end()) {
+        op.node = it->second.writer;
+        if (std::ranges::find(nodes, op.node) == nodes.end()) return;  // away
+      }
+      Written& w = written[op.key];
+      w.writer = op.node;
+      w.size = load.size;
+      op.version = ++w.begun;
+      out->push_back(PutValue{number, op.node, op.key,
+                              value_of(plan.seed, versioned(op.key, op.version), load.size), load.quorum});
       break;
     }
     case LoadKind::kGet: {
@@ -167,8 +179,9 @@ void Director::State::operate(LoadKind kind, std::size_t size, std::uint64_t a, 
       op.node = node;
       op.kind = Op::Kind::kGet;
       op.key = value.key;
-      op.size = stored_sizes.at(value.key);
-      out->push_back(GetValue{number, node, value.key, value.writer});
+      op.quorum = load.quorum;
+      op.least = least_version(value.key, load.quorum);
+      out->push_back(GetValue{number, node, value.key, value.writer, load.quorum});
       break;
     }
     case LoadKind::kLookup: {
@@ -327,8 +340,10 @@ void Director::State::act(const Action& action) {
     case Do::kPut:
     case Do::kGet:
       for (std::uint32_t i = 0; i < action.count; ++i) {
-        operate(action.what == Do::kPut ? LoadKind::kPut : LoadKind::kGet, kActionValueBytes,
-                1'000'000 + static_cast<std::uint64_t>(&action - plan.actions.data()), i);
+        Load load;
+        load.kind = action.what == Do::kPut ? LoadKind::kPut : LoadKind::kGet;
+        load.size = kActionValueBytes;
+        operate(load, 1'000'000 + static_cast<std::uint64_t>(&action - plan.actions.data()), i);
       }
       break;
     case Do::kCalm:

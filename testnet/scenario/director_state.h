@@ -17,6 +17,11 @@ inline Rng luck(std::uint64_t seed, std::string_view what, std::uint64_t a,
   return Rng(Rng(Rng(Rng(seed).fork(what).next() ^ a).next() ^ b).next());
 }
 
+// The text that makes the bytes of a version of a key's value.
+inline std::string versioned(std::string_view key, std::uint32_t version) {
+  return std::string(key) + (version == 1 ? "" : "#" + std::to_string(version));
+}
+
 struct Director::State {
   using Json = nlohmann::ordered_json;
   enum class Stage : std::uint8_t { kForming, kSettling, kRunning, kHealing, kDone };
@@ -26,6 +31,18 @@ struct Director::State {
     std::size_t phase = 0;
     std::string key;
     std::size_t size = 0;
+    std::uint32_t version = 0;  // put: which of this key
+    std::uint32_t quorum = 0;   // get
+    std::uint32_t least = 0;    // get: what it must not be older than
+  };
+  // What was put under one key; version 1 is the first.
+  struct Written {
+    NodeIndex writer = 0;
+    std::size_t size = 0;
+    std::uint32_t begun = 0;  // versions
+    // The highest acknowledged by so many copies or more, of `wanted`.
+    std::map<std::uint32_t, std::uint32_t> acknowledged;
+    std::uint32_t wanted = 0;
   };
   // Something that falls due; ties in the order of making.
   struct Due {
@@ -55,7 +72,7 @@ struct Director::State {
   std::map<OpNumber, Op> ops;
   OpNumber next_op = 1;
   std::vector<Stored> stored;
-  std::map<std::string, std::size_t, std::less<>> stored_sizes;
+  std::map<std::string, Written, std::less<>> written;
   std::vector<std::uint32_t> lives;      // starts of each node so far
   std::set<NodeIndex> faulted;
   // Whose clock drifts, and which of the drifts it is: another fault ends it.
@@ -92,7 +109,11 @@ struct Director::State {
   void trace_up(NodeIndex node, std::size_t session);
   void trace_down(NodeIndex node, std::size_t session);
   void begin_load(std::size_t index);
-  void operate(LoadKind kind, std::size_t size, std::uint64_t a, std::uint64_t b);
+  void operate(const Load& load, std::uint64_t a, std::uint64_t b);
+  // What a get of this key must not be older than, if `quorum` copies agree on what it brings: what
+  // so many acknowledged that the two have a copy in common.
+  std::uint32_t least_version(std::string_view key, std::uint32_t quorum) const;
+  std::optional<std::uint32_t> version_of(std::string_view key, ByteView value) const;
   void act(const Action& action);
   void partition(const Action& action);
   void drift(NodeIndex node, const Action& action, std::uint64_t which, std::uint64_t k);

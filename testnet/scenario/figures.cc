@@ -67,6 +67,7 @@ void OpFigures::add(const OpFigures& other) {
   ops += other.ops;
   ok += other.ok;
   wrong += other.wrong;
+  stale += other.stale;
   for (const auto& [error, n] : other.errors) errors[error] += n;
   latency_us.add(other.latency_us);
   hops.add(other.hops);
@@ -74,7 +75,7 @@ void OpFigures::add(const OpFigures& other) {
 }
 
 Json OpFigures::json() const {
-  return {{"ops", ops}, {"ok", ok}, {"ok_share", share(ok, ops)}, {"wrong", wrong},
+  return {{"ops", ops}, {"ok", ok}, {"ok_share", share(ok, ops)}, {"wrong", wrong}, {"stale", stale},
           {"errors", errors}, {"latency_ms", latency_us.json(1e3)}, {"hops", hops.json(1)},
           {"queries", queries.json(1)}};
 }

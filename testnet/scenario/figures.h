@@ -26,6 +26,7 @@ struct OpFigures {
   std::uint64_t ops = 0;
   std::uint64_t ok = 0;
   std::uint64_t wrong = 0;       // get: bytes that nobody put
+  std::uint64_t stale = 0;       // get: older than what was acknowledged (director.h)
   std::map<std::string, std::uint64_t> errors;
   Samples latency_us, hops, queries;
 

@@ -29,6 +29,8 @@ class Ledger {
   void down(Duration at, NodeIndex node, bool told, std::size_t phase);
   void paused(Duration at, NodeIndex node, bool paused);
   // A split began or ended, or another fault of the network that excuses false failures.
+  // Whether all is excused now: cut off, or until of late.
+  bool excused(Duration at) const { return at < excused_until_; }
   void disturbed(Duration until) { excused_until_ = std::max(excused_until_, until); }
   // The fault is over; what it caused is excused until then.
   void calm(Duration until) { excused_until_ = until; }

@@ -237,6 +237,8 @@ Load read_load(Reader& in, Duration duration) {
   in.whole("count", load.count, 1, 1'000'000);
   if ((load.count == 0) == (load.per_1000s == 0)) in.wrong(nullptr, "[[load]] needs either rate or count");
   in.whole("size", load.size, 1, static_cast<std::int64_t>(kValueBytesMax));
+  if (load.kind == LoadKind::kPut) in.whole("keys", load.keys, 1, 1'000'000);
+  if (load.kind == LoadKind::kPut || load.kind == LoadKind::kGet) in.whole("quorum", load.quorum, 1, 32);
   in.duration("from", load.from, duration);
   in.duration("until", load.until);
   if (load.until && (*load.until <= load.from || *load.until > duration)) {

@@ -109,6 +109,8 @@ struct Load {
   std::uint64_t per_1000s = 0;     // `rate`: operations per second of the whole mesh, here per 1000 s
   std::uint64_t count = 0;
   std::uint32_t size = 256;        // bytes of a value
+  std::uint32_t keys = 0;          // put: so many keys in turn, each written by whoever wrote it first; 0: a new one each time
+  std::uint32_t quorum = 0;        // put, get: copies that must acknowledge or agree; 0: the node's own
   Duration from{};
   std::optional<Duration> until;
   Place place;

@@ -39,6 +39,11 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
   for (std::size_t i = 0; i < network_.size(); ++i) {
     if (!network_.alive(i)) continue;
     const std::string who = "node " + std::to_string(i) + ": ";
+    const Work& work = network_.most(i);
+    if (work.sends > kWorkMax.sends || work.events > kWorkMax.events || work.commits > kWorkMax.commits) {
+      violation("work", at, who + std::to_string(work.sends) + " datagrams, " + std::to_string(work.events) +
+                                " events, " + std::to_string(work.commits) + " commits at once");
+    }
     node::NodeCore& core = network_.core(i);
     const node::Status status = core.status();
     if (status.requests_pending > node::kRequestsMax) {

@@ -15,6 +15,10 @@
 //   replays        no DATA packet is taken twice
 //   evictions      on a line without loss a routing table loses no contact that lives
 //   failures       no member that lives and can be reached is declared failed
+//   values_true    a get brings bytes that somebody put under this key
+//   reads_fresh    a get in which R copies agree brings no less than what W of `wanted` copies had
+//                  acknowledged before it began, if R + W > wanted
+//   work           one input makes a core do no more than kWorkMax
 //
 // The distances are computed naively here: nothing of dht/ is used.
 #pragma once
@@ -28,6 +32,11 @@
 #include "testnet/sim/world.h"
 
 namespace weft::sim {
+
+// A put stores at the 12 closest at once, while gossip to 3, a probe with its 3 relays and lookups
+// (3 queries each) may fall due in the same instant; a full sync page names some 20 members. Seen in
+// the scenarios: 14 datagrams, 13 events, 1 commit.
+inline constexpr Work kWorkMax = {.sends = 32, .events = 64, .commits = 8};
 
 class Checkers {
  public:

@@ -211,11 +211,13 @@ void SimNetwork::resume(std::size_t index) {
   if (n.wanted && *n.wanted < now_.mono) n.core->was_late(local(n), now_.mono - *n.wanted);
   n.armed.reset();
   n.wanted.reset();
-  for (auto& [from, bytes] : n.waiting) {
-    n.core->on_datagram(local(n), from, bytes, out);
-  }
-  n.waiting.clear();
   carry_out(index, out);
+  const auto waiting = std::exchange(n.waiting, {});
+  for (const auto& [from, bytes] : waiting) {
+    n.core->on_datagram(local(n), from, bytes, out);
+    carry_out(index, out);
+    if (n.core == nullptr) return;
+  }
 }
 
 void SimNetwork::set_blocked(std::function<bool(std::size_t, std::size_t)> blocked) {
@@ -387,6 +389,9 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
     e.persist = std::move(persist);
     push(now_.mono + options_.commit + n.faults.disk, std::move(e));
   }
+  n.most.sends = std::max(n.most.sends, out.send.datagrams().size());
+  n.most.events = std::max(n.most.events, out.events.size());
+  n.most.commits = std::max(n.most.commits, out.persist.size());
   for (const auto& d : out.send.datagrams()) {
     const ByteView bytes = out.send.bytes(d);
     mix(fold_hash(0, bytes));

@@ -58,6 +58,13 @@ struct Ghost {
   std::uint64_t to_bytes = 0;    // sent to it
 };
 inline constexpr std::size_t kGhosts = 256;
+
+// What one input made a core do.
+struct Work {
+  std::size_t sends = 0;    // datagrams
+  std::size_t events = 0;
+  std::size_t commits = 0;  // batches
+};
 // Places for the datagrams of late that a node's life is known to have taken.
 inline constexpr std::size_t kSeenMax = 512;
 
@@ -140,6 +147,8 @@ class SimNetwork {
     Instant at;
   };
   const std::vector<Replay>& replays() const { return replays_; }
+  // The most that one input made of a node's core, of each kind.
+  const Work& most(std::size_t node) const { return nodes_[node]->most; }
   const node::Config& config(std::size_t node) const { return nodes_[node]->config; }
   // What a node has on disk.
   const std::map<Bytes, Bytes>& durable(std::size_t node) const { return nodes_[node]->durable; }
@@ -196,6 +205,7 @@ class SimNetwork {
     Instant busy_until{};
     bool freeing = false;                 // an event that takes up the backlog is on its way
     std::deque<std::uint32_t> backlog;    // slots
+    Work most;
     Bytes kept;                           // a liar's: to be replayed
     Endpoint kept_to;
     std::size_t kept_for = 0;

@@ -312,14 +312,14 @@ void World::operator()(const scenario::PutValue& c) {
   const NodeId key = dht::key_of_text(c.key);
   begin(c.node, {.number = c.op, .since = {}, .final_check = false, .target = key},
         [&](node::NodeCore& core, Now now, node::Output& out) {
-    return core.put(now, key, c.value, {}, out);
+    return core.put(now, key, c.value, {.quorum = c.quorum}, out);
   });
 }
 
 void World::operator()(const scenario::GetValue& c) {
   const NodeId author = network_.id(c.writer);
   begin(c.node, {.number = c.op, .since = {}}, [&](node::NodeCore& core, Now now, node::Output& out) {
-    return core.get(now, dht::key_of_text(c.key), {.author = author}, out);
+    return core.get(now, dht::key_of_text(c.key), {.author = author, .quorum = c.quorum}, out);
   });
 }
 
@@ -342,9 +342,18 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
   open_.erase(it);
   outcome.latency = network_.now().mono - open.since;
   if (!open.final_check) {
-    if (director_.op_done(at(), open.number, std::move(outcome))) return;
-    return checkers_.violation("values_true", at(), "node " + std::to_string(node) +
-                                                        " got bytes that nobody put");
+    switch (director_.op_done(at(), open.number, std::move(outcome))) {
+      case scenario::Judged::kFine: break;
+      case scenario::Judged::kWrong:
+        checkers_.violation("values_true", at(), "node " + std::to_string(node) +
+                                                     " got bytes that nobody put");
+        break;
+      case scenario::Judged::kStale:
+        checkers_.violation("reads_fresh", at(), "node " + std::to_string(node) +
+                                                     " got less than had been acknowledged before");
+        break;
+    }
+    return;
   }
   --final_open_;
   if (closest != nullptr) {
@@ -367,6 +376,10 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
 void World::on(NodeIndex node, const dht::PutDone& e) {
   OpOutcome outcome{.ok = e.result.has_value()};
   if (!e.result) outcome.error = to_string(e.result.error().error);
+  if (e.result) {
+    outcome.copies = static_cast<std::uint32_t>(e.result->replicas);
+    outcome.wanted = static_cast<std::uint32_t>(e.result->wanted);
+  }
   const auto open = open_.find({node, static_cast<std::uint64_t>(e.op)});
   if (e.result && open != open_.end() && options_.checkers) {
     const std::size_t durable = checkers_.holders(open->second.target, network_.id(node), false);

@@ -93,6 +93,20 @@ do = "hostile"
 who = "1-12"
 role = "spoof"
 )";
+constexpr const char* kRewritten = R"(
+nodes = 20
+duration = "30s"
+[link]
+latency = "5ms"
+[[load]]
+do = "put"
+rate = 2
+keys = 5
+[[load]]
+do = "get"
+rate = 2
+quorum = 5
+)";
 constexpr const char* kAccused = R"(
 nodes = 40
 duration = "60s"
@@ -151,6 +165,8 @@ const Case kCases[] = {
     {"SuspicionBelieved", Plant::kSuspicionBelieved, "failures", kAccused},
     {"FailedForgotten", Plant::kFailedForgotten, "membership", kSplit, false, true},
     {"LookupHasty", Plant::kLookupHasty, "closest", kCalm},
+    {"OverwriteLost", Plant::kOverwriteLost, "reads_fresh", kRewritten, false, true},
+    {"GossipFlood", Plant::kGossipFlood, "work", kCalm},
     {"StoreBoundless", Plant::kStoreBoundless, "bounds", kOneNode, true},
 };
 
