@@ -79,7 +79,7 @@ void NodeCore::State::arm_seeds(Now now) {
 void NodeCore::State::on_seeds_timer(Now now, Output& out) {
   seeds_armed = false;
   if (leaving) return;
-  if (alive() > 1) {
+  if (alive() > 1 || (config.membership.alone && dht.stats().contacts > 0)) {
     seeds_backoff = kSeedsFirst;
     timers.arm(now.mono + kSeedsMax, tag(Timer::kSeeds));
     seeds_armed = true;

@@ -5,6 +5,7 @@ namespace weft::gossip {
 
 void Membership::State::apply(Now now, const GossipItems& items, const Source& source, Seen& seen,
                               Output& out) {
+  if (config.alone) return;
   for (const GossipItem& item : items) {
     const Applied applied = item.record.empty() ? apply_suspicion(now, item.suspicion, out)
                                                 : apply_record(now, item.record, source, seen, out);

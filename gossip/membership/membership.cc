@@ -38,6 +38,7 @@ Membership::State::State(RecordRef own, RecordCache& cache, Rng rng, const Confi
   next_recheck = now.mono;
   suspicion_period = now.mono;
   last_gossip = now.mono - config.gossip_interval;
+  if (config.alone) return;
   // A random phase, so that nodes started together do not probe together.
   timers.arm(now.mono + timer_rng.between(Duration(1), config.probe_interval), kProbeTimer);
   timers.arm(now.mono + kSweepEvery, kSweepTimer);

@@ -36,6 +36,7 @@ struct Config {
   std::size_t members_max = 20000;
   std::size_t queue_max = 4096;   // updates waiting to be spread
   Duration refute_interval = 1s;  // at most one new own number in this time
+  bool alone = false;             // knows nobody, asks nobody: for meshes that are a DHT and no more
 };
 
 enum class MemberState : std::uint8_t { kAlive, kSuspect, kFailed, kLeft };

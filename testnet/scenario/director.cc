@@ -69,7 +69,7 @@ void Director::State::end_phase() {
   Figures& f = phases.back();
   f.end = now;
   f.nodes_alive = ledger.alive();
-  f.converged = ledger.converged();
+  f.converged = converged();
   if (const auto right = ledger.right_since(); right) {
     f.converge = std::max(Duration{}, *right - std::max(f.start, ledger.changed()));
   }
@@ -191,13 +191,13 @@ void Director::State::finish() {
 bool Director::State::holds(const Action& action) const {
   if (now < zero + action.t) return false;
   if (now >= zero + action.t + action.within) return true;
-  return action.when == Action::When::kConverged ? ledger.converged() : ops.empty();
+  return action.when == Action::When::kConverged ? converged() : ops.empty();
 }
 
 void Director::State::look() {
   if (stage == Stage::kForming) {
-    const bool all = waiting_for == 0 && ledger.alive() == plan.nodes && ledger.converged();
-    if (!all && now < kFormMax) return;
+    const bool all = waiting_for == 0 && ledger.alive() == plan.nodes && converged();
+    if (!all && now < kFormMax + plan.nodes * kFormMaxEach) return;
     say({{"event", "formed"}, {"converged", all}});
     stage = Stage::kSettling;
     later(now + plan.settle, [this](Duration) { run(); });

@@ -26,7 +26,8 @@
 
 namespace weft::scenario {
 
-inline constexpr Duration kFormMax = 120s;
+inline constexpr Duration kFormMax = 120s;      // and for each node...
+inline constexpr Duration kFormMaxEach = 50ms;  // ...so much more
 // A failure is nobody's mistake if its subject or observer was down, paused or cut off so recently.
 inline constexpr Duration kGrace = 20s;
 // A node is used for load from so long after it came up: nobody asks one that is just joining.

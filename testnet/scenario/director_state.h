@@ -90,6 +90,8 @@ struct Director::State {
     line.update(event);
     hooks.log(line.dump());
   }
+  // Without membership there is nothing to converge.
+  bool converged() const { return !plan.membership || ledger.converged(); }
   void begin_phase(const std::string& name);
   void end_phase();
   std::vector<NodeIndex> living() const;

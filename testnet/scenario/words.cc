@@ -111,7 +111,6 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
         return no(action.place, "a share of ground ids: they are ground before the start, name indexes");
       }
     }
-    if (!scenario.membership) return no({}, "membership = false yet");
     return std::nullopt;
   }
   if (scenario.nodes > testnet::kNodesMax) {

@@ -199,8 +199,12 @@ void World::boot(NodeIndex node) {
   const scenario::StartNode& start = starts_[node];
   std::optional<std::size_t> seed;
   if (start.seed && *start.seed < network_.size()) seed = *start.seed;
-  const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed, options_.adjust)
-                                                  : network_.add(seed, options_.adjust);
+  const auto adjust = [this](node::Config& config) {
+    config.membership.alone = !plan_.membership;
+    if (options_.adjust) options_.adjust(config);
+  };
+  const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed, adjust)
+                                                  : network_.add(seed, adjust);
   CHECK(made == node);
   index_[network_.id(node)] = node;
 }
