@@ -20,6 +20,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/scenario_file.h"
 #include "node/files.h"
 #include "node/units.h"
 #include "testnet/sim/shrink.h"
@@ -64,52 +65,7 @@ class HugeHeap {
   std::uintptr_t end_ = 0;
 };
 
-struct Loaded {
-  Scenario scenario;
-  std::optional<testnet::RttMatrix> matrix;
-};
-
-Result<std::string> read_text(const std::string& path, std::size_t most) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return usage("cannot read " + path + ": " + std::strerror(errno));
-  std::string text(most + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return usage("cannot read " + path);
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  return text;
-}
-
-Result<Loaded> load(const SimFlags& flags) {
-  auto text = read_text(flags.scenario, scenario::kTextMax);
-  if (!text) return std::unexpected(text.error());
-  auto parsed = scenario::parse_scenario(*text, flags.scenario);
-  if (!parsed) return usage(to_string(parsed.error()));
-  if (flags.nodes) parsed->nodes = static_cast<std::uint32_t>(*flags.nodes);
-  if (flags.seed) parsed->seed = *flags.seed;
-  if (const auto no = unsupported(*parsed, scenario::World::kSimulator, flags.scenario)) {
-    return usage(to_string(*no));
-  }
-  Loaded loaded{std::move(*parsed), {}};
-  const std::string& file = loaded.scenario.link.spec.matrix_file;
-  if (!file.empty()) {
-    // Beside the scenario, unless the path is absolute.
-    const auto path = std::filesystem::path(flags.scenario).parent_path() / file;
-    auto csv = read_text(path.string(), 1 << 20);
-    if (!csv) return std::unexpected(csv.error());
-    auto matrix = testnet::parse_rtt_matrix(*csv);
-    if (!matrix) return usage(path.string() + ": " + matrix.error());
-    loaded.matrix = std::move(*matrix);
-  }
-  if (loaded.scenario.churn && !loaded.scenario.churn->trace_file.empty()) {
-    const auto path = std::filesystem::path(flags.scenario).parent_path() / loaded.scenario.churn->trace_file;
-    auto csv = read_text(path.string(), testnet::kTraceBytesMax);
-    if (!csv) return std::unexpected(csv.error());
-    if (const auto no = attach_trace(loaded.scenario, *csv, path.string())) return usage(to_string(*no));
-  }
-  return loaded;
-}
-
-sim::RunOptions options_of(const Loaded& loaded, const SimFlags& flags) {
+sim::RunOptions options_of(const LoadedScenario& loaded, const SimFlags& flags) {
   sim::RunOptions options;
   options.version = WEFT_VERSION;
   options.matrix = loaded.matrix;
@@ -122,8 +78,6 @@ std::string hex(std::uint64_t value) {
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
   return text;
 }
-
-double seconds(Duration d) { return static_cast<double>(d.count()) / 1e6; }
 
 // The command that repeats a run.
 std::string repeat(const SimFlags& flags, std::uint64_t seed) {
@@ -141,65 +95,14 @@ std::string first_failure(const sim::RunResult& result) {
     std::snprintf(at, sizeof at, " at %.3f s: ", seconds(v.at));
     return v.checker + at + v.detail;
   }
-  for (const auto& check : result.verdict.report.at("checks")) {
-    if (check.at("passed").get<bool>()) continue;
-    return "check " + check.at("field").get<std::string>() + " " +
-           check.at("is").get<std::string>() + " " + check.at("value").dump() + ": it is " +
-           check.at("got").dump();
-  }
-  return "nothing";
-}
-
-std::string cell(const Json& value, const char* unit) {
-  if (value.is_null()) return "-";
-  char text[40];
-  std::snprintf(text, sizeof text, "%.4g%s", value.get<double>(), unit);
-  return text;
-}
-
-std::string summary(const Json& report) {
-  Table table({"phase", "from", "to", "alive", "converged", "false", "detected", "puts", "gets",
-               "get p50", "get p99", "B/node/s"});
-  for (const Json& p : report.at("phases")) {
-    const Json& m = p.at("members");
-    const auto share = [&](const char* op) {
-      return p.at(op).at("ops").get<std::uint64_t>() == 0
-                 ? std::string("-")
-                 : std::to_string(p.at(op).at("ok").get<std::uint64_t>()) + "/" +
-                       std::to_string(p.at(op).at("ops").get<std::uint64_t>());
-    };
-    table.add({p.at("name").get<std::string>(), cell(p.at("start_s"), "s"), cell(p.at("end_s"), "s"),
-               std::to_string(p.at("nodes_alive").get<std::uint64_t>()),
-               m.at("converged").get<bool>() ? cell(m.at("converge_s"), "s") : "no",
-               std::to_string(m.at("false_failures").get<std::uint64_t>()),
-               cell(m.at("detect_all_s").at("max"), "s"), share("puts"), share("gets"),
-               cell(p.at("gets").at("latency_ms").at("p50"), "ms"),
-               cell(p.at("gets").at("latency_ms").at("p99"), "ms"),
-               cell(p.at("traffic").at("bytes_per_node_s"), "")});
-  }
-  return table.text();
-}
-
-Result<void> write_text(const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out) return fail(kExitFailed, "io", "cannot write " + path + ": " + std::strerror(errno));
-  return {};
-}
-
-Result<void> make_directory(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return fail(kExitFailed, "io", "cannot make " + path + ": " + error.message());
-  return {};
+  return failed_check(result.verdict.report);
 }
 
 // ---- run
 
 Result<int> run_one(const Context& context) {
   const SimFlags& flags = context.args.sim;
-  auto loaded = load(flags);
+  auto loaded = load_scenario(flags, scenario::World::kSimulator);
   if (!loaded) return std::unexpected(loaded.error());
   sim::RunOptions options = options_of(*loaded, flags);
   std::ofstream events;
@@ -244,12 +147,7 @@ Result<int> run_one(const Context& context) {
     out["events"] = result.events;
     print(out.dump() + "\n");
   } else {
-    std::string text = summary(report);
-    for (const Json& check : report.at("checks")) {
-      text += std::string(check.at("passed").get<bool>() ? "ok    " : "FAIL  ") +
-              check.at("field").get<std::string>() + " " + check.at("is").get<std::string>() + " " +
-              check.at("value").dump() + ": " + check.at("got").dump() + "\n";
-    }
+    std::string text = report_text(report);
     for (const sim::Violation& v : result.violations) {
       char at[32];
       std::snprintf(at, sizeof at, " at %.3f s: ", seconds(v.at));
@@ -292,7 +190,7 @@ std::optional<Seeds> parse_seeds(std::string_view text) {
 
 // One process: every jobs-th seed. Each result is one short line, so that a write to the pipe is
 // atomic.
-[[noreturn]] void work_off(const Loaded& loaded, const SimFlags& flags, Seeds seeds, std::size_t job,
+[[noreturn]] void work_off(const LoadedScenario& loaded, const SimFlags& flags, Seeds seeds, std::size_t job,
                            std::size_t jobs, int pipe) {
   for (std::uint64_t seed = seeds.first + job; seed <= seeds.last; seed += jobs) {
     Scenario scenario = loaded.scenario;
@@ -314,7 +212,7 @@ struct Worker {
 
 Result<int> check_many(const Context& context) {
   const SimFlags& flags = context.args.sim;
-  auto loaded = load(flags);
+  auto loaded = load_scenario(flags, scenario::World::kSimulator);
   if (!loaded) return std::unexpected(loaded.error());
   const auto seeds = parse_seeds(flags.seeds);
   if (!seeds) return usage("--seeds takes A..B with at most 1000000 seeds, as 1..1000");
@@ -402,7 +300,7 @@ Result<int> check_many(const Context& context) {
 
 Result<int> replay(const Context& context) {
   const SimFlags& flags = context.args.sim;
-  auto loaded = load(flags);
+  auto loaded = load_scenario(flags, scenario::World::kSimulator);
   if (!loaded) return std::unexpected(loaded.error());
   std::deque<std::string> tail;
   sim::RunOptions options = options_of(*loaded, flags);
@@ -436,7 +334,7 @@ Result<int> replay(const Context& context) {
 
 Result<int> shrink(const Context& context) {
   const SimFlags& flags = context.args.sim;
-  auto loaded = load(flags);
+  auto loaded = load_scenario(flags, scenario::World::kSimulator);
   if (!loaded) return std::unexpected(loaded.error());
   const auto shrunk = sim::shrink(loaded->scenario, options_of(*loaded, flags), kShrinkRunsMax);
   if (!shrunk) {
@@ -458,7 +356,7 @@ Result<int> shrink(const Context& context) {
 
 Result<int> trace(const Context& context) {
   const SimFlags& flags = context.args.sim;
-  auto loaded = load(flags);
+  auto loaded = load_scenario(flags, scenario::World::kSimulator);
   if (!loaded) return std::unexpected(loaded.error());
   sim::RunOptions options = options_of(*loaded, flags);
   options.checkers = false;

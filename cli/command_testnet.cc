@@ -305,6 +305,7 @@ Result<int> run_down(const Context& context, const Layout& layout) {
 }  // namespace
 
 Result<int> run_testnet(const Context& context) {
+  if (context.args.command == "testnet run") return run_testnet_scenario(context);
   const auto layout = layout_of(context);
   if (!layout) return std::unexpected(layout.error());
   const TestnetFlags& flags = context.args.testnet;

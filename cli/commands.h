@@ -34,6 +34,7 @@ Result<int> run_completions(const Context& context);
 
 // command_testnet.cc
 Result<int> run_testnet(const Context& context);
+Result<int> run_testnet_scenario(const Context& context);  // testnet run
 // command_sim.cc
 Result<int> run_sim(const Context& context);
 

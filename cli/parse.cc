@@ -193,7 +193,7 @@ struct Grammar {
     add_node_commands(root, args);
     add_value_commands(root, args.value, args);
     add_tool_commands(root, args);
-    add_testnet_commands(root, args.testnet);
+    add_testnet_commands(root, args.testnet, args.sim);
     add_sim_commands(root, args.sim);
     for (const char* name :
          {"backup", "restore", "watch", "add", "cat", "provide", "providers", "state"}) {

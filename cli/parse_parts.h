@@ -26,7 +26,7 @@ CLI::Option* add_number(CLI::App& app, const char* names, std::optional<std::uin
 CLI::Option* add_list(CLI::App& app, const char* names, std::vector<std::string>& to,
                       const char* description);
 
-void add_testnet_commands(CLI::App& root, TestnetFlags& flags);
+void add_testnet_commands(CLI::App& root, TestnetFlags& flags, SimFlags& run);
 void add_sim_commands(CLI::App& root, SimFlags& flags);
 
 inline constexpr const char* kHiddenGroup = "";

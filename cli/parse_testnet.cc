@@ -84,6 +84,17 @@ void add_fault_commands(CLI::App& testnet, TestnetFlags& flags) {
               "weft testnet down");
 }
 
+void add_run_command(CLI::App& testnet, TestnetFlags& flags, SimFlags& run) {
+  CLI::App* app = add_command(testnet, "run", "Run a scenario on real processes and print its report",
+                              "weft testnet run testnet/scenarios/mass-failure.toml --report out");
+  app->add_option("SCENARIO", run.scenario, "A scenario file (docs/SIMULATOR.md)")->required();
+  app->add_option("-n,--nodes", run.nodes, "In place of the file's number of nodes")->check(node_count());
+  add_number(*app, "--seed", run.seed, "In place of the file's seed");
+  app->add_option("--report", run.report, "Write report.json and events.jsonl to this DIR");
+  app->add_option("--base-port", flags.base_port, "Node I listens on port P+I; free ports unless given");
+  app->add_flag("--spread", flags.spread, "Node I on a 127.x.y.z of its own");
+}
+
 void take_dir(CLI::App& app, TestnetFlags& flags) {
   app.add_option("--dir", flags.dir,
                  "Where the testnet lives: $WEFT_TESTNET, else weft-testnet in the runtime "
@@ -92,7 +103,7 @@ void take_dir(CLI::App& app, TestnetFlags& flags) {
 
 }  // namespace
 
-void add_testnet_commands(CLI::App& root, TestnetFlags& flags) {
+void add_testnet_commands(CLI::App& root, TestnetFlags& flags, SimFlags& run) {
   CLI::App* testnet = add_command(root, "testnet", "Many real nodes on this machine",
                                   "weft testnet up -n 20 --detach\n"
                                   "  weft testnet exec 7 -- members\n"
@@ -103,7 +114,7 @@ void add_testnet_commands(CLI::App& root, TestnetFlags& flags) {
   add_up_command(*testnet, flags);
   add_look_commands(*testnet, flags);
   add_fault_commands(*testnet, flags);
-  add_unavailable(*testnet, "run");
+  add_run_command(*testnet, flags, run);
 }
 
 }  // namespace weft::cli

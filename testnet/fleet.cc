@@ -265,6 +265,7 @@ void Fleet::take_line(std::size_t i, std::string_view line) {
   if (!seen) return;
   ++news_;
   const auto subject = sightings_.saw(i, *seen);
+  if (subject && on_sight) on_sight(i, *subject, seen->state);
   if (seen->state != Sight::kFailed || !subject || node.run != Run::kRunning) return;
   const FleetNode& other = nodes_[*subject];
   const MonoTime now = mono_now();

@@ -88,6 +88,8 @@ class Fleet {
 
   // Called from refresh() for each ready line.
   std::function<void(std::size_t)> on_ready;
+  // Called from refresh() for each line of a node of this testnet about another.
+  std::function<void(std::size_t observer, std::size_t subject, Sight state)> on_sight;
 
  private:
   struct Tail {

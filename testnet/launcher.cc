@@ -229,13 +229,29 @@ std::expected<int, UpFailure> run_detached(SupervisorOptions options, bool json)
   return result;
 }
 
+}  // namespace
+
 std::string random_network(Entropy& entropy) {
   ByteArray<8> raw;
   entropy.fill(raw);
   return "testnet-" + to_hex(raw);
 }
 
-}  // namespace
+std::expected<int, UpFailure> claim(const Layout& layout) {
+  if (const auto prepared = make_directory(layout); !prepared) return fail(prepared.error());
+  const int lock = ::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0 || ::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    if (lock >= 0) ::close(lock);
+    return fail(1, "failed",
+                "a testnet already runs in " + layout.dir +
+                    "; end it with weft testnet down, or choose another --dir");
+  }
+  if (const auto cleared = clear_nodes(layout); !cleared) {
+    ::close(lock);
+    return fail(cleared.error());
+  }
+  return lock;
+}
 
 std::expected<int, UpFailure> run_up(const UpOptions& options) {
   if (options.nodes == 0 || options.nodes > kNodesMax) {
@@ -254,15 +270,8 @@ std::expected<int, UpFailure> run_up(const UpOptions& options) {
     if (!matrix) return fail(2, "bad_request", link->matrix_file + ": " + matrix.error());
     matrix_csv = std::move(*csv);
   }
-  if (const auto prepared = make_directory(options.layout); !prepared)
-    return fail(prepared.error());
-  const int lock = ::open(options.layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0 || ::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    return fail(1, "failed",
-                "a testnet already runs in " + options.layout.dir +
-                    "; end it with weft testnet down, or choose another --dir");
-  }
-  if (const auto cleared = clear_nodes(options.layout); !cleared) return fail(cleared.error());
+  // The lock's descriptor stays open in the supervisor: a fork shares it.
+  if (const auto claimed = claim(options.layout); !claimed) return std::unexpected(claimed.error());
 
   SystemEntropy entropy;
   SupervisorOptions supervisor;
@@ -280,7 +289,6 @@ std::expected<int, UpFailure> run_up(const UpOptions& options) {
   supervisor.timeout = options.timeout;
   if (options.detach && !supervisor.timeout) supervisor.timeout = kDetachTimeout;
   supervisor.stay_after_failure = options.detach;
-  // The lock's descriptor stays open in the supervisor: a fork shares it.
   return options.detach ? run_detached(std::move(supervisor), options.json)
                         : run_foreground(std::move(supervisor), options.json);
 }

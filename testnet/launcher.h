@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "crypto/rng.h"
 #include "testnet/clock.h"
 #include "testnet/directory.h"
 
@@ -34,6 +35,11 @@ struct UpFailure {
   std::string code;
   std::string message;
 };
+// Makes the directory ours alone and empties it of an earlier testnet; the descriptor of its lock, to
+// be kept open while the testnet lives.
+std::expected<int, UpFailure> claim(const Layout& layout);
+// The name of an open network that nobody else uses.
+std::string random_network(Entropy& entropy);
 std::expected<int, UpFailure> run_up(const UpOptions& options);
 
 }  // namespace weft::testnet

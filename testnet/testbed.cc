@@ -39,6 +39,7 @@ void Testbed::heal() {
 }
 
 void Testbed::on_node_ready(std::size_t i) {
+  if (on_ready) on_ready(i);
   if (applied_.size() <= i) applied_.resize(i + 1);
   applied_[i] = {};
   // Its addresses are part of what the others are told.

@@ -5,6 +5,7 @@
 // told, so restarted, resumed and added nodes get it without anybody remembering them.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ class Testbed {
   const std::uint64_t seed;
   const std::string network;
   bool ending = false;  // `down` was asked for
+  std::function<void(std::size_t)> on_ready;  // a node has printed its ready line
 
   const FaultPlan& plan() const { return plan_; }
   // Every ready node is told from now on.

@@ -125,9 +125,6 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
     return no(scenario.churn->place, "address = \"new\"");
   }
   if (!scenario.membership) return no({}, "membership = false");
-  for (const Load& load : scenario.loads) {
-    if (load.kind == LoadKind::kLookup) return no(load.place, "do = \"lookup\" yet");
-  }
   for (const Action& action : scenario.actions) {
     if (const char* key = simulated(action.link)) return no(action.place, key);
     if (action.what >= Do::kSlowCpu) {
