@@ -64,6 +64,9 @@ class Progress {
     if (live_) std::fprintf(stderr, "\r\033[K");
   }
   void operator()(const testnet::ProcessProgress& p) {
+    for (const std::string& text : p.told) {
+      std::fprintf(stderr, "%s%7.1f s  %s\n", live_ ? "\r\033[K" : "", seconds(p.at), text.c_str());
+    }
     if (live_) {
       std::fprintf(stderr, "\r\033[K%s: %.0f s of about %.0f, %zu of %zu nodes up, %zu operations open",
                    p.phase.c_str(), seconds(p.at), seconds(planned_), p.up, p.nodes, p.open_ops);

@@ -253,11 +253,17 @@ void Fleet::take_line(std::size_t i, std::string_view line) {
   if (!node.ready) {
     if (auto ready = parse_ready_line(line)) {
       node.ready = true;
+      const bool first = node.id.empty();
       node.id = std::move(ready->id);
       node.listen = std::move(ready->listen);
       sightings_.identify(i, node.id);
       ++news_;
       if (on_ready) on_ready(i);
+      // What others said of it before its own line was read.
+      for (std::size_t observer = 0; first && on_sight && observer < nodes_.size(); ++observer) {
+        const Sight sight = sightings_.sight(observer, i);
+        if (observer != i && sight != Sight::kUnknown) on_sight(observer, i, sight);
+      }
       return;
     }
   }

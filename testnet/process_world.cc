@@ -142,6 +142,7 @@ class World {
   MonoTime begin_ = mono_now();
   int signals_ = -1;
   std::vector<NodeIndex> to_start_;
+  std::size_t told_ = 0;
   std::string trouble_;
 };
 
@@ -322,9 +323,11 @@ ProcessResult World::run() {
       std::visit([this](const auto& c) { (*this)(c); }, command);
     }
     start_waiting();
-    if (options_.progress && mono_now() >= tell) {
+    if (options_.progress && (mono_now() >= tell || director_.told().size() > told_)) {
+      const auto told = std::span(director_.told()).subspan(told_);
+      told_ = director_.told().size();
       tell = mono_now() + kProgressEvery;
-      options_.progress({director_.phase(), at(), testbed_.fleet.count(Run::kRunning), director_.nodes(),
+      options_.progress({director_.phase(), told, at(), testbed_.fleet.count(Run::kRunning), director_.nodes(),
                          director_.open_ops()});
     }
   }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 
 #include "testnet/fleet.h"
@@ -26,6 +27,7 @@ inline constexpr std::size_t kMemorySamples = 16;
 
 struct ProcessProgress {
   std::string phase;
+  std::span<const std::string> told;  // what the scenario has to say since the last call
   Duration at{};
   std::size_t up = 0, nodes = 0, open_ops = 0;
 };

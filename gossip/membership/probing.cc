@@ -156,13 +156,11 @@ void Membership::State::on_silent(Now now, const Round& round, Output& out) {
   }
   const Member& member = table[slot];
   if (member.state == MemberState::kSuspect) {
-    // A round from before the clock started is no probe within it; it is an accusation, though.
+    // A round from before the clock started is no probe within it; it is an accusation, though. A
+    // stall moves the clock's start past the probe that is under way: that one is asked again.
     const bool within = round.probe.started() >= suspicions.find(slot)->second.clock.since();
-    if (within && kind == ProbeKind::kVerify) {
-      on_verified_silent(now, slot, /*is_void=*/false, out);
-    } else {
-      accuse(now, slot, self->id, out);
-    }
+    if (!within || kind != ProbeKind::kVerify) accuse(now, slot, self->id, out);
+    if (kind == ProbeKind::kVerify) on_verified_silent(now, slot, /*is_void=*/!within, out);
     return;
   }
   if (member.state == MemberState::kFailed && round.claimant) {

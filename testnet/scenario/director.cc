@@ -135,6 +135,7 @@ void Director::State::restart(NodeIndex node, bool moved) {
 void Director::State::run() {
   stage = Stage::kRunning;
   zero = now;
+  waiting_since = now;
   for (std::size_t i = 0; i < plan.loads.size(); ++i) begin_load(i);
   if (plan.churn) later(zero + plan.churn->from, [this](Duration) { begin_churn(); });
   for (const Action& action : plan.actions) {
@@ -190,8 +191,8 @@ void Director::State::finish() {
 
 bool Director::State::holds(const Action& action) const {
   if (now < zero + action.t) return false;
-  if (now >= zero + action.t + action.within) return true;
-  return action.when == Action::When::kConverged ? converged() : ops.empty();
+  if (now >= std::max(zero + action.t, waiting_since) + action.within) return true;
+  return action.when == Action::When::kConverged ? waiting_for == 0 && converged() : ops.empty();
 }
 
 void Director::State::look() {
@@ -205,6 +206,7 @@ void Director::State::look() {
   while (!conditional.empty() && holds(*conditional.front())) {
     const Action& action = *conditional.front();
     conditional.pop_front();
+    waiting_since = now;
     act(action);
   }
 }
@@ -332,6 +334,7 @@ const std::string& Director::phase() const {
   return state_->phases.empty() ? none : state_->phases.back().name;
 }
 
+const std::vector<std::string>& Director::told() const { return state_->told; }
 bool Director::up(NodeIndex node) const { return state_->ledger.is_up(node); }
 Duration Director::up_for(NodeIndex node) const { return state_->ledger.up_for(state_->now, node); }
 std::size_t Director::nodes() const { return state_->lives.size(); }

@@ -120,6 +120,8 @@ class Director {
   bool done() const;
   // Where the run stands: "form", a phase's name, "heal".
   const std::string& phase() const;
+  // What the scenario had to say so far, line by line.
+  const std::vector<std::string>& told() const;
   bool up(NodeIndex node) const;
   // How long it has been up; zero if it is not.
   Duration up_for(NodeIndex node) const;

@@ -276,6 +276,10 @@ void Director::State::act(const Action& action) {
     end_phase();
     begin_phase(action.phase);
   }
+  if (!action.say.empty()) {
+    told.push_back(action.say);
+    say({{"event", "say"}, {"text", action.say}});
+  }
   const std::vector<NodeIndex> up = living();
   switch (action.what) {
     case Do::kKill:
@@ -336,6 +340,9 @@ void Director::State::act(const Action& action) {
       out->push_back(SetLink{action.link});
       break;
     case Do::kNote:
+      break;
+    case Do::kEnd:
+      heal();
       break;
     case Do::kPut:
     case Do::kGet:

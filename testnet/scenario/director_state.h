@@ -69,6 +69,7 @@ struct Director::State {
   std::uint64_t orders = 0;
   std::vector<Command>* out = nullptr;
   std::deque<const Action*> conditional;  // in the order of the file
+  Duration waiting_since{};               // the first of them can be due
   std::map<OpNumber, Op> ops;
   OpNumber next_op = 1;
   std::vector<Stored> stored;
@@ -77,6 +78,7 @@ struct Director::State {
   std::set<NodeIndex> faulted;
   // Whose clock drifts, and which of the drifts it is: another fault ends it.
   std::map<NodeIndex, std::uint64_t> drifting;
+  std::vector<std::string> told;  // each `say`
   bool split = false;
   bool churning = false;
   std::size_t waiting_for = 0;  // nodes told to start and not yet up

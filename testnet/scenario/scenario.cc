@@ -275,6 +275,7 @@ const Shape kShapes[] = {
     {Do::kClockSkew, {"!who", "!ppm", "for"}},
     {Do::kClockDrift, {"!who", "!ppm", "!every", "for"}},
     {Do::kHostile, {"!who", "!role", "for"}},
+    {Do::kEnd, {}},
     {Do::kCalm, {"!who"}},
 };
 
@@ -343,6 +344,12 @@ Action read_action(Reader& in, Duration duration) {
     in.wrong(nullptr, "partition needs either share or who");
   }
   if (action.what == Do::kLink) action.link = read_link(in);
+  if (const auto say = in.text("say")) {
+    action.say = *say;
+    if (say->size() > kSayMax || std::ranges::any_of(*say, [](char c) { return static_cast<unsigned char>(c) < 0x20; })) {
+      in.wrong(in.find("say"), "say takes one line of at most 300 bytes");
+    }
+  }
   if (const auto phase = in.text("phase")) {
     action.phase = *phase;
     const bool plain = std::ranges::all_of(*phase, [](char c) {

@@ -31,6 +31,7 @@ inline constexpr std::size_t kLoadsMax = 32;
 inline constexpr std::size_t kActionsMax = 1'000;
 inline constexpr std::size_t kChecksMax = 200;
 inline constexpr std::size_t kPhaseNameMax = 64;     // bytes
+inline constexpr std::size_t kSayMax = 300;          // bytes
 inline constexpr std::size_t kFileNameMax = 1'000;   // bytes
 inline constexpr std::size_t kValueBytesMax = 1'000;
 
@@ -119,7 +120,7 @@ struct Load {
 
 enum class Do : std::uint8_t {
   // both worlds
-  kKill, kStop, kPause, kResume, kRestart, kAdd, kPartition, kHeal, kLink, kNote, kPut, kGet,
+  kKill, kStop, kPause, kResume, kRestart, kAdd, kPartition, kHeal, kLink, kNote, kPut, kGet, kEnd,
   // the simulator alone
   kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kClockStep, kClockSkew, kClockDrift, kHostile, kCalm,
 };
@@ -132,7 +133,7 @@ struct Action {
   // `when`: not before `t`, and not before every living node lists exactly the living ("converged"),
   // all operations are answered ("idle"), or both fail to come within `within`.
   enum class When : std::uint8_t { kTime, kConverged, kIdle } when = When::kTime;
-  Duration within = 60s;           // after that it happens all the same
+  Duration within = 60s;           // so long after `t` and after the conditional action before it, it happens all the same
   Do what = Do::kNote;
   testnet::Selection who;          // `who`: index, range, list or share of the living (dead: restart)
   std::uint32_t nodes = 0;         // add: how many
@@ -147,6 +148,7 @@ struct Action {
   Duration every{};                // clock-drift: so often the speed changes
   std::uint32_t count = 0;         // put, get: how many at once
   Role role = Role::kDrop;         // hostile
+  std::string say;                 // `say`: told to whoever watches when it happens
   std::string phase;               // `phase`: a new phase of the report begins here; empty: none
   Place place;
   bool operator==(const Action&) const = default;

@@ -129,6 +129,7 @@ void write_action(Writer& w, const Action& a) {
   if (a.every.count() != 0) w.duration("every", a.every);
   if (a.what == Do::kHostile) w.text("role", to_string(a.role));
   if (a.count != 0) w.whole("count", a.count);
+  if (!a.say.empty()) w.text("say", a.say);
   if (!a.phase.empty()) w.text("phase", a.phase);
 }
 

@@ -25,6 +25,7 @@ std::string_view to_string(Do what) {
     case Do::kNote: return "note";
     case Do::kPut: return "put";
     case Do::kGet: return "get";
+    case Do::kEnd: return "end";
     case Do::kSlowCpu: return "slow-cpu";
     case Do::kSlowDisk: return "slow-disk";
     case Do::kFailDisk: return "fail-disk";

@@ -109,7 +109,6 @@ TEST(Parse, WhatComesLaterIsNamed) {
   EXPECT_THAT(refused({"state", "set", "a/b", "c"}),
               HasSubstr("`weft state` is not available yet"));
   EXPECT_THAT(refused({"backup", "file", "--x"}), HasSubstr("weft backup"));
-  EXPECT_THAT(refused({"testnet", "run", "s.toml"}), HasSubstr("weft testnet run"));
   EXPECT_THAT(refused({"put", "k", "v", "--to", "x"}), HasSubstr("weft put --to"));
 }
 

@@ -15,22 +15,23 @@ DEMO = pathlib.Path(__file__).resolve().parent.parent.parent / "testnet/demo"
 
 class Demo(unittest.TestCase):
     def start(self):
-        env = {**os.environ, "WEFT_BINARY": weft_binary(), "WEFT_DEMO_NODES": "12", "WEFT_DEMO_VALUES": "40"}
+        env = {**os.environ, "WEFT_BINARY": weft_binary(), "WEFT_DEMO_NODES": "16"}
         return subprocess.Popen([DEMO], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 text=True, env=env)
 
     def assert_nothing_is_left(self, before):
-        self.assertEqual(set(glob.glob(tempfile.gettempdir() + "/weft-demo-*")) - before, set())
+        self.assertEqual(set(glob.glob(tempfile.gettempdir() + "/weft-run-*")) - before, set())
 
     def setUp(self):
-        self.before = set(glob.glob(tempfile.gettempdir() + "/weft-demo-*"))
+        self.before = set(glob.glob(tempfile.gettempdir() + "/weft-run-*"))
 
     def test_runs_to_its_end(self):
         demo = self.start()
         out, _ = demo.communicate(timeout=180)
         self.assertEqual(demo.returncode, 0, out)
-        self.assertIn("40 of 40 found", out)
-        self.assertIn("processes left behind", out)
+        self.assertIn("Killing a quarter of the processes", out)
+        self.assertEqual(out.count("1000/1000"), 5, out)  # stored, and found four times
+        self.assertNotIn("FAIL", out)
         self.assert_nothing_is_left(self.before)
 
     def test_interrupted(self):
