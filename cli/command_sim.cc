@@ -145,6 +145,8 @@ Result<int> run_one(const Context& context) {
     out["virtual_s"] = seconds(result.virtual_time);
     out["wall_s"] = wall_s;
     out["events"] = result.events;
+    out["branches"] = Json::object();
+    for (const auto& [name, count] : result.branches) out["branches"][std::string(name)] = count;
     print(out.dump() + "\n");
   } else {
     std::string text = report_text(report);

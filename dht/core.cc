@@ -93,6 +93,7 @@ void Core::seed(Now, Lookup& lookup) {
 bool Core::hold(const Slot& slot, Held held, Output& out) {
   const auto evicted = store.insert(slot, std::move(held));
   if (!evicted) return false;
+  counters.values_evicted_total += evicted->size();
   std::vector<Write> gone;
   for (const Slot& other : *evicted) gone.push_back(value_erased(other));
   write(std::move(gone), out);

@@ -367,6 +367,7 @@ Stats Dht::stats() const {
   const Core& core = state_->core;
   Stats out = core.counters;
   out.contacts = core.table.size();
+  out.contacts_evicted_total = core.table.evicted_total();
   out.buckets = core.table.buckets();
   out.values = core.store.size();
   out.values_bytes = core.store.bytes();

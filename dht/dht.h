@@ -161,6 +161,9 @@ struct Stats {
   std::uint64_t republished_total = 0;
   std::uint64_t handed_over_total = 0;
   std::uint64_t evictions_frozen_total = 0;
+  std::uint64_t values_evicted_total = 0;      // farther ones, for a nearer one
+  std::uint64_t contacts_evicted_total = 0;    // silent ones, for one that speaks
+  std::uint64_t slow_overtaken_total = 0;      // lookups that ended without waiting for a slow answer
   std::uint64_t background_bytes_total = 0;    // requests of upkeep and read repair
   std::uint64_t background_held_back_total = 0;  // times upkeep was due and its budget overdrawn
 };

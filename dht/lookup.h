@@ -62,6 +62,8 @@ class Lookup {
   // An asked peer was given up.
   void on_timeout(const NodeId& peer);
   bool finished() const;
+  // How many were asked, are slow, and are not waited for.
+  std::size_t slow() const { return count(State::kSlow); }
   // From now on it ends only when this many have answered; never fewer than before.
   void widen(std::size_t want) { options_.want = std::max(options_.want, want); }
 

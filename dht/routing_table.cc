@@ -195,6 +195,7 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
     if (bucket.live[i].failures < kFailuresToReplace && !planted(Plant::kEvictUnasked)) continue;
     erase_live(bucket, i);
     add_live(bucket, entry);
+    ++evicted_total_;
     return {.added = true, .ping = {}};
   }
   add_spare(bucket, entry);

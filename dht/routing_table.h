@@ -64,6 +64,8 @@ class RoutingTable {
   // The live contact with that id, or nullptr. Valid until the next change.
   const Entry* find(const NodeId& id) const;
   std::size_t size() const { return size_; }
+  // Live contacts that gave way to somebody else so far.
+  std::uint64_t evicted_total() const { return evicted_total_; }
   // Number of buckets that are not empty.
   std::size_t buckets() const;
   // One more than the index of the deepest bucket that is not empty.
@@ -137,6 +139,7 @@ class RoutingTable {
   Config config_;
   std::vector<Bucket> buckets_;  // only as deep as contacts have been
   std::size_t size_ = 0;
+  std::uint64_t evicted_total_ = 0;
   std::map<std::uint64_t, std::size_t> prefixes_;
 };
 

@@ -70,6 +70,10 @@ void Walk::on_timeout(const Asked& asked) {
 
 bool Walk::ended(Core& core, Output& out) {
   if (!lookup_.finished() || contacts_open_ > 0) return false;
+  if (!overtaken_ && lookup_.slow() > 0) {
+    overtaken_ = true;
+    ++core.counters.slow_overtaken_total;
+  }
   if (short_of_contacts_.empty()) return true;
   std::ranges::sort(short_of_contacts_, [this](const NodeId& a, const NodeId& b) {
     return closer(options_.target, a, b);

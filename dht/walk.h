@@ -39,6 +39,7 @@ class Walk {
   OpKey op_;
   Options options_;
   Lookup lookup_;
+  bool overtaken_ = false;  // counted
   std::map<NodeId, Token> tokens_;
   std::vector<NodeId> short_of_contacts_;
   std::size_t contacts_open_ = 0;

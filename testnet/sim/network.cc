@@ -418,6 +418,7 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
 }
 
 void SimNetwork::step() {
+  if (tamper_ != Tamper::kNothing && !tampered_ && events_ >= tamper_at_) tamper_with_next();
   std::pop_heap(heap_.begin(), heap_.end());
   const Entry entry = heap_.back();
   heap_.pop_back();
@@ -455,6 +456,43 @@ void SimNetwork::step() {
     free.life = n.life;
     push(std::max(n.busy_until, now_.mono), std::move(free));
   }
+}
+
+void SimNetwork::tamper_with_next() {
+  const Entry first = heap_.front();
+  Event& event = slots_[first.slot];
+  if (nodes_[event.node]->core == nullptr) return;
+  switch (tamper_) {
+    case Tamper::kNothing:
+      return;
+    case Tamper::kPayloadBit:
+      if (event.kind != Event::Kind::kDatagram || event.bytes.empty()) return;
+      event.bytes[event.bytes.size() / 2] ^= 1;
+      break;
+    case Tamper::kTie: {
+      // Neither may be about nothing, as a wake that was put off is.
+      const auto real = [this](const Entry& e) { return slots_[e.slot].kind == Event::Kind::kDatagram; };
+      const auto second = std::ranges::find_if(heap_, [&](const Entry& e) {
+        return e.at == first.at && e.slot != first.slot && real(e);
+      });
+      if (second == heap_.end() || !real(first)) return;
+      std::swap(heap_.front().slot, second->slot);
+      break;
+    }
+    case Tamper::kDeadline: {
+      Node& n = *nodes_[event.node];
+      if (event.kind != Event::Kind::kWake || event.life != n.life || n.armed != event.due || n.wanted != event.due) return;
+      std::pop_heap(heap_.begin(), heap_.end());
+      heap_.pop_back();
+      free_slots_.push_back(first.slot);
+      const std::size_t node = event.node;
+      const Instant later = first.at + Duration(1);
+      n.wanted = later;
+      wake(node, later);
+      break;
+    }
+  }
+  tampered_ = true;
 }
 
 void SimNetwork::take(std::uint32_t slot) {

@@ -135,6 +135,19 @@ class SimNetwork {
   // A datagram from nowhere: what an attacker sends. Arrives now.
   void inject(const Endpoint& from, std::size_t to, ByteView bytes);
 
+  // Test-only: the next event that it fits, from the nth event on, is changed.
+  enum class Tamper : std::uint8_t {
+    kNothing,
+    kPayloadBit,  // a datagram arrives with one bit of it flipped
+    kTie,         // two events of one instant change places
+    kDeadline,    // a wake comes a microsecond later
+  };
+  void tamper(Tamper what, std::uint64_t nth) {
+    tamper_ = what;
+    tamper_at_ = nth;
+  }
+  bool tampered() const { return tampered_; }
+
   void run_for(Duration span);
   // Adds every node's digest to the trace hash.
   void mix_digests();
@@ -244,6 +257,7 @@ class SimNetwork {
   void push(Instant at, Event event);
   void step();
   void take(std::uint32_t slot);
+  void tamper_with_next();
   bool taken_before(Node& n, ByteView bytes);
   Now local(const Node& n) const;
   LyingProvider::Knowledge knowledge(std::size_t index);
@@ -276,6 +290,9 @@ class SimNetwork {
   Weather* weather_ = nullptr;
   Ghosts ghosts_;
   Nats* nats_ = nullptr;
+  Tamper tamper_ = Tamper::kNothing;
+  std::uint64_t tamper_at_ = 0;
+  bool tampered_ = false;
   bool watching_replays_ = false;
   std::vector<Replay> replays_;
   Observer observer_;

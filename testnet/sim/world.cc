@@ -88,6 +88,11 @@ class World {
   void run_until(Duration when);
   void carry_out(const Command& command);
   void boot(NodeIndex node);
+  void crash(NodeIndex node) {
+    if (!network_.alive(node)) return;
+    count_branches(network_.core(node).status(), branches_);
+    network_.crash(node);
+  }
   void end_ops_of(NodeIndex node);
   void finish_op(NodeIndex node, OpId op, OpOutcome outcome, const std::vector<Contact>* closest);
   void final_checks();
@@ -179,6 +184,7 @@ class World {
   std::vector<std::uint64_t> highest_;  // by node: number that somebody has seen; 0: none
   std::map<std::pair<NodeIndex, std::uint64_t>, Open> open_;
   std::vector<NodeIndex> leaving_;
+  Branches branches_;  // of lives that have ended
   std::size_t final_open_ = 0, final_gets_lost_ = 0, final_lookups_ = 0;
   std::uint64_t closest_ppm_ = 0;
 };
@@ -211,7 +217,7 @@ void World::boot(NodeIndex node) {
 
 void World::operator()(const scenario::KillNode& c) {
   end_ops_of(c.node);
-  if (c.node < network_.size() && network_.alive(c.node)) network_.crash(c.node);
+  if (c.node < network_.size()) crash(c.node);
 }
 
 void World::operator()(const scenario::StopNode& c) {
@@ -222,7 +228,7 @@ void World::operator()(const scenario::StopNode& c) {
 }
 
 void World::operator()(const scenario::RestartNode& c) {
-  if (network_.alive(c.node)) network_.crash(c.node);  // still saying goodbye
+  crash(c.node);  // still saying goodbye
   end_ops_of(c.node);
   std::optional<std::size_t> seed;
   if (c.seed) seed = *c.seed;
@@ -435,7 +441,7 @@ void World::run_until(Duration when) {
     if (!spawns_.empty()) step = std::min(step, std::max(spawns_.front().first, at()));
     if (step > at()) network_.run_for(step - at());
     for (const NodeIndex node : leaving_) {
-      if (network_.alive(node)) network_.crash(node);  // said goodbye; ends
+      crash(node);  // said goodbye; ends
     }
     leaving_.clear();
     if (spawns_.empty() || spawns_.front().first > at()) break;
@@ -525,6 +531,10 @@ RunResult World::run() {
   result.violations_total = checkers_.total();
   result.trace_hash = network_.trace_hash();
   result.events = network_.events_total();
+  for (NodeIndex i = 0; i < network_.size(); ++i) {
+    if (network_.alive(i)) count_branches(network_.core(i).status(), branches_);
+  }
+  result.branches = std::move(branches_);
   result.virtual_time = at();
   nlohmann::ordered_json found = nlohmann::ordered_json::array();
   for (const Violation& v : result.violations) {

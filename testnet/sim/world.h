@@ -9,6 +9,7 @@
 #include <string>
 
 #include "testnet/scenario/director.h"
+#include "testnet/sim/branches.h"
 #include "testnet/sim/network.h"
 
 namespace weft::sim {
@@ -53,6 +54,7 @@ struct RunResult {
   std::uint64_t violations_total = 0;
   std::uint64_t trace_hash = 0;
   std::uint64_t events = 0;
+  Branches branches;
   Duration virtual_time{};
 
   // Checks of the file and checkers alike.
