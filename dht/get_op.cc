@@ -30,7 +30,7 @@ void GetOp::look_here(Now now, Core& core) {
     const HeldValue held{seconds_left(now, expires), blob};
     (void)found_.add(now, core.provider, dht_key_, core.self(), held);
   };
-  core.store.visit_key(dht_key_, {}, [&](const NodeId& author, const Held& held) {
+  core.store.visit_key(dht_key_, nullptr, [&](const NodeId& author, const Held& held) {
     if (!options_.author || *options_.author == author) show(held.blob, held.expires);
     return true;
   });

@@ -102,7 +102,7 @@ void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& re
     if (held != nullptr) (void)offer(*held);
   } else {
     std::size_t scanned = 0;
-    core.store.visit_key(m.key, m.after, [&](const NodeId&, const Held& held) {
+    core.store.visit_key(m.key, m.after ? &*m.after : nullptr, [&](const NodeId&, const Held& held) {
       if (++scanned > kValuesScannedMax) reply.more = true;
       return !reply.more && offer(held);
     });

@@ -65,10 +65,10 @@ class ValueStore {
   void set_expiry(const Slot& slot, Instant at);
 
   // Calls visit(const NodeId& author, const Held&) for the values under `key` in the order of
-  // authors, beginning after `after` if given, until it returns false. Allocates nothing.
+  // authors, beginning after `after` unless it is null, until it returns false. Allocates nothing.
   template <class Visit>
-  void visit_key(const NodeId& key, const std::optional<NodeId>& after, Visit visit) const {
-    auto it = after ? held_.upper_bound({key, *after}) : held_.lower_bound({key, NodeId{}});
+  void visit_key(const NodeId& key, const NodeId* after, Visit visit) const {
+    auto it = after != nullptr ? held_.upper_bound({key, *after}) : held_.lower_bound({key, NodeId{}});
     for (; it != held_.end() && it->first.key == key; ++it) {
       if (!visit(it->first.author, it->second)) return;
     }

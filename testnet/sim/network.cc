@@ -24,14 +24,6 @@ bool is_data(ByteView bytes) {
   return bytes.size() > 1 && bytes[1] == static_cast<std::uint8_t>(session::PacketType::kData);
 }
 
-// Addresses where nobody lives, private like the nodes': others are not told of private contacts.
-Endpoint ghost(std::size_t number) {
-  return Endpoint::v4(10, 255, 255, static_cast<std::uint8_t>(number), 9338);
-}
-bool is_ghost(const Endpoint& endpoint) {
-  return endpoint == ghost(endpoint.ip[15]);
-}
-
 }  // namespace
 
 SimNetwork::SimNetwork(NetworkOptions options) : options_(std::move(options)) {
@@ -142,33 +134,6 @@ void SimNetwork::set_faults(std::size_t index, const NodeFaults& faults) {
   n.armed.reset();
   n.wanted.reset();
   if (n.core != nullptr) arm(index);
-}
-
-// What a liar knows: everything. Others of its kind are looked for when it lies.
-LyingProvider::Knowledge SimNetwork::knowledge(std::size_t index) {
-  const auto some = [this, index](Rng& rng, auto&& fits) -> std::optional<std::size_t> {
-    const std::size_t from = rng.below(nodes_.size());
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      const std::size_t at = (from + i) % nodes_.size();
-      if (at != index && fits(*nodes_[at])) return at;
-    }
-    return std::nullopt;
-  };
-  const auto alive = [](const Node& n) { return n.core != nullptr; };
-  return {
-      .somewhere = [this, some, alive, index](Rng& rng) {
-        return nodes_[some(rng, alive).value_or(index)]->endpoint;
-      },
-      .accomplice = [this, some, index](Rng& rng) -> std::optional<Contact> {
-        const Lie role = nodes_[index]->faults.lie;
-        const auto at = some(rng, [role](const Node& n) { return n.core != nullptr && n.faults.lie == role; });
-        if (!at) return std::nullopt;
-        return make_contact(nodes_[*at]->identity->public_key(), nodes_[*at]->endpoint);
-      },
-      .victim = [this, some, alive, index](Rng& rng) {
-        return nodes_[some(rng, alive).value_or(index)]->identity->id();
-      },
-  };
 }
 
 Now SimNetwork::local(const Node& n) const {
@@ -343,37 +308,6 @@ void SimNetwork::deliver(std::size_t from, const Endpoint& claimed, std::size_t 
       e.bytes[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
     }
     push(now_.mono + arrival.after + nodes_[to]->faults.late_receive, std::move(e));
-  }
-}
-
-// What a liar does beside its protocol: replays an old datagram to its receiver, and shows a third
-// node the present one under the receiver's address.
-void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes) {
-  Node& n = *nodes_[index];
-  if (weather_ == nullptr) return;
-  const auto at = index_of(to);
-  if (!at || !reaches(*at, to)) return;
-  const auto port_at = [this](std::size_t receiver, const Endpoint& where) {
-    return nodes_[receiver]->natted ? where.port : std::uint16_t{0};
-  };
-  if (n.mischief.chance({n.faults.replay_ppm, 1'000'000})) {
-    if (!n.kept.empty() && reaches(n.kept_for, n.kept_to)) {
-      deliver(index, source_of(index, n.kept_to), n.kept_for, port_at(n.kept_for, n.kept_to), n.kept);
-    }
-    n.kept = to_bytes(bytes);
-    n.kept_to = to;
-    n.kept_for = *at;
-  }
-  if (n.mischief.chance({n.faults.spoof_ppm, 1'000'000})) {
-    std::size_t third = n.mischief.below(nodes_.size());
-    if (third == index) return;
-    Endpoint claimed = to;
-    if (n.mischief.below(2) == 0) {
-      claimed = ghost(n.mischief.below(kGhosts));
-      // Only its receiver can open it, and so be made to answer somebody else.
-      if (n.mischief.below(2) == 0) third = *at;
-    }
-    deliver(index, claimed, third, third == *at ? port_at(third, to) : std::uint16_t{0}, bytes);
   }
 }
 

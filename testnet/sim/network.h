@@ -58,6 +58,9 @@ struct Ghost {
   std::uint64_t to_bytes = 0;    // sent to it
 };
 inline constexpr std::size_t kGhosts = 256;
+// Addresses where nobody lives, private like the nodes': others are not told of private contacts.
+Endpoint ghost(std::size_t number);
+bool is_ghost(const Endpoint& endpoint);
 
 // What one input made a core do.
 struct Work {

@@ -22,7 +22,7 @@ NodeId id_of(std::uint8_t fill) {
 }
 
 RecordRef fixed_record() {
-  static const CheapProvider provider;
+  static const SodiumProvider provider;
   ByteArray<32> seed;
   seed.fill(7);
   RecordFields fields;
