@@ -15,6 +15,7 @@
 #include "node/link_model.h"
 #include "testnet/supervisor_verbs.h"
 #include "testnet/testbed.h"
+#include "testnet/udp_traffic.h"
 
 namespace weft::testnet {
 namespace {
@@ -25,7 +26,6 @@ using scenario::OpNumber;
 using scenario::OpOutcome;
 using scenario::Seen;
 
-constexpr std::int64_t kHeaderBytes = 14 + 20 + 8;  // Ethernet, IPv4, UDP, as `lo` counts them
 constexpr Milliseconds kProgressEvery{250};
 
 Seen seen_of(Sight sight) {
@@ -48,24 +48,6 @@ std::optional<Bytes> from_base64(const std::string& text) {
   }
   out.resize(size);
   return out;
-}
-
-// What `lo` has sent so far.
-scenario::Counters loopback() {
-  std::ifstream in("/proc/net/dev");
-  scenario::Counters counters;
-  for (std::string line; std::getline(in, line);) {
-    const auto colon = line.find("lo:");
-    if (colon == std::string::npos) continue;
-    unsigned long long received[8], sent_bytes = 0, sent_packets = 0;
-    if (std::sscanf(line.c_str() + colon + 3, "%llu %llu %llu %llu %llu %llu %llu %llu %llu %llu", received,
-                    received + 1, received + 2, received + 3, received + 4, received + 5, received + 6,
-                    received + 7, &sent_bytes, &sent_packets) == 10) {
-      counters.bytes = sent_bytes - std::min<std::uint64_t>(sent_bytes, sent_packets * kHeaderBytes);
-      counters.packets = sent_packets;
-    }
-  }
-  return counters;
 }
 
 // User and system time of a running child.
@@ -109,7 +91,7 @@ class World {
 
  private:
   Duration at() const { return std::chrono::duration_cast<Duration>(mono_now() - begin_); }
-  scenario::Counters counters() const;
+  scenario::Counters counters();
   void end_all();
   void turn(int wait_ms);
   void start_waiting();
@@ -138,6 +120,7 @@ class World {
   const scenario::Scenario& plan_;
   const ProcessOptions& options_;
   Testbed testbed_;
+  UdpTraffic traffic_;
   scenario::Director director_;
   MonoTime begin_ = mono_now();
   int signals_ = -1;
@@ -146,8 +129,9 @@ class World {
   std::string trouble_;
 };
 
-scenario::Counters World::counters() const {
-  scenario::Counters counters = loopback();
+scenario::Counters World::counters() {
+  traffic_.update();
+  scenario::Counters counters{.bytes = traffic_.bytes(), .packets = traffic_.datagrams()};
   rusage ended{};
   ::getrusage(RUSAGE_CHILDREN, &ended);
   const auto us = [](const timeval& t) {

@@ -2,9 +2,9 @@
 // the nodes print and answer told to the director. The counterpart of sim/world.h.
 //
 // Its ledger stands outside of the nodes where one exists: who is up is what was commanded and reaped,
-// traffic is what the kernel counted on the loopback device (headers taken off), CPU time what the
-// kernel charged the children. Latencies, hops and queries are what the asked node says of its own
-// operation. Nothing else may use loopback much meanwhile, or its packets are counted as well.
+// traffic is what the kernel counted (udp_traffic.h), CPU time what it charged the children. Latencies,
+// hops and queries are what the asked node says of its own operation. Nothing else may use loopback much
+// meanwhile, or its packets are counted as well.
 //
 // One thread, one poll loop, every child waited for before it returns.
 #pragma once

@@ -32,6 +32,7 @@ struct Config {
   std::size_t confirmations = 3;  // distinct accusers that shorten the clock to the minimum
   std::size_t health_max = 8;     // local health multiplier, Lifeguard
   Duration retry_failed = 2s;     // one failed member at a time, jittered
+  std::size_t retry_sharers = 32;  // from so many live members on, all together try at a constant rate
   Duration forget_failed = 72h;
   std::size_t members_max = 20000;
   std::size_t queue_max = 4096;   // updates waiting to be spread

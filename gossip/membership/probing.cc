@@ -274,13 +274,17 @@ void Membership::State::on_recheck_timer(Now now, Output& out) {
   timers.arm(next_recheck, kRecheckTimer);
 }
 
-// Failed members are tried one at a time, for forget_failed, so that partitions heal. A node that
-// has nobody left tries four times as often.
+// Failed members are tried one at a time, for forget_failed, so that partitions heal. One success
+// anywhere brings both sides together, so the members share the work: the mesh tries as often however
+// large it is (churn at rest leaves many failed, whom each would try). A node that has nobody left
+// tries four times as often.
 void Membership::State::arm_retry(Now now) {
   if (retry_armed || failed.empty() || planted(Plant::kFailedForgotten)) return;
   retry_armed = true;
-  const Duration base = live.empty() ? config.retry_failed / 4 : config.retry_failed;
-  timers.arm(now.mono + timer_rng.jitter(base, {1, 2}), kRetryTimer);
+  const auto sharers = static_cast<Duration::rep>(config.retry_sharers);
+  const Duration shared =
+      std::max(config.retry_failed, config.retry_failed * static_cast<Duration::rep>(live.size()) / sharers);
+  timers.arm(now.mono + timer_rng.jitter(live.empty() ? config.retry_failed / 4 : shared, {1, 2}), kRetryTimer);
 }
 
 void Membership::State::on_retry_timer(Now now, Output& out) {

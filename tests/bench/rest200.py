@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a mesh at rest costs: memory, CPU, bytes and packets, by kernel counters alone. Bytes are
-counted at the interface, so each packet has 42 bytes of Ethernet, IP and UDP headers.
+counted at the interface, so each packet has 28 bytes of IP and UDP headers.
 
     tests/bench/rest200.py                 60 s from 10 min after forming
     tests/bench/rest200.py --settle 60

@@ -271,6 +271,18 @@ TEST(Rules, FailedMembersAreRetriedOneAtATime) {
   EXPECT_TRUE(lab.told_suspicion(2, 2));  // so that it can refute for everybody
 }
 
+TEST(Rules, ALargeMeshSharesTheTriesOfFailedMembers) {
+  Lab lab;
+  lab.know(131);  // 128 live others once two have failed
+  lab.fail(2);
+  lab.fail(3);
+  lab.sent.clear();
+  lab.run(80s);
+  const std::size_t tries = lab.pings_to(2) + lab.pings_to(3);
+  EXPECT_GE(tries, 80U / 12U);  // one in 8 s, jittered by a half
+  EXPECT_LE(tries, 80U / 4U);
+}
+
 TEST(Rules, FailedMembersAreForgottenAfterThreeDays) {
   Config config;
   config.forget_failed = 2h;
