@@ -34,6 +34,8 @@ using Json = nlohmann::ordered_json;
 using scenario::Scenario;
 
 constexpr std::size_t kTailLines = 30;      // of the event log, shown when a run failed
+constexpr std::size_t kTailSteps = 20;      // of the node whose doing the failure is
+constexpr Duration kFirstInstant{1};         // where virtual time begins
 constexpr std::size_t kSeedsMax = 1'000'000;
 constexpr std::size_t kShrinkRunsMax = 300;
 
@@ -300,6 +302,13 @@ Result<int> check_many(const Context& context) {
 
 // ---- replay
 
+// One step as a line, the time since the first start before it.
+std::string step_line(const sim::Teller& teller, const sim::SimNetwork::Step& step) {
+  char stamp[40];
+  std::snprintf(stamp, sizeof stamp, "%12.6f n%zu ", seconds(step.now.mono.time_since_epoch()), step.node);
+  return stamp + teller.words(step) + "\n";
+}
+
 Result<int> replay(const Context& context) {
   const SimFlags& flags = context.args.sim;
   auto loaded = load_scenario(flags, scenario::World::kSimulator);
@@ -312,6 +321,19 @@ Result<int> replay(const Context& context) {
   };
   const sim::RunResult first = sim::run_scenario(loaded->scenario, options);
   options.log = {};
+  // The first violation that is one node's doing: what it did last before.
+  const auto told = std::ranges::find_if(first.violations, [](const auto& v) { return v.node.has_value(); });
+  std::deque<std::string> steps;
+  std::optional<sim::Teller> teller;
+  if (told != first.violations.end()) {
+    options.tap = [&](const sim::SimNetwork& network, const sim::SimNetwork::Step& step) {
+      const Duration at = step.now.mono.time_since_epoch();
+      if (step.node != *told->node || at > told->at + kFirstInstant) return;
+      if (!teller) teller.emplace(network);
+      steps.push_back(step_line(*teller, step));
+      if (steps.size() > kTailSteps) steps.pop_front();
+    };
+  }
   const sim::RunResult second = sim::run_scenario(loaded->scenario, options);
   const bool equal = first.trace_hash == second.trace_hash && first.events == second.events;
   if (context.json) {
@@ -323,6 +345,7 @@ Result<int> replay(const Context& context) {
     std::string text;
     if (!first.passed()) {
       for (const std::string& line : tail) text += line + "\n";
+      for (const std::string& line : steps) text += line;
       text += "failed: " + first_failure(first) + "\n";
     }
     text += "seed " + std::to_string(loaded->scenario.seed) + ", trace " + hex(first.trace_hash) +
@@ -370,9 +393,7 @@ Result<int> trace(const Context& context) {
       return;
     }
     if (!teller) teller.emplace(network);
-    char stamp[40];
-    std::snprintf(stamp, sizeof stamp, "%12.6f n%zu ", seconds(at), step.node);
-    out += stamp + teller->words(step) + "\n";
+    out += step_line(*teller, step);
     if (out.size() > 1 << 16) {
       print(out);
       out.clear();

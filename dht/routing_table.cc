@@ -226,7 +226,9 @@ std::optional<Contact> RoutingTable::silent(const NodeId& id) {
   if (old.failures >= kFailuresToReplace) {
     erase_live(bucket, at);
     const bool stays = old.failures < kFailuresToDrop || size_ < kContactsKept;
-    if (!promote(bucket) && stays) {
+    if (promote(bucket)) {
+      ++evicted_total_;
+    } else if (stays) {
       add_live(bucket, old);
       bucket.live.move(bucket.live.size() - 1, at);
     }

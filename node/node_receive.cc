@@ -156,8 +156,10 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
   timers.cancel(found->timer);
   requests.close(*found);
   // Stores wait for a commit and indirect probes for a third node: neither is a round trip.
-  const bool measures = clean && head.kind != dht::kStored && head.kind != gossip::kPingReqReply;
+  const bool round_trip = head.kind != dht::kStored && head.kind != gossip::kPingReqReply;
+  const bool measures = clean && round_trip;
   if (measures) peers.measured(now.mono, from.id, rtt);
+  if (round_trip && !clean) peers.answered_late(now.mono, from.id, rtt);
   dht.heard_from(now, from, measures ? std::optional(rtt) : std::nullopt, dht_out);
 
   if (const auto* ack = std::get_if<gossip::Ack>(&message)) {

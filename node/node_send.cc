@@ -119,8 +119,10 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
   CHECK(w.ok());
   r->payload.assign(w.view().begin(), w.view().end());
   r->sent_at = now.mono;
-  r->rto = peers.rto(r->to.id);
-  const Duration patience = r->patience != Duration::zero() ? r->patience : r->rto * 7;
+  r->rto = peers.rto(now.mono, r->to.id);
+  const Duration patience = r->patience != Duration::zero()
+                                ? r->patience
+                                : std::max(r->rto, peers.longest_rto(r->to.id)) * 7;
   r->give_up_at = now.mono + std::min(patience, Duration(8s));
   if (!sessions.session_endpoint(r->to.id) && !pick_endpoint(now, *r)) {
     failed_at_once.push_back(r->rpc);

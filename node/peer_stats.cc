@@ -53,19 +53,41 @@ Value& PeerStats::Table<Key, Value, kMax>::enter(const Key& key) {
 void PeerStats::measured(Instant now, const NodeId& peer, Duration rtt) {
   all_.add(rtt);
   Peer& entry = peers_.enter(peer);
+  const bool stale = now - entry.used > kStale;
   entry.estimate.add(rtt);
   entry.used = now;
+  entry.at_least = {};
+  entry.samples = stale ? 1 : std::min<std::uint8_t>(entry.samples + 1, kYoung);
 }
 
-Duration PeerStats::rto(const NodeId& peer) const {
-  if (const Peer* entry = peers_.find(peer); entry != nullptr) return entry->estimate.rto();
+void PeerStats::answered_late(Instant now, const NodeId& peer, Duration since_first) {
+  Peer& entry = peers_.enter(peer);
+  entry.used = now;
+  entry.at_least = std::clamp(since_first, kRtoMin, kRtoMax);
+}
+
+Duration PeerStats::rto(Instant now, const NodeId& peer) const {
   // A stranger's first answer includes a handshake: never less than the initial guess over two.
-  return std::max(all_.rto(), kRtoInitial / 2);
+  const Duration all = std::max(all_.rto(), kRtoInitial / 2);
+  const Peer* entry = peers_.find(peer);
+  if (entry == nullptr) return all;
+  if (!entry->estimate.known()) return std::max(all, entry->at_least);
+  const Duration own = entry->estimate.rto();
+  const bool trusted = entry->samples >= kYoung && now - entry->used <= kStale;
+  const Duration rto = trusted ? own : std::min({own, 2 * all, kRtoMax});
+  return std::max(rto, entry->at_least);
+}
+
+Duration PeerStats::longest_rto(const NodeId& peer) const {
+  const Duration all = std::max(all_.rto(), kRtoInitial / 2);
+  const Peer* entry = peers_.find(peer);
+  if (entry == nullptr || !entry->estimate.known()) return all;
+  return std::max({entry->estimate.rto(), entry->at_least});
 }
 
 std::optional<Duration> PeerStats::rtt(const NodeId& peer) const {
   const Peer* entry = peers_.find(peer);
-  if (entry == nullptr) return std::nullopt;
+  if (entry == nullptr || !entry->estimate.known()) return std::nullopt;
   return entry->estimate.srtt();
 }
 

@@ -2,7 +2,11 @@
 // address.
 //
 // Round trips: SRTT and RTTVAR per peer (RFC 6298, alpha 1/8, beta 1/4), and one estimate over all
-// peers for those we have not measured. Retransmitted requests are not measured (Karn).
+// peers for those we have not measured. Retransmitted requests are not measured; how long the answer
+// took since the first transmission is waited for at least, until a measurement succeeds (Karn).
+// In a mesh a pair talks seldom, so an estimate from one bad moment (a machine that starts 200 nodes)
+// would last for long: until it has kYoung samples, and when its last one is older than kStale, a peer
+// is asked again after twice what all peers together need, if that is sooner.
 // Addresses: an endpoint that never answered a handshake is only a claim. After each failed try the
 // next waits longer, whichever id names it, so nobody can point the mesh at a victim by putting its
 // address into many records. An endpoint that has once answered is tried without back-off.
@@ -20,6 +24,8 @@ namespace weft::node {
 inline constexpr Duration kRtoMin = 50ms;
 inline constexpr Duration kRtoMax = 3s;
 inline constexpr Duration kRtoInitial = 400ms;
+inline constexpr std::uint8_t kYoung = 8;
+inline constexpr Duration kStale = 60s;
 inline constexpr std::size_t kPeersMeasuredMax = 4096;
 inline constexpr std::size_t kEndpointsTriedMax = 4096;
 inline constexpr Duration kBackoffFirst = 1s;
@@ -44,8 +50,12 @@ class PeerStats {
   // `salt` keys the indexes; choices do not depend on it.
   explicit PeerStats(std::uint64_t salt = 0) : peers_(salt), tried_(salt) {}
   void measured(Instant now, const NodeId& peer, Duration rtt);
-  // Retransmission time-out for a peer: its own, else that of all peers.
-  Duration rto(const NodeId& peer) const;
+  // A request that had been retransmitted was answered, so long after it was first sent.
+  void answered_late(Instant now, const NodeId& peer, Duration since_first);
+  // Retransmission time-out for a peer, within [kRtoMin, kRtoMax].
+  Duration rto(Instant now, const NodeId& peer) const;
+  // The longest that its own estimate, however old, or that of all peers gives: what to be patient by.
+  Duration longest_rto(const NodeId& peer) const;
   std::optional<Duration> rtt(const NodeId& peer) const;
 
   // May a handshake be sent to this endpoint now?
@@ -56,7 +66,9 @@ class PeerStats {
  private:
   struct Peer {
     RttEstimate estimate;
-    Instant used;
+    Instant used;            // measured, or heard late
+    Duration at_least{};     // Karn: until the next measurement
+    std::uint8_t samples = 0;  // up to kYoung
   };
   struct Tried {
     bool answered = false;

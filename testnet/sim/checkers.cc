@@ -22,10 +22,11 @@ bool nearer(const NodeId& target, const NodeId& a, const NodeId& b) {
 
 }  // namespace
 
-void Checkers::violation(std::string_view checker, Duration at, std::string detail) {
+void Checkers::violation(std::string_view checker, Duration at, std::optional<std::size_t> node,
+                         std::string detail) {
   ++total_;
   if (violations_.size() < kViolationsMax) {
-    violations_.push_back({std::string(checker), at, std::move(detail)});
+    violations_.push_back({std::string(checker), at, node, std::move(detail)});
   }
 }
 
@@ -33,7 +34,7 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
   tables_.resize(network_.size());
   for (std::size_t i = index_.size(); i < network_.size(); ++i) index_[network_.id(i)] = i;
   for (; replays_told_ < network_.replays().size(); ++replays_told_) {
-    violation("replays", at, "node " + std::to_string(network_.replays()[replays_told_].node) +
+    violation("replays", at, network_.replays()[replays_told_].node, "node " + std::to_string(network_.replays()[replays_told_].node) +
                                  " took a packet that it had taken before");
   }
   for (std::size_t i = 0; i < network_.size(); ++i) {
@@ -41,27 +42,27 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
     const std::string who = "node " + std::to_string(i) + ": ";
     const Work& work = network_.most(i);
     if (work.sends > kWorkMax.sends || work.events > kWorkMax.events || work.commits > kWorkMax.commits) {
-      violation("work", at, who + std::to_string(work.sends) + " datagrams, " + std::to_string(work.events) +
+      violation("work", at, i, who + std::to_string(work.sends) + " datagrams, " + std::to_string(work.events) +
                                 " events, " + std::to_string(work.commits) + " commits at once");
     }
     node::NodeCore& core = network_.core(i);
     const node::Status status = core.status();
     if (status.requests_pending > node::kRequestsMax) {
-      violation("bounds", at, who + std::to_string(status.requests_pending) + " requests open");
+      violation("bounds", at, i, who + std::to_string(status.requests_pending) + " requests open");
     }
     const node::Config& config = network_.config(i);
     if (status.sessions > config.sessions.sessions_max) {
-      violation("bounds", at, who + std::to_string(status.sessions) + " sessions");
+      violation("bounds", at, i, who + std::to_string(status.sessions) + " sessions");
     }
     if (status.dht.values_bytes > config.dht.values_bytes_max) {
-      violation("bounds", at, who + std::to_string(status.dht.values_bytes) + " bytes of values");
+      violation("bounds", at, i, who + std::to_string(status.dht.values_bytes) + " bytes of values");
     }
     std::vector<NodeId> table;
     core.for_each_contact([&](const dht::TableEntry& entry) {
       table.push_back(entry.contact.id);
       const auto there = network_.index_of(entry.contact.endpoint);
       if (!there || network_.id(*there) != entry.contact.id) {
-        violation("contacts", at, who + "names " + to_string(entry.contact.endpoint) +
+        violation("contacts", at, i, who + "names " + to_string(entry.contact.endpoint) +
                                       " with a key that was never there");
       }
     });
@@ -71,7 +72,7 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
         if (std::ranges::binary_search(table, id)) continue;
         const auto whose = index_.find(id);
         if (whose == index_.end() || !steady(whose->second)) continue;
-        violation("evictions", at, who + "lost node " + std::to_string(whose->second) +
+        violation("evictions", at, i, who + "lost node " + std::to_string(whose->second) +
                                        " from its table, which lives");
       }
     }
@@ -79,7 +80,7 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
   }
   for (const auto& [who, ghost] : network_.ghosts()) {
     if (ghost.to_bytes > 3 * ghost.from_bytes) {
-      violation("amplification", at, "node " + std::to_string(who.second) + " to " + to_string(who.first) + ": " + std::to_string(ghost.to_bytes) +
+      violation("amplification", at, who.second, "node " + std::to_string(who.second) + " to " + to_string(who.first) + ": " + std::to_string(ghost.to_bytes) +
                                          " bytes for " + std::to_string(ghost.from_bytes));
     }
   }

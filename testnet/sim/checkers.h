@@ -2,7 +2,6 @@
 //
 //   one_done       an operation ends exactly once
 //   values_kept    an acknowledged value is found as long as a living node holds it
-//   values_true    a get never returns bytes that were not put
 //   closest        a lookup returns the true closest living nodes (share over kFinalLookups targets;
 //                  the same for kFinalAskers askers)
 //   membership     after the heal phase every node lists exactly the living
@@ -42,7 +41,8 @@ class Checkers {
  public:
   explicit Checkers(SimNetwork& network) : network_(network) {}
 
-  void violation(std::string_view checker, Duration at, std::string detail);
+  // `node`: whose steps before `at` tell more, if it is one node's doing.
+  void violation(std::string_view checker, Duration at, std::optional<std::size_t> node, std::string detail);
   // Periodically: contacts, bounds, amplification, replays, evictions. `steady(node)`: it has been up
   // and without a fault since long before the last inspection, on a clean line.
   void inspect(Duration at, const std::function<bool(std::size_t)>& steady);

@@ -268,7 +268,7 @@ void World::on(NodeIndex node, const node::Ready&) {
   const std::uint64_t number = network_.core(node).record()->number;
   if (highest_.size() <= node) highest_.resize(node + 1);
   if (number <= highest_[node]) {
-    checkers_.violation("numbers", at(), "node " + std::to_string(node) + " comes back with number " +
+    checkers_.violation("numbers", at(), node, "node " + std::to_string(node) + " comes back with number " +
                                              std::to_string(number) + ", and others have seen " +
                                              std::to_string(highest_[node]));
   }
@@ -278,7 +278,7 @@ void World::on(NodeIndex node, const node::Ready&) {
 void World::on(NodeIndex node, const gossip::MemberChanged& e) {
   const auto it = index_.find(e.record->id);
   if (it == index_.end()) {
-    checkers_.violation("membership", at(), "node " + std::to_string(node) +
+    checkers_.violation("membership", at(), node, "node " + std::to_string(node) +
                                                 " names a member that was never started");
     return;
   }
@@ -289,7 +289,7 @@ void World::on(NodeIndex node, const gossip::MemberChanged& e) {
   if (!director_.saw(at(), node, subject, seen_of(e.to))) return;
   if (!options_.checkers || faulted(node) || faulted(subject)) return;
   if (link_.spec.loss_ppm > kLossBorne || !reachable()) return;
-  checkers_.violation("failures", at(), "node " + std::to_string(node) + " calls node " +
+  checkers_.violation("failures", at(), node, "node " + std::to_string(node) + " calls node " +
                                             std::to_string(subject) + " failed, which lives");
 }
 
@@ -344,7 +344,7 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
                       const std::vector<Contact>* closest) {
   const auto it = open_.find({node, static_cast<std::uint64_t>(op)});
   if (it == open_.end()) {
-    checkers_.violation("one_done", at(), "node " + std::to_string(node) +
+    checkers_.violation("one_done", at(), node, "node " + std::to_string(node) +
                                               " ended an operation that was not open");
     return;
   }
@@ -355,11 +355,11 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
     switch (director_.op_done(at(), open.number, std::move(outcome))) {
       case scenario::Judged::kFine: break;
       case scenario::Judged::kWrong:
-        checkers_.violation("values_true", at(), "node " + std::to_string(node) +
+        checkers_.violation("values_true", at(), node, "node " + std::to_string(node) +
                                                      " got bytes that nobody put");
         break;
       case scenario::Judged::kStale:
-        checkers_.violation("reads_fresh", at(), "node " + std::to_string(node) +
+        checkers_.violation("reads_fresh", at(), node, "node " + std::to_string(node) +
                                                      " got less than had been acknowledged before");
         break;
     }
@@ -377,7 +377,7 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
     const std::size_t holders = checkers_.holders(dht_key, network_.id(stored.writer), true);
     if (holders == 0) return;
     ++final_gets_lost_;
-    checkers_.violation("values_kept", at(), "node " + std::to_string(node) + " does not find " +
+    checkers_.violation("values_kept", at(), node, "node " + std::to_string(node) + " does not find " +
                                                  stored.key + " (" + outcome.error + "), which " +
                                                  std::to_string(holders) + " living nodes hold");
   }
@@ -394,7 +394,7 @@ void World::on(NodeIndex node, const dht::PutDone& e) {
   if (e.result && open != open_.end() && options_.checkers) {
     const std::size_t durable = checkers_.holders(open->second.target, network_.id(node), false);
     if (durable < e.result->replicas) {
-      checkers_.violation("acknowledged", at(), "node " + std::to_string(node) + " says " +
+      checkers_.violation("acknowledged", at(), node, "node " + std::to_string(node) + " says " +
                                                     std::to_string(e.result->replicas) +
                                                     " copies are durable, and " +
                                                     std::to_string(durable) + " are");
@@ -459,11 +459,11 @@ void World::final_checks() {
     if (network_.alive(i) && director_.up(i)) living.push_back(i);
   }
   if (!director_.converged() && plan_.membership) {
-    checkers_.violation("membership", end, "after the heal phase not every node lists exactly the " +
+    checkers_.violation("membership", end, std::nullopt, "after the heal phase not every node lists exactly the " +
                                                std::to_string(living.size()) + " living");
   }
   if (director_.open_ops() != 0) {
-    checkers_.violation("stuck", end, std::to_string(director_.open_ops()) + " operations are open");
+    checkers_.violation("stuck", end, std::nullopt, std::to_string(director_.open_ops()) + " operations are open");
   }
   if (living.empty()) return;
   Rng rng = Rng(plan_.seed).fork("final");
@@ -492,12 +492,12 @@ void World::final_checks() {
   }
   network_.run_until([this] { return final_open_ == 0; }, kFinalMax);
   if (final_open_ != 0) {
-    checkers_.violation("stuck", at(), std::to_string(final_open_) +
+    checkers_.violation("stuck", at(), std::nullopt, std::to_string(final_open_) +
                                            " gets and lookups after the heal phase did not end");
   }
   const std::uint64_t mean = final_lookups_ == 0 ? 1'000'000 : closest_ppm_ / final_lookups_;
   if (mean < kClosestPpm) {
-    checkers_.violation("closest", at(), "lookups find " + std::to_string(mean / 10'000) +
+    checkers_.violation("closest", at(), std::nullopt, "lookups find " + std::to_string(mean / 10'000) +
                                              " % of the truly closest");
   }
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "testnet/scenario/director.h"
@@ -45,6 +46,7 @@ struct RunOptions {
 struct Violation {
   std::string checker;
   Duration at{};
+  std::optional<std::size_t> node;  // the one whose doing it is
   std::string detail;
 };
 

@@ -28,6 +28,41 @@ TEST(RttEstimate, StaysWithinItsBounds) {
   EXPECT_EQ(slow.rto(), kRtoMax);
 }
 
+NodeId peer(std::uint8_t fill) {
+  NodeId id;
+  id.bytes.fill(fill);
+  return id;
+}
+
+// One bad moment, as when 200 nodes start on two cores, is not held against a peer for ever.
+TEST(PeerStats, YoungAndStaleEstimatesAreCappedByWhatAllNeed) {
+  PeerStats stats;
+  stats.measured(at(1s), peer(1), 1s);
+  for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
+  EXPECT_EQ(stats.longest_rto(peer(1)), 3s);
+  EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoInitial);  // twice all's, which is kRtoInitial / 2 at least
+  EXPECT_EQ(stats.rto(at(3s), peer(2)), kRtoMin);
+  EXPECT_EQ(stats.rto(at(3s), peer(3)), kRtoInitial / 2);
+  for (int i = 0; i < 7; ++i) stats.measured(at(4s), peer(1), 1s);
+  EXPECT_GE(stats.rto(at(5s), peer(1)), 1s);   // it is slow indeed
+  for (int i = 0; i < 100; ++i) stats.measured(at(60s), peer(2), 40ms);
+  EXPECT_EQ(stats.rto(at(65s), peer(1)), kRtoInitial);  // or was, a minute ago
+}
+
+// A slow peer whose estimate is capped would never be measured: each request would go twice.
+TEST(PeerStats, WhoAnsweredLateIsGivenTheTimeToBeMeasured) {
+  PeerStats stats;
+  for (int i = 0; i < 100; ++i) stats.measured(at(1s), peer(2), 40ms);
+  stats.answered_late(at(1s), peer(1), 900ms);
+  EXPECT_EQ(stats.rto(at(1s), peer(1)), 900ms);
+  EXPECT_EQ(stats.rtt(peer(1)), std::nullopt);
+  stats.measured(at(2s), peer(1), 800ms);
+  for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
+  EXPECT_EQ(stats.rto(at(2s), peer(1)), kRtoInitial);
+  stats.answered_late(at(3s), peer(1), 60s);
+  EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoMax);
+}
+
 TEST(PeerStats, AnAddressThatNeverAnsweredIsTriedEverLessOften) {
   PeerStats stats;
   const Endpoint victim = Endpoint::v4(192, 0, 2, 1, 53);
