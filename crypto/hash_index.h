@@ -38,7 +38,7 @@ class HashIndex {
   template <class KeyOf>
   std::uint32_t find(const Key& key, const KeyOf& key_of) const {
     if (places_.empty()) return kNone;
-    const std::uint64_t hash = hash_of(key);
+    const std::uint32_t hash = hash_of(key);
     for (std::size_t i = hash & mask();; i = (i + 1) & mask()) {
       const Place& place = places_[i];
       if (place.slot == kNone) return kNone;
@@ -83,17 +83,17 @@ class HashIndex {
  private:
   static constexpr std::size_t kPlacesMin = 16;
   struct Place {
-    std::uint64_t hash = 0;
+    std::uint32_t hash = 0;
     std::uint32_t slot = kNone;
   };
   std::size_t mask() const { return places_.size() - 1; }
-  std::uint64_t hash_of(const Key& key) const {
+  std::uint32_t hash_of(const Key& key) const {
     std::uint64_t h = salt_;
     for (const std::uint64_t word : index_words(key)) {
       h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
       h ^= h >> 32;
     }
-    return h;
+    return static_cast<std::uint32_t>(h);
   }
   void put(const Place& place) {
     std::size_t i = place.hash & mask();

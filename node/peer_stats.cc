@@ -1,23 +1,27 @@
 #include "node/peer_stats.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace weft::node {
-void RttEstimate::add(Duration rtt) {
-  rtt = std::max(rtt, Duration(1));
+static_assert(std::is_same_v<Duration, std::chrono::microseconds>);
+static_assert(kMeasuredMax * 8 < Duration(UINT32_MAX));
+
+void RttEstimate::add(Duration measured) {
+  const auto rtt = static_cast<std::uint32_t>(std::clamp(measured, Duration(1), Duration(kMeasuredMax)).count());
   if (!known()) {
     srtt_ = rtt;
     rttvar_ = rtt / 2;
     return;
   }
-  const Duration error = rtt > srtt_ ? rtt - srtt_ : srtt_ - rtt;
+  const std::uint32_t error = rtt > srtt_ ? rtt - srtt_ : srtt_ - rtt;
   rttvar_ = (rttvar_ * 3 + error) / 4;
-  srtt_ = std::max((srtt_ * 7 + rtt) / 8, Duration(1));
+  srtt_ = std::max((srtt_ * 7 + rtt) / 8, std::uint32_t{1});
 }
 
 Duration RttEstimate::rto() const {
   if (!known()) return kRtoInitial;
-  return std::clamp(srtt_ + 4 * rttvar_, kRtoMin, kRtoMax);
+  return std::clamp(Duration(srtt_) + 4 * Duration(rttvar_), kRtoMin, kRtoMax);
 }
 
 template <class Key, class Value, std::size_t kMax>
@@ -56,14 +60,14 @@ void PeerStats::measured(Instant now, const NodeId& peer, Duration rtt) {
   const bool stale = now - entry.used > kStale;
   entry.estimate.add(rtt);
   entry.used = now;
-  entry.at_least = {};
+  entry.at_least_us = 0;
   entry.samples = stale ? 1 : std::min<std::uint8_t>(entry.samples + 1, kYoung);
 }
 
 void PeerStats::answered_late(Instant now, const NodeId& peer, Duration since_first) {
   Peer& entry = peers_.enter(peer);
   entry.used = now;
-  entry.at_least = std::clamp(since_first, kRtoMin, kRtoMax);
+  entry.at_least_us = static_cast<std::uint32_t>(std::clamp(since_first, kRtoMin, kRtoMax).count());
 }
 
 Duration PeerStats::rto(Instant now, const NodeId& peer) const {
@@ -71,18 +75,18 @@ Duration PeerStats::rto(Instant now, const NodeId& peer) const {
   const Duration all = std::max(all_.rto(), kRtoInitial / 2);
   const Peer* entry = peers_.find(peer);
   if (entry == nullptr) return all;
-  if (!entry->estimate.known()) return std::max(all, entry->at_least);
+  if (!entry->estimate.known()) return std::max(all, Duration(entry->at_least_us));
   const Duration own = entry->estimate.rto();
   const bool trusted = entry->samples >= kYoung && now - entry->used <= kStale;
   const Duration rto = trusted ? own : std::min({own, 2 * all, kRtoMax});
-  return std::max(rto, entry->at_least);
+  return std::max(rto, Duration(entry->at_least_us));
 }
 
 Duration PeerStats::longest_rto(const NodeId& peer) const {
   const Duration all = std::max(all_.rto(), kRtoInitial / 2);
   const Peer* entry = peers_.find(peer);
   if (entry == nullptr || !entry->estimate.known()) return all;
-  return std::max({entry->estimate.rto(), entry->at_least});
+  return std::max(entry->estimate.rto(), Duration(entry->at_least_us));
 }
 
 std::optional<Duration> PeerStats::rtt(const NodeId& peer) const {

@@ -24,6 +24,7 @@ namespace weft::node {
 inline constexpr Duration kRtoMin = 50ms;
 inline constexpr Duration kRtoMax = 3s;
 inline constexpr Duration kRtoInitial = 400ms;
+inline constexpr Duration kMeasuredMax = 60s;
 inline constexpr std::uint8_t kYoung = 8;
 inline constexpr Duration kStale = 60s;
 inline constexpr std::size_t kPeersMeasuredMax = 4096;
@@ -33,16 +34,17 @@ inline constexpr Duration kBackoffMax = 32s;
 
 class RttEstimate {
  public:
-  // Adds one measured round trip.
+  // Adds one measured round trip; beyond kMeasuredMax it counts as that.
   void add(Duration rtt);
-  bool known() const { return srtt_ != Duration::zero(); }
-  Duration srtt() const { return srtt_; }
+  bool known() const { return srtt_ != 0; }
+  Duration srtt() const { return Duration(srtt_); }
   // SRTT + 4 RTTVAR, within [kRtoMin, kRtoMax]; kRtoInitial if nothing was measured.
   Duration rto() const;
 
  private:
-  Duration srtt_{};
-  Duration rttvar_{};
+  // Microseconds, up to kMeasuredMax: thousands of these are kept.
+  std::uint32_t srtt_ = 0;
+  std::uint32_t rttvar_ = 0;
 };
 
 class PeerStats {
@@ -66,9 +68,9 @@ class PeerStats {
  private:
   struct Peer {
     RttEstimate estimate;
-    Instant used;            // measured, or heard late
-    Duration at_least{};     // Karn: until the next measurement
-    std::uint8_t samples = 0;  // up to kYoung
+    Instant used;                     // measured, or heard late
+    std::uint32_t at_least_us = 0;    // Karn: until the next measurement; up to kRtoMax
+    std::uint8_t samples = 0;         // up to kYoung
   };
   struct Tried {
     bool answered = false;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <vector>
 
 #include "crypto/rng.h"
 #include "crypto/sessions.h"
@@ -70,6 +71,38 @@ TEST(ReplayWindow, AgreesWithTheNaiveOne) {
       highest = std::max(highest, c);
       ASSERT_EQ(window.end(), highest + 1);
     }
+  }
+}
+
+// As a session is used: nearly in order, some lost, some late. The word serves until a lost one leaves it.
+TEST(ReplayWindow, OrderlySessionsAgreeWithTheNaiveOneToo) {
+  const std::uint64_t first = testing::seed_from_env(1);
+  for (std::uint64_t seed = first; seed < first + 100; ++seed) {
+    SCOPED_TRACE("SEED=" + std::to_string(seed));
+    Rng rng(seed);
+    const auto lost_ppm = static_cast<std::uint32_t>(seed % 4 * 10'000);
+    ReplayWindow window;
+    NaiveWindow naive;
+    std::vector<std::uint64_t> late;
+    const auto take = [&](std::uint64_t c) {
+      ASSERT_EQ(window.fresh(c), naive.fresh(c)) << c;
+      if (!naive.fresh(c)) return;
+      window.mark(c);
+      naive.mark(c);
+    };
+    for (std::uint64_t c = 0; c < 1500; ++c) {
+      if (rng.chance({lost_ppm, 1'000'000})) {
+        if (rng.chance({1, 2})) late.push_back(c);
+        continue;
+      }
+      ASSERT_NO_FATAL_FAILURE(take(c));
+      ASSERT_NO_FATAL_FAILURE(take(c - std::min(c, rng.below(130))));  // again
+      if (!late.empty() && rng.chance({1, 40})) {
+        ASSERT_NO_FATAL_FAILURE(take(late.back()));
+        late.pop_back();
+      }
+    }
+    for (std::uint64_t c = 0; c < 1600; ++c) ASSERT_EQ(window.fresh(c), naive.fresh(c)) << c;
   }
 }
 
