@@ -78,7 +78,7 @@ Duration PeerStats::rto(Instant now, const NodeId& peer) const {
   if (!entry->estimate.known()) return std::max(all, Duration(entry->at_least_us));
   const Duration own = entry->estimate.rto();
   const bool trusted = entry->samples >= kYoung && now - entry->used <= kStale;
-  const Duration rto = trusted ? own : std::min({own, 2 * all, kRtoMax});
+  const Duration rto = trusted ? own : std::min(own, all);
   return std::max(rto, Duration(entry->at_least_us));
 }
 

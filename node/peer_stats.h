@@ -6,7 +6,7 @@
 // took since the first transmission is waited for at least, until a measurement succeeds (Karn).
 // In a mesh a pair talks seldom, so an estimate from one bad moment (a machine that starts 200 nodes)
 // would last for long: until it has kYoung samples, and when its last one is older than kStale, a peer
-// is asked again after twice what all peers together need, if that is sooner.
+// is asked again after what all peers together need, if that is sooner.
 // Addresses: an endpoint that never answered a handshake is only a claim. After each failed try the
 // next waits longer, whichever id names it, so nobody can point the mesh at a victim by putting its
 // address into many records. An endpoint that has once answered is tried without back-off.

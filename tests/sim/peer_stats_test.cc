@@ -40,13 +40,13 @@ TEST(PeerStats, YoungAndStaleEstimatesAreCappedByWhatAllNeed) {
   stats.measured(at(1s), peer(1), 1s);
   for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
   EXPECT_EQ(stats.longest_rto(peer(1)), 3s);
-  EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoInitial);  // twice all's, which is kRtoInitial / 2 at least
+  EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoInitial / 2);  // all's, at its least
   EXPECT_EQ(stats.rto(at(3s), peer(2)), kRtoMin);
   EXPECT_EQ(stats.rto(at(3s), peer(3)), kRtoInitial / 2);
   for (int i = 0; i < 7; ++i) stats.measured(at(4s), peer(1), 1s);
   EXPECT_GE(stats.rto(at(5s), peer(1)), 1s);   // it is slow indeed
   for (int i = 0; i < 100; ++i) stats.measured(at(60s), peer(2), 40ms);
-  EXPECT_EQ(stats.rto(at(65s), peer(1)), kRtoInitial);  // or was, a minute ago
+  EXPECT_EQ(stats.rto(at(65s), peer(1)), kRtoInitial / 2);  // or was, a minute ago
 }
 
 // A slow peer whose estimate is capped would never be measured: each request would go twice.
@@ -58,7 +58,7 @@ TEST(PeerStats, WhoAnsweredLateIsGivenTheTimeToBeMeasured) {
   EXPECT_EQ(stats.rtt(peer(1)), std::nullopt);
   stats.measured(at(2s), peer(1), 800ms);
   for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
-  EXPECT_EQ(stats.rto(at(2s), peer(1)), kRtoInitial);
+  EXPECT_EQ(stats.rto(at(2s), peer(1)), kRtoInitial / 2);
   stats.answered_late(at(3s), peer(1), 60s);
   EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoMax);
 }
