@@ -66,6 +66,7 @@ void PeerStats::measured(Instant now, const NodeId& peer, Duration rtt) {
 
 void PeerStats::answered_late(Instant now, const NodeId& peer, Duration since_first) {
   Peer& entry = peers_.enter(peer);
+  if (now - entry.used > kStale) entry.samples = 0;  // what is stale stays so
   entry.used = now;
   entry.at_least_us = static_cast<std::uint32_t>(std::clamp(since_first, kRtoMin, kRtoMax).count());
 }

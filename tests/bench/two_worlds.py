@@ -20,6 +20,7 @@ import mesh
 HERE = pathlib.Path(__file__).resolve().parent
 SHARE = 0.15
 HALF_PROBE_S = 0.5
+MISSES_MAX = 2
 # Figures of a phase that are compared, and what one unit of a time is in seconds; None: a count.
 COUNTS = ["traffic.packets_per_node_s", "traffic.bytes_per_node_s"]
 for op in ("gets", "lookups"):
@@ -59,7 +60,7 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     args.add_argument("--scenario", default=str(HERE / "two-worlds.toml"))
     args.add_argument("--runs", type=int, default=5)
-    args.add_argument("--phases", default="form,run,heal")
+    args.add_argument("--phases", default="run,form,heal", help="the first is judged, the others are shown")
     args.add_argument("--out", default="two-worlds-reports")
     args = args.parse_args()
     out = pathlib.Path(args.out)
@@ -86,7 +87,8 @@ def main():
               f"  {'' if row['fits'] else 'MISSES'}", file=sys.stderr)
     misses = [f"{row['phase']}.{row['figure']}" for row in table if not row["fits"]]
     print(json.dumps({"runs": args.runs, "figures": table, "misses": misses}))
-    return 1 if len(misses) > 2 else 0
+    judged = args.phases.split(",")[0] + "."
+    return 1 if sum(miss.startswith(judged) for miss in misses) > MISSES_MAX else 0
 
 
 if __name__ == "__main__":

@@ -59,6 +59,12 @@ TEST(PeerStats, WhoAnsweredLateIsGivenTheTimeToBeMeasured) {
   stats.measured(at(2s), peer(1), 800ms);
   for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
   EXPECT_EQ(stats.rto(at(2s), peer(1)), kRtoInitial / 2);
+  // A late answer does not make an old estimate young again.
+  for (int i = 0; i < 20; ++i) stats.measured(at(2s), peer(4), 1s);
+  for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
+  stats.answered_late(at(70s), peer(4), 500ms);
+  EXPECT_GE(stats.longest_rto(peer(4)), 1s);
+  EXPECT_EQ(stats.rto(at(70s), peer(4)), 500ms);
   stats.answered_late(at(3s), peer(1), 60s);
   EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoMax);
 }
