@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import mesh
 
@@ -21,17 +22,21 @@ KINDS = {"full": ("steady-churn.toml", "all parts"), "dht": ("steady-churn-dht.t
 
 def measure(kind, nodes):
     command = [mesh.weft_binary(), "--json", "sim", "run", str(SCENARIOS / KINDS[kind][0]), "-n", str(nodes)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    report = json.loads(process.stdout.read())
+    with tempfile.TemporaryFile("w+") as told:  # progress, and at last what failed
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True)
+        report = json.loads(process.stdout.read())
+        told.seek(0)
+        failed = [line.strip() for line in told.read().splitlines() if line.startswith("failed: ")]
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     cpu = usage.ru_utime + usage.ru_stime
     row = {"kind": kind, "nodes": nodes, "exit": process.returncode, "events": report["events"],
            "virtual_s": report["virtual_s"], "cpu_s": cpu, "us_per_event": cpu / report["events"] * 1e6,
            "times_real": report["virtual_s"] / cpu, "kib_per_node": usage.ru_maxrss / nodes,
-           "peak_mib": usage.ru_maxrss / 1024}
+           "peak_mib": usage.ru_maxrss / 1024, "failed": failed}
     print(f"{kind:<5}{nodes:>7} nodes {row['us_per_event']:6.2f} us/event {row['kib_per_node']:7.0f} KiB/node "
-          f"{row['times_real']:8.1f} x real time, {row['peak_mib']:.0f} MiB, exit {row['exit']}",
+          f"{row['times_real']:8.1f} x real time, {row['peak_mib']:.0f} MiB, exit {row['exit']} "
+          f"{' '.join(failed)}",
           file=sys.stderr, flush=True)
     return row
 
