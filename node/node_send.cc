@@ -119,10 +119,9 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
   CHECK(w.ok());
   r->payload.assign(w.view().begin(), w.view().end());
   r->sent_at = now.mono;
-  r->rto = peers.rto(now.mono, r->to.id);
-  const Duration patience = r->patience != Duration::zero()
-                                ? r->patience
-                                : std::max(r->rto, peers.longest_rto(r->to.id)) * 7;
+  const PeerStats::Waits waits = peers.waits(now.mono, r->to.id);
+  r->rto = waits.rto;
+  const Duration patience = r->patience != Duration::zero() ? r->patience : waits.longest * 7;
   r->give_up_at = now.mono + std::min(patience, Duration(8s));
   if (!sessions.session_endpoint(r->to.id) && !pick_endpoint(now, *r)) {
     failed_at_once.push_back(r->rpc);

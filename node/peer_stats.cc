@@ -71,23 +71,15 @@ void PeerStats::answered_late(Instant now, const NodeId& peer, Duration since_fi
   entry.at_least_us = static_cast<std::uint32_t>(std::clamp(since_first, kRtoMin, kRtoMax).count());
 }
 
-Duration PeerStats::rto(Instant now, const NodeId& peer) const {
+PeerStats::Waits PeerStats::waits(Instant now, const NodeId& peer) const {
   // A stranger's first answer includes a handshake: never less than the initial guess over two.
   const Duration all = std::max(all_.rto(), kRtoInitial / 2);
   const Peer* entry = peers_.find(peer);
-  if (entry == nullptr) return all;
-  if (!entry->estimate.known()) return std::max(all, Duration(entry->at_least_us));
-  const Duration own = entry->estimate.rto();
+  if (entry == nullptr) return {all, all};
+  const Duration at_least(entry->at_least_us);
+  const Duration own = entry->estimate.known() ? entry->estimate.rto() : all;
   const bool trusted = entry->samples >= kYoung && now - entry->used <= kStale;
-  const Duration rto = trusted ? own : std::min(own, all);
-  return std::max(rto, Duration(entry->at_least_us));
-}
-
-Duration PeerStats::longest_rto(const NodeId& peer) const {
-  const Duration all = std::max(all_.rto(), kRtoInitial / 2);
-  const Peer* entry = peers_.find(peer);
-  if (entry == nullptr || !entry->estimate.known()) return all;
-  return std::max(entry->estimate.rto(), Duration(entry->at_least_us));
+  return {std::max(trusted ? own : std::min(own, all), at_least), std::max(own, at_least)};
 }
 
 std::optional<Duration> PeerStats::rtt(const NodeId& peer) const {

@@ -54,10 +54,12 @@ class PeerStats {
   void measured(Instant now, const NodeId& peer, Duration rtt);
   // A request that had been retransmitted was answered, so long after it was first sent.
   void answered_late(Instant now, const NodeId& peer, Duration since_first);
-  // Retransmission time-out for a peer, within [kRtoMin, kRtoMax].
-  Duration rto(Instant now, const NodeId& peer) const;
-  // The longest that its own estimate, however old, or that of all peers gives: what to be patient by.
-  Duration longest_rto(const NodeId& peer) const;
+  // Both within [kRtoMin, kRtoMax].
+  struct Waits {
+    Duration rto;      // until a request to this peer is sent again
+    Duration longest;  // what its own estimate, however old, gives, and at least `rto`: what to be patient by
+  };
+  Waits waits(Instant now, const NodeId& peer) const;
   std::optional<Duration> rtt(const NodeId& peer) const;
 
   // May a handshake be sent to this endpoint now?

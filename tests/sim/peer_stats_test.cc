@@ -39,14 +39,14 @@ TEST(PeerStats, YoungAndStaleEstimatesAreCappedByWhatAllNeed) {
   PeerStats stats;
   stats.measured(at(1s), peer(1), 1s);
   for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
-  EXPECT_EQ(stats.longest_rto(peer(1)), 3s);
-  EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoInitial / 2);  // all's, at its least
-  EXPECT_EQ(stats.rto(at(3s), peer(2)), kRtoMin);
-  EXPECT_EQ(stats.rto(at(3s), peer(3)), kRtoInitial / 2);
+  EXPECT_EQ(stats.waits(at(70s), peer(1)).longest, 3s);
+  EXPECT_EQ(stats.waits(at(3s), peer(1)).rto, kRtoInitial / 2);  // all's, at its least
+  EXPECT_EQ(stats.waits(at(3s), peer(2)).rto, kRtoMin);
+  EXPECT_EQ(stats.waits(at(3s), peer(3)).rto, kRtoInitial / 2);
   for (int i = 0; i < 7; ++i) stats.measured(at(4s), peer(1), 1s);
-  EXPECT_GE(stats.rto(at(5s), peer(1)), 1s);   // it is slow indeed
+  EXPECT_GE(stats.waits(at(5s), peer(1)).rto, 1s);   // it is slow indeed
   for (int i = 0; i < 100; ++i) stats.measured(at(60s), peer(2), 40ms);
-  EXPECT_EQ(stats.rto(at(65s), peer(1)), kRtoInitial / 2);  // or was, a minute ago
+  EXPECT_EQ(stats.waits(at(65s), peer(1)).rto, kRtoInitial / 2);  // or was, a minute ago
 }
 
 // A slow peer whose estimate is capped would never be measured: each request would go twice.
@@ -54,19 +54,19 @@ TEST(PeerStats, WhoAnsweredLateIsGivenTheTimeToBeMeasured) {
   PeerStats stats;
   for (int i = 0; i < 100; ++i) stats.measured(at(1s), peer(2), 40ms);
   stats.answered_late(at(1s), peer(1), 900ms);
-  EXPECT_EQ(stats.rto(at(1s), peer(1)), 900ms);
+  EXPECT_EQ(stats.waits(at(1s), peer(1)).rto, 900ms);
   EXPECT_EQ(stats.rtt(peer(1)), std::nullopt);
   stats.measured(at(2s), peer(1), 800ms);
   for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
-  EXPECT_EQ(stats.rto(at(2s), peer(1)), kRtoInitial / 2);
+  EXPECT_EQ(stats.waits(at(2s), peer(1)).rto, kRtoInitial / 2);
   // A late answer does not make an old estimate young again.
   for (int i = 0; i < 20; ++i) stats.measured(at(2s), peer(4), 1s);
   for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
   stats.answered_late(at(70s), peer(4), 500ms);
-  EXPECT_GE(stats.longest_rto(peer(4)), 1s);
-  EXPECT_EQ(stats.rto(at(70s), peer(4)), 500ms);
+  EXPECT_GE(stats.waits(at(70s), peer(4)).longest, 1s);
+  EXPECT_EQ(stats.waits(at(70s), peer(4)).rto, 500ms);
   stats.answered_late(at(3s), peer(1), 60s);
-  EXPECT_EQ(stats.rto(at(3s), peer(1)), kRtoMax);
+  EXPECT_EQ(stats.waits(at(3s), peer(1)).rto, kRtoMax);
 }
 
 TEST(PeerStats, AnAddressThatNeverAnsweredIsTriedEverLessOften) {
