@@ -121,8 +121,13 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
   r->sent_at = now.mono;
   const PeerStats::Waits waits = peers.waits(now.mono, r->to.id);
   r->rto = waits.rto;
-  const Duration patience = r->patience != Duration::zero() ? r->patience : waits.longest * 7;
-  r->give_up_at = now.mono + std::min(patience, Duration(8s));
+  if (r->patience == Duration::zero()) {
+    r->patience = std::min(waits.longest * 7, kPatienceMax);
+    // It goes out again after one and tries a fresh handshake after three, which needs one more: who
+    // has forgotten our session is not to seem dead because it was slow the last time.
+    r->rto = std::min(r->rto, r->patience / 4);
+  }
+  r->give_up_at = now.mono + std::min(r->patience, kPatienceMax);
   if (!sessions.session_endpoint(r->to.id) && !pick_endpoint(now, *r)) {
     failed_at_once.push_back(r->rpc);
     return;

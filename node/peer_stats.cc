@@ -78,8 +78,10 @@ PeerStats::Waits PeerStats::waits(Instant now, const NodeId& peer) const {
   if (entry == nullptr) return {all, all};
   const Duration at_least(entry->at_least_us);
   const Duration own = entry->estimate.known() ? entry->estimate.rto() : all;
-  const bool trusted = entry->samples >= kYoung && now - entry->used <= kStale;
-  return {std::max(trusted ? own : std::min(own, all), at_least), std::max(own, at_least)};
+  const bool fresh = now - entry->used <= kStale;
+  const Duration longest = std::max(own, at_least);
+  if (!fresh) return {std::min(own, all), longest};
+  return {std::max(entry->samples >= kYoung ? own : std::min(own, all), at_least), longest};
 }
 
 std::optional<Duration> PeerStats::rtt(const NodeId& peer) const {

@@ -3,7 +3,8 @@
 //
 // Round trips: SRTT and RTTVAR per peer (RFC 6298, alpha 1/8, beta 1/4), and one estimate over all
 // peers for those we have not measured. Retransmitted requests are not measured; how long the answer
-// took since the first transmission is waited for at least, until a measurement succeeds (Karn).
+// took since the first transmission is waited for at least, until a measurement succeeds (Karn) or
+// kStale has passed.
 // In a mesh a pair talks seldom, so an estimate from one bad moment (a machine that starts 200 nodes)
 // would last for long: until it has kYoung samples, and when its last one is older than kStale, a peer
 // is asked again after what all peers together need, if that is sooner.
@@ -71,7 +72,7 @@ class PeerStats {
   struct Peer {
     RttEstimate estimate;
     Instant used;                     // measured, or heard late
-    std::uint32_t at_least_us = 0;    // Karn: until the next measurement; up to kRtoMax
+    std::uint32_t at_least_us = 0;    // Karn: until the next measurement, or stale; up to kRtoMax
     std::uint8_t samples = 0;         // up to kYoung
   };
   struct Tried {

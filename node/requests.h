@@ -21,6 +21,8 @@ namespace weft::node {
 inline constexpr std::size_t kRequestsMax = 4096;
 // Slots above these give their buffers back when the request ends.
 inline constexpr std::size_t kWarmRequests = 16;
+// No request waits longer for its answer.
+inline constexpr Duration kPatienceMax = 8s;
 
 enum class Owner : std::uint8_t { kDht, kMembership, kPingOp, kTwin };
 
@@ -31,7 +33,7 @@ struct RequestInfo {
   Target to;
   bool early_ok = false;         // may travel as early data of a handshake
   bool may_rehandshake = true;
-  Duration patience{};           // total; 0: a few RTOs
+  Duration patience{};           // total, at most kPatienceMax; 0: a few RTOs
 };
 
 class RequestTable {

@@ -118,6 +118,32 @@ TEST(Mesh, ARestartedNodeKeepsItsIdAndContinuesItsNumber) {
   EXPECT_TRUE(net.all_see(10));
 }
 
+// A seed of thousands cannot keep a session with each of them. Whoever it forgot is not to take it
+// for dead because an answer was slow once.
+TEST(Mesh, WhoForgotOurSessionAnswersEvenIfItWasSlow) {
+  SimNetwork net({.seed = seed_or(11), .link = {}});
+  Ledger ledger(net);
+  const auto alone = [](node::Config& config) { config.membership.alone = true; };
+  net.add(std::nullopt, [&](node::Config& config) {
+    alone(config);
+    config.sessions.sessions_max = 1;
+  });
+  net.add(0, alone);
+  net.run_for(2s);
+  for (const Duration one_way : {150ms, 900ms, 1500ms}) {
+    net.set_link({.latency_min = one_way, .latency_max = one_way});
+    const auto pong = ledger.ping(1, net.id(0)).rtt;
+    ASSERT_TRUE(pong.has_value()) << to_string(pong.error());
+  }
+  net.set_link({});
+  net.set_blocked([](std::size_t from, std::size_t to) { return from == 1 || to == 1; });
+  net.add(0, alone);
+  net.run_for(20s);  // so that nothing of then is under way
+  ASSERT_EQ(net.core(0).status().sessions, 0U);  // node 2 pushed out node 1, a vain handshake node 2
+  net.set_blocked(nullptr);
+  EXPECT_TRUE(ledger.ping(1, net.id(0)).rtt.has_value());
+}
+
 TEST(Mesh, ALeaverIsSeenToHaveLeftNotFailed) {
   SimNetwork net({.seed = seed_or(7), .link = {}});
   Ledger ledger(net);

@@ -67,6 +67,10 @@ TEST(PeerStats, WhoAnsweredLateIsGivenTheTimeToBeMeasured) {
   EXPECT_EQ(stats.waits(at(70s), peer(4)).rto, 500ms);
   stats.answered_late(at(3s), peer(1), 60s);
   EXPECT_EQ(stats.waits(at(3s), peer(1)).rto, kRtoMax);
+  // Nor is one bad answer held against it for longer than an estimate; we stay patient.
+  for (int i = 0; i < 100; ++i) stats.measured(at(60s), peer(2), 40ms);
+  EXPECT_EQ(stats.waits(at(64s), peer(1)).rto, kRtoInitial / 2);
+  EXPECT_EQ(stats.waits(at(64s), peer(1)).longest, kRtoMax);
 }
 
 TEST(PeerStats, AnAddressThatNeverAnsweredIsTriedEverLessOften) {
