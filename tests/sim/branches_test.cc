@@ -74,6 +74,24 @@ t = "15s"
 do = "add"
 nodes = 20
 )";
+// Holders that were cut off while values changed; an hour later they offer what they have.
+constexpr const char* kLeftBehind = R"(
+nodes = 30
+duration = "80m"
+membership = false
+[link]
+latency = "5ms"
+[[load]]
+do = "put"
+rate = 10
+keys = 30
+until = "20s"
+[[at]]
+t = "10s"
+do = "partition"
+share = "30%"
+for = "15s"
+)";
 
 void reach(const std::string& text, Branches& all, const std::function<void(node::Config&)>& adjust = {}) {
   auto scenario = scenario::parse_scenario(text, "inline");
@@ -100,6 +118,7 @@ TEST(Branches, EveryRareOneIsReached) {
   reach(kFull, all, [](node::Config& config) { config.dht.values_bytes_max = 64 << 10; });
   reach(kSlowWriter, all);
   reach(kForged, all);
+  reach(kLeftBehind, all);
   for (const auto& [name, count] : all) EXPECT_GT(count, 0U) << name << " was never reached";
   EXPECT_GE(all.size(), 20U);
 }
