@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/parse.h"
 #include "crypto/keys.h"
+#include "node/backup.h"
 #include "node/home.h"
 #include "node/log.h"
 #include "node/network_file.h"
@@ -157,6 +159,22 @@ Result<int> run_id(const Context& context) {
       (exports ? "wrote the identity " + id + " to " + file + "; keep it secret"
                : "took the identity " + id + " into " + context.home) +
           "\n");
+}
+
+Result<int> run_backup(const Context& context) {
+  const std::string& file = context.args.text;
+  const auto begin = std::chrono::steady_clock::now();
+  const bool makes = context.args.command == "backup";
+  const auto done = makes ? node::backup_home(context.home, file) : node::restore_home(context.home, file);
+  if (!done) return fail(done.error());
+  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
+  const std::string id = to_string(done->id);
+  return show(context, {{"id", id}, {"bytes", done->bytes}, {"elapsed_ms", elapsed.count()}},
+              (makes ? "wrote the home of " + id + " to " + file + ", " + std::to_string(done->bytes) +
+                           " bytes; it holds the secret key: keep it safe"
+                     : "made " + context.home + " the home of " + id +
+                           "; start it with weft up, and never beside the node it was taken from") +
+                  "\n");
 }
 
 Result<int> run_doctor(const Context& context) {

@@ -27,6 +27,7 @@ Result<int> run_lookup(const Context& context);
 Result<int> run_network(const Context& context);
 Result<int> run_id(const Context& context);
 Result<int> run_doctor(const Context& context);
+Result<int> run_backup(const Context& context);  // and restore
 Result<int> run_config(const Context& context);
 Result<int> run_log(const Context& context);
 Result<int> run_metrics(const Context& context);

@@ -106,9 +106,11 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   app->add_option("TARGET", args.text, "A key, or an id of 64 digits")->required();
 }
 
-void add_file_command(CLI::App& parent, const char* name, const char* description,
-                      const char* example, std::string& file) {
-  add_command(parent, name, description, example)->add_option("FILE", file, "The file")->required();
+CLI::App* add_file_command(CLI::App& parent, const char* name, const char* description,
+                           const char* example, std::string& file) {
+  CLI::App* app = add_command(parent, name, description, example);
+  app->add_option("FILE", file, "The file")->required();
+  return app;
 }
 
 void add_tool_commands(CLI::App& root, Args& args) {
@@ -126,6 +128,13 @@ void add_tool_commands(CLI::App& root, Args& args) {
                    args.text);
   add_file_command(*app, "import", "Take the identity from FILE into an empty home",
                    "weft id import ./identity.backup --home ./new-home", args.text);
+
+  add_file_command(root, "backup", "Write the whole home to FILE, also of a running node",
+                   "weft backup ./node.backup", args.text)
+      ->group(kToolsGroup);
+  add_file_command(root, "restore", "Make an empty home from FILE",
+                   "weft restore ./node.backup --home ./new-home", args.text)
+      ->group(kToolsGroup);
 
   add_command(root, "doctor", "Find what is wrong and how to mend it", "weft doctor")
       ->group(kToolsGroup);
@@ -195,8 +204,7 @@ struct Grammar {
     add_tool_commands(root, args);
     add_testnet_commands(root, args.testnet, args.sim);
     add_sim_commands(root, args.sim);
-    for (const char* name :
-         {"backup", "restore", "watch", "add", "cat", "provide", "providers", "state"}) {
+    for (const char* name : {"watch", "add", "cat", "provide", "providers", "state"}) {
       add_unavailable(root, name);
     }
   }

@@ -28,6 +28,7 @@ Command find_command(std::string_view first) {
       {"rm", run_rm},           {"own", run_own},
       {"lookup", run_lookup},   {"network", run_network},
       {"id", run_id},           {"doctor", run_doctor},
+      {"backup", run_backup},   {"restore", run_backup},
       {"config", run_config},   {"log", run_log},
       {"metrics", run_metrics}, {"completions", run_completions},
       {"testnet", run_testnet}, {"sim", run_sim}};

@@ -10,12 +10,6 @@
 namespace weft::node {
 namespace {
 
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 bool write_all(int fd, std::string_view content) {
   while (!content.empty()) {
     const ssize_t n = ::write(fd, content.data(), content.size());
@@ -93,6 +87,12 @@ std::expected<void, Failure> write_file_atomically(const std::string& path,
   if (placed != 0) return cannot("put in place", path, place_error);
   if (!sync_directory(parent_of(path))) return cannot("sync the directory of", path, errno);
   return {};
+}
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 bool sync_directory(const std::string& directory) {

@@ -53,6 +53,8 @@ std::expected<std::string, Failure> read_small_file(const std::string& path, std
 std::expected<void, Failure> write_file_atomically(const std::string& path,
                                                    std::string_view content, mode_t mode,
                                                    bool keep_existing = false);
+// The directory of a file, for opening: "." if the path names none.
+std::string parent_of(const std::string& path);
 // Makes the directory's entries durable.
 bool sync_directory(const std::string& directory);
 

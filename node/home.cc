@@ -16,11 +16,6 @@ namespace {
 constexpr std::string_view kIdentityMagic = "weft-identity-1";
 constexpr std::size_t kIdentityBytesMax = 4096;
 
-NodeId id_of_seed(const IdentitySeed& seed) {
-  const SodiumProvider provider;
-  return Identity(provider, seed).id();
-}
-
 // Takes one line off `text`.
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
@@ -89,9 +84,14 @@ std::string store_path(const std::string& home) { return home + "/store.db"; }
 std::string control_path(const std::string& home) { return home + "/control.sock"; }
 std::string lock_path(const std::string& home) { return home + "/lock"; }
 
+NodeId id_of(const IdentitySeed& seed) {
+  const SodiumProvider provider;
+  return Identity(provider, seed).id();
+}
+
 std::string format_identity(const IdentitySeed& seed) {
   return std::string(kIdentityMagic) + "\nseed " + to_hex(seed) + "\nid " +
-         to_string(id_of_seed(seed)) + "\n";
+         to_string(id_of(seed)) + "\n";
 }
 
 std::expected<IdentitySeed, Failure> parse_identity(std::string_view text,
@@ -107,7 +107,7 @@ std::expected<IdentitySeed, Failure> parse_identity(std::string_view text,
   if (!seed_line.starts_with("seed ")) return malformed("line 2 should start with seed");
   const auto seed = array_from_hex<32>(seed_line.substr(5));
   if (!seed) return malformed("line 2 should hold 64 hex digits");
-  if (take_line(text) != "id " + to_string(id_of_seed(*seed))) {
+  if (take_line(text) != "id " + to_string(id_of(*seed))) {
     return malformed("line 3 should be the id of that seed");
   }
   if (!text.empty()) return malformed("there is text after line 3");

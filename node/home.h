@@ -14,6 +14,7 @@
 #include <string>
 
 #include "crypto/bytes.h"
+#include "crypto/node_id.h"
 #include "crypto/time.h"
 #include "node/files.h"
 
@@ -28,6 +29,9 @@ std::string identity_path(const std::string& home);
 std::string store_path(const std::string& home);
 std::string control_path(const std::string& home);
 std::string lock_path(const std::string& home);
+
+// The id of the node with that secret.
+NodeId id_of(const IdentitySeed& seed);
 
 // ---- the identity file: "weft-identity-1", "seed HEX", "id HEX", a line each
 std::string format_identity(const IdentitySeed& seed);

@@ -11,6 +11,7 @@
 #include "node/own_record.h"
 #include "node/peer_stats.h"
 #include "node/requests.h"
+#include "node/store_rows.h"
 
 namespace weft::node {
 
@@ -34,10 +35,6 @@ inline constexpr Duration kTwinRecheckSettled = 5s;
 inline constexpr Duration kTwinTry = 300ms;  // for each endpoint of its record
 // A node that nobody let in, since others came to it, is in the mesh this long after the first.
 inline constexpr Duration kSettle = 2s;
-
-// Rows of the store that NodeCore owns; 'v', 'o' and 'c' are the DHT's.
-inline constexpr std::uint8_t kRowNumber = 'n';
-inline constexpr std::uint8_t kRowMember = 'm';
 
 struct NodeCore::State {
   State(Config config_in, Stored stored, Now now, Deps deps_in);

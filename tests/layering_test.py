@@ -27,7 +27,7 @@ MAY_INCLUDE = {
 # Cores: these folders, but for what is_core() takes out.
 CORES = ("crypto", "dht", "gossip", "node", "testnet/sim")
 # Headers of the shell that have no .cc of their own.
-SHELL_HEADERS = {"node/control_types", "node/runtime_node", "node/shell_facts", "node/uv_handles"}
+SHELL_HEADERS = {"node/control_types", "node/runtime_node", "node/shell_facts", "node/sqlite_handles", "node/uv_handles"}
 
 
 def shell_of(root):

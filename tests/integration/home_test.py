@@ -1,7 +1,11 @@
 """Homes, ports and lives: kill -9 and back with the same id, and everything that must be refused."""
+import contextlib
 import os
 import pathlib
+import shutil
 import signal
+import sqlite3
+import threading
 import unittest
 
 from support import MeshTest, USAGE, wait_until, weft
@@ -44,6 +48,77 @@ class Lives(MeshTest):
         self.assertIsNotNone(self.mesh.wait_all_see(2, 10))
         nodes[1].spawn()
         self.assertIsNotNone(self.mesh.wait_all_see(3, 15), self.why())
+
+
+class Backups(MeshTest):
+    def test_of_a_running_node_that_is_lost(self):
+        nodes = self.start(4)
+        lost = nodes[1]
+        for i in range(20):
+            self.assert_status(weft("put", f"key-{i}", f"value-{i}", home=lost.home), 0)
+        (lost.home / "weft.toml").write_text('name = "kept"\n')
+        kept = self.mesh.root / "node.backup"
+        done = self.assert_status(weft("--json", "backup", kept, home=lost.home), 0).json()
+        self.assertEqual(done["bytes"], kept.stat().st_size)
+        self.assertEqual(done["id"], lost.id)
+        self.assertEqual(kept.stat().st_mode & 0o777, 0o600)
+        self.assert_status(weft("put", "key-0", "after the backup", home=lost.home), 0)
+        before = {row["id"]: row["incarnation"] for row in nodes[0].members()}[lost.id]
+        lost.kill()
+        shutil.rmtree(lost.home)
+
+        again = self.mesh.new_node(len(self.mesh.nodes), seeds=[nodes[0].address])
+        self.assert_status(weft("restore", kept, home=again.home), 0)
+        self.mesh.nodes[1] = again.spawn().wait_ready()
+        self.assertEqual(again.id, lost.id)
+        self.assertIsNotNone(self.mesh.wait_all_see(4, 20), self.why())
+        after = {row["id"]: row["incarnation"] for row in nodes[0].members()}[lost.id]
+        self.assertGreater(after, before)
+        own = {row["key"] for row in self.assert_status(weft("--json", "own", home=again.home), 0).json()}
+        self.assertEqual(len(own), 20)
+        # What it forgot, the mesh knows: the number goes on.
+        newer = self.assert_status(weft("--json", "put", "key-0", "newest", home=again.home), 0).json()
+        self.assertEqual(newer["seq"], 3)
+        for node in nodes[0], nodes[2], again:
+            self.assertEqual(weft("get", "key-0", home=node.home).out, b"newest")
+            self.assertEqual(weft("get", "key-7", home=node.home).out, b"value-7")
+
+    def test_refusals(self):
+        (node,) = self.start(1)
+        kept = self.mesh.root / "node.backup"
+        for file in (kept, kept):
+            said = weft("backup", file, home=node.home)
+        self.assert_status(said, USAGE)
+        self.assertIn(b"exists", said.err)
+        self.assert_status(weft("restore", kept, home=node.home), 1)  # a node runs there
+        self.assert_status(weft("restore", node.home / "identity", home=self.mesh.root / "new"), USAGE)
+        self.assert_status(weft("backup", self.mesh.root / "b", home=self.mesh.root / "nobody"), USAGE)
+        self.assertFalse((self.mesh.root / "new").exists())
+        self.assertFalse((self.mesh.root / "nobody").exists())
+
+    def test_while_values_come_in(self):
+        """Each backup taken under load restores to a store that is whole."""
+        nodes = self.start(3)
+        stop = threading.Event()
+
+        def write():
+            i = 0
+            while not stop.is_set():
+                weft("put", f"load-{i}", "x" * 500, home=nodes[i % 3].home)
+                i += 1
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for i in range(5):
+                kept, home = self.mesh.root / f"backup-{i}", self.mesh.root / f"restored-{i}"
+                self.assert_status(weft("backup", kept, home=nodes[0].home), 0)
+                self.assert_status(weft("restore", kept, home=home), 0)
+                with contextlib.closing(sqlite3.connect(home / "store.db")) as db:
+                    self.assertEqual(db.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+        finally:
+            stop.set()
+            writer.join()
+        self.assertIsNotNone(self.mesh.wait_all_see(3, 5), self.why())
 
 
 class Refusals(MeshTest):
