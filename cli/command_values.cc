@@ -80,6 +80,14 @@ void set_if(nlohmann::json& body, const char* name, const auto& value) {
   if (value) body[name] = *value;
 }
 
+Result<void> set_ttl(nlohmann::json& body, const ValueFlags& flags) {
+  if (!flags.ttl) return {};
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*flags.ttl).count();
+  if (seconds < 1) return usage("--ttl is at least 1s");
+  body["ttl_s"] = seconds;
+  return {};
+}
+
 // The API's value as `weft get --json` prints it: text as text, everything else as base64.
 Json printed_value(Json value) {
   const auto bytes = decode_base64(text_at(value, "value_base64"));
@@ -250,11 +258,7 @@ Result<int> run_put(const Context& context) {
   const auto value = checked_value(flags);
   if (!value) return std::unexpected(value.error());
   nlohmann::json body{{"key", flags.key}, {"value_base64", encode_base64(*value)}};
-  if (flags.ttl) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*flags.ttl).count();
-    if (seconds < 1) return usage("--ttl is at least 1s");
-    body["ttl_s"] = seconds;
-  }
+  if (auto set = set_ttl(body, flags); !set) return std::unexpected(set.error());
   set_if(body, "cas", flags.cas);
   set_if(body, "replicas", flags.replicas);
   set_if(body, "quorum", flags.quorum);
@@ -294,6 +298,32 @@ Result<int> run_rm(const Context& context) {
     return "withdrew " + shown_key(text_at(answer, "key")) + " with #" +
            std::to_string(count_at(answer, "seq")) + " on " +
            std::to_string(count_at(answer, "replicas")) + " nodes\n";
+  });
+}
+
+Result<int> run_provide(const Context& context) {
+  const ValueFlags& flags = context.args.value;
+  if (auto checked = check_key(flags.key); !checked) return std::unexpected(checked.error());
+  nlohmann::json body{{"key", flags.key}};
+  if (auto set = set_ttl(body, flags); !set) return std::unexpected(set.error());
+  return show(context, NodeClient(context).post("/v1/provide", std::move(body)), [](const Json& answer) {
+    return "offers " + shown_key(text_at(answer, "key")) + ", told " +
+           std::to_string(count_at(answer, "replicas")) + " nodes in " + ms_at(answer, "elapsed_ms") + "\n";
+  });
+}
+
+Result<int> run_providers(const Context& context) {
+  const std::string& key = context.args.value.key;
+  if (auto checked = check_key(key); !checked) return std::unexpected(checked.error());
+  return show(context, NodeClient(context).post("/v1/providers", {{"key", key}}), [](const Json& answer) {
+    Table table({"ID", "ADDRESS", "EXPIRES"});
+    if (!answer.is_array()) return std::string();
+    for (const Json& provider : answer) {
+      const std::string address = shown_at(provider, "address");
+      table.add({shown_at(provider, "id"), address.empty() ? "-" : address,
+                 format_age(static_cast<std::int64_t>(number_at(provider, "expires_s")))});
+    }
+    return table.text();
   });
 }
 

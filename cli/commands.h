@@ -20,6 +20,8 @@ Result<int> run_leave(const Context& context);
 Result<int> run_put(const Context& context);
 Result<int> run_get(const Context& context);
 Result<int> run_rm(const Context& context);
+Result<int> run_provide(const Context& context);
+Result<int> run_providers(const Context& context);
 Result<int> run_own(const Context& context);
 Result<int> run_lookup(const Context& context);
 

@@ -98,6 +98,16 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   app->group(kValuesGroup);
   app->add_option("KEY", value.key, "Text up to 255 bytes, or hex:<64 digits>")->required();
 
+  app = add_command(root, "provide", "Say that this node offers KEY; renewed while it runs, weft providers finds it",
+                    "weft provide printer --ttl 1h");
+  app->group(kValuesGroup);
+  app->add_option("KEY", value.key, "Text up to 255 bytes, or hex:<64 digits>")->required();
+  add_duration(*app, "--ttl", value.ttl, "How long it is kept");
+
+  app = add_command(root, "providers", "Who offers KEY", "weft providers printer");
+  app->group(kValuesGroup);
+  app->add_option("KEY", value.key, "Text up to 255 bytes, or hex:<64 digits>")->required();
+
   add_command(root, "own", "Own values with their copies and expiry", "weft own")
       ->group(kValuesGroup);
 
@@ -204,7 +214,7 @@ struct Grammar {
     add_tool_commands(root, args);
     add_testnet_commands(root, args.testnet, args.sim);
     add_sim_commands(root, args.sim);
-    for (const char* name : {"watch", "add", "cat", "provide", "providers", "state"}) {
+    for (const char* name : {"watch", "add", "cat", "state"}) {
       add_unavailable(root, name);
     }
   }

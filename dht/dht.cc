@@ -436,4 +436,8 @@ NodeId key_of_text(std::string_view text) {
   return {blake2b_256(as_bytes("weft-key-1"), as_bytes(text))};
 }
 
+NodeId providers_key(const NodeId& key) {
+  return {blake2b_256(as_bytes("weft-providers-1"), key.bytes)};
+}
+
 }  // namespace weft::dht

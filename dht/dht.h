@@ -236,5 +236,7 @@ class Dht {
 
 // The DHT key of a text of at most 255 bytes: BLAKE2b-256 under a domain label.
 NodeId key_of_text(std::string_view text);
+// Where those who offer something under `key` say so (docs/PROTOCOL-dht.md, "Providers").
+NodeId providers_key(const NodeId& key);
 
 }  // namespace weft::dht

@@ -84,6 +84,7 @@ class ControlApi {
     bool all = false;
     bool one_author = false;
     bool traced = false;
+    bool providers = false;
   };
   struct LookupOp {
     std::string target;
@@ -114,6 +115,8 @@ class ControlApi {
   Result post_put(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_get(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_rm(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result post_provide(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result post_providers(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_lookup(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_ping(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_join(Now now, RequestId id, const ControlRequest& request);

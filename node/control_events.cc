@@ -124,6 +124,11 @@ void ControlApi::on_done(Now now, const dht::GetDone& done) {
   if (!done.result) return answer(*id, to_error(done.result.error()));
   const NodeId& self = core_.identity().id();
   dht::GetOk found = *done.result;
+  if (get.providers) {
+    auto list = providers_json(core_, found);
+    if (!list) return answer(*id, to_error(OpError::kNotFound));
+    return answer(*id, {200, std::move(*list)});
+  }
   if (found.values.empty()) return answer(*id, to_error(OpError::kNotFound));
   if (!get.all && found.values.size() > 1) {
     const auto own = std::ranges::find(found.values, self, &dht::FoundValue::author_id);

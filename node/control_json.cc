@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace weft::node {
@@ -245,6 +246,27 @@ std::string get_json(std::string_view key, const dht::GetOk& get, const NodeId& 
                 {"elapsed_ms", as_ms(elapsed)}};
   if (traced) value["steps"] = steps_json(get.steps);
   return dump(value);
+}
+
+std::optional<std::string> providers_json(const NodeCore& core, const dht::GetOk& get) {
+  std::map<NodeId, json> found;
+  for (const dht::FoundValue& value : get.values) {
+    // The value's signature is its author's and was checked; the record must speak of the author.
+    Signature signature;
+    const auto record = decode_record(value.value, signature);
+    if (!record || record->status != RecordStatus::kUp || node_id_of(record->key) != value.author_id) continue;
+    json address;
+    if (!record->endpoints.empty()) address = to_string(record->endpoints[0]);
+    found[value.author_id] = {{"id", to_string(value.author_id)}, {"address", address}, {"expires_s", value.remaining_s}};
+  }
+  if (found.empty()) return std::nullopt;
+  core.for_each_member([&](const gossip::MemberView& member) {
+    const auto listed = found.find(member.record->id);
+    if (listed != found.end()) listed->second["address"] = to_string(member.address);
+  });
+  ListText list;
+  for (const auto& [id, entry] : found) list.add(entry);
+  return std::move(list).take();
 }
 
 std::string lookup_json(std::string_view target, const dht::LookupOk& lookup, Duration elapsed) {

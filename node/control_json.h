@@ -39,6 +39,8 @@ std::string put_json(std::string_view key, const NodeId& author, const dht::PutO
 std::string rm_json(std::string_view key, const dht::PutOk& put);
 std::string get_json(std::string_view key, const dht::GetOk& get, const NodeId& self, bool traced,
                      Duration elapsed);
+// Of the values under a providers key: whose are records of nodes that are up. nullopt: of nobody's.
+std::optional<std::string> providers_json(const NodeCore& core, const dht::GetOk& get);
 std::string lookup_json(std::string_view target, const dht::LookupOk& lookup, Duration elapsed);
 
 // "key" as the API takes it: hex: and 64 digits.

@@ -19,7 +19,8 @@ constexpr std::string_view kGetPaths[] = {"/v1/status", "/v1/members", "/v1/peer
                                           "/v1/events", "/v1/log",     "/metrics"};
 constexpr std::string_view kPostPaths[] = {"/v1/put",    "/v1/get",    "/v1/rm",
                                            "/v1/lookup", "/v1/ping",   "/v1/join",
-                                           "/v1/leave",  "/v1/faults", "/v1/log"};
+                                           "/v1/leave",  "/v1/faults", "/v1/log",
+                                           "/v1/provide", "/v1/providers"};
 
 bool contains(std::span<const std::string_view> paths, std::string_view path) {
   return std::ranges::find(paths, path) != paths.end();
@@ -169,6 +170,8 @@ ControlApi::Result ControlApi::post(Now now, RequestId id, const ControlRequest&
   if (path == "/v1/put") return post_put(now, id, request, out);
   if (path == "/v1/get") return post_get(now, id, request, out);
   if (path == "/v1/rm") return post_rm(now, id, request, out);
+  if (path == "/v1/provide") return post_provide(now, id, request, out);
+  if (path == "/v1/providers") return post_providers(now, id, request, out);
   if (path == "/v1/lookup") return post_lookup(now, id, request, out);
   if (path == "/v1/ping") return post_ping(now, id, request, out);
   if (path == "/v1/join") return post_join(now, id, request);
@@ -229,6 +232,33 @@ ControlApi::Result ControlApi::post_rm(Now now, RequestId id, const ControlReque
   options.withdraw = true;
   const OpId op = core_.put(now, target.key, {}, options, out);
   return keep(now, id, PutOp{target.text, true, false}, op, target.timeout);
+}
+
+ControlApi::Result ControlApi::post_provide(Now now, RequestId id, const ControlRequest& request,
+                                            Output& out) {
+  Fields fields(request.body, {"key", "ttl_s", "timeout_ms"});
+  const KeyAndTimeout target = read_key(fields);
+  dht::PutOptions options;
+  options.ttl_s =
+      static_cast<std::uint32_t>(fields.number("ttl_s", 1, dht::kLifetimeMaxS).value_or(0));
+  if (fields.error()) return *fields.error();
+  const RecordRef& own = core_.record();
+  if (own == nullptr) return ApiError{"overloaded", "the node is not ready yet; try again"};
+  static_assert(kRecordBytesMax <= dht::kValueBytesMax);
+  const OpId op = core_.put(now, dht::providers_key(target.key), own->wire, options, out);
+  return keep(now, id, PutOp{target.text, false, false}, op, target.timeout);
+}
+
+ControlApi::Result ControlApi::post_providers(Now now, RequestId id, const ControlRequest& request,
+                                              Output& out) {
+  Fields fields(request.body, {"key", "timeout_ms"});
+  const KeyAndTimeout target = read_key(fields);
+  if (fields.error()) return *fields.error();
+  dht::GetOptions options;
+  options.all = true;
+  GetOp what{.key = target.text, .all = true, .providers = true};
+  const OpId op = core_.get(now, dht::providers_key(target.key), options, out);
+  return keep(now, id, std::move(what), op, target.timeout);
 }
 
 ControlApi::Result ControlApi::post_lookup(Now now, RequestId id, const ControlRequest& request,

@@ -85,6 +85,7 @@ struct Fixed final : Entropy {
 TEST(ProtocolDht, KeyOfAText) {
   const Vector v = vectors().at("key");
   EXPECT_EQ(to_string(key_of_text(v.at("text"))), v.at("key"));
+  EXPECT_EQ(to_string(providers_key(key_of_text(v.at("text")))), v.at("providers"));
 }
 
 TEST(ProtocolDht, SignedValue) {

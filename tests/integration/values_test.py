@@ -1,9 +1,40 @@
 """Twenty nodes: values put anywhere are found everywhere, numbered, withdrawn, compared and set."""
+import base64
 import os
 import pathlib
 import unittest
 
 from support import CONFLICT, MeshTest, NOT_FOUND, USAGE, weft
+
+
+class Providers(MeshTest):
+    def test_who_offers_a_thing(self):
+        nodes = self.start(12)
+        reader = nodes[11]
+        self.assert_status(weft("providers", "printer", home=reader.home), NOT_FOUND)
+        offering = nodes[2:6]
+        for node in offering:
+            told = self.assert_status(weft("--json", "provide", "printer", "--ttl", "1h", home=node.home), 0).json()
+            self.assert_keys(told, "key", "seq", "replicas", "elapsed_ms")
+        found = self.assert_status(weft("--json", "providers", "printer", home=reader.home), 0).json()
+        self.assertEqual({row["id"]: row["address"] for row in found}, {node.id: node.address for node in offering})
+        for row in found:
+            self.assertTrue(3500 < row["expires_s"] <= 3600, row)
+        self.assert_status(weft("get", "printer", home=reader.home), NOT_FOUND)
+        # A liar's bytes in the same place hide nobody.
+        place = [row["key"] for row in weft("--json", "own", home=offering[0].home).json()][0]
+        self.assert_status(weft("put", place, "not a record", home=nodes[8].home), 0)
+        copied = weft("--json", "get", place, "--author", offering[0].id, home=reader.home).json()
+        record = base64.b64decode(copied["values"][0]["value_base64"])
+        self.assert_status(weft("put", place, "-", home=nodes[9].home, stdin=record), 0)
+        # The deaths of holders neither; one that is dead may be named until it expires.
+        for node in nodes[6:8]:
+            node.kill()
+        again = self.assert_status(weft("--json", "providers", "printer", home=reader.home), 0).json()
+        self.assertEqual({row["id"] for row in again}, {node.id for node in offering})
+        table = self.assert_status(weft("providers", "printer", home=reader.home), 0).out.decode()
+        self.assertIn(offering[3].address, table)
+        self.assert_status(weft("provide", "printer", "--ttl", "10ms", home=reader.home), USAGE)
 
 
 class Values(MeshTest):

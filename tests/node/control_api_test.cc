@@ -316,12 +316,36 @@ TEST(ControlApi, EveryOperationIsAnsweredOnce) {
            {"/v1/get", R"({"key":"nothing"})"},
            {"/v1/lookup", R"({"target":"nothing"})"},
            {"/v1/rm", R"({"key":"nothing"})"},
+           {"/v1/provide", R"({"key":"service"})"},
+           {"/v1/providers", R"({"key":"nothing"})"},
            {"/v1/put", R"({"key":"k","value_base64":"YQ==","timeout_ms":5})"}}) {
     rig.post(path, body);
     ids.push_back(rig.last);
   }
   rig.advance(60s);
   for (const RequestId id : ids) EXPECT_NE(rig.answer_of(id).status, 0);
+}
+
+TEST(ControlApi, AProviderIsFoundUntilItsPlaceHoldsSomethingElse) {
+  Rig rig;
+  const auto ask = [&](const std::string& path, const std::string& body) {
+    rig.post(path, body);
+    const RequestId id = rig.last;
+    rig.advance(30s);
+    return rig.answer_of(id);
+  };
+  EXPECT_EQ(ask("/v1/providers", R"({"key":"printer"})").status, 404);
+  ASSERT_EQ(ask("/v1/provide", R"({"key":"printer","ttl_s":3600})").status, 200);
+  const auto found = ask("/v1/providers", R"({"key":"printer"})");
+  ASSERT_EQ(found.status, 200) << found.body;
+  ASSERT_EQ(found.body.size(), 1U);
+  EXPECT_EQ(found.body[0]["id"], to_string(rig.core.identity().id()));
+  EXPECT_LE(found.body[0]["expires_s"], 3600);
+  EXPECT_EQ(ask("/v1/get", R"({"key":"printer"})").status, 404) << "it is no value of that key";
+  // Bytes that are no record of their author are nobody's offer.
+  const std::string place = "hex:" + to_string(dht::providers_key(dht::key_of_text("printer")));
+  ASSERT_EQ(ask("/v1/put", R"({"value_base64":"Ymx1ZQ==","key":")" + place + "\"}").status, 200);
+  EXPECT_EQ(ask("/v1/providers", R"({"key":"printer"})").status, 404);
 }
 
 TEST(ControlApi, NodesAreFoundByIdPrefixAndName) {
