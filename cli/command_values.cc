@@ -173,6 +173,10 @@ Result<int> show_values(const Context& context, Json answer) {
   }
   const Json* chosen = chosen_value(values);
   if (!flags.all && chosen == nullptr) return std::unexpected(several_authors(values));
+  if (!flags.all && !flags.out && !context.json && text_at(*chosen, "encrypted") == "for another") {
+    return fail(kExitFailed, "encrypted",
+                "the value is encrypted for another node; --out F or --json gives the bytes as they are");
+  }
   if (flags.out) {
     const auto bytes = decode_base64(text_at(*chosen, "value_base64")).value_or("");
     if (auto written = write_out(*flags.out, bytes); !written) {
@@ -262,6 +266,8 @@ Result<int> run_put(const Context& context) {
   set_if(body, "cas", flags.cas);
   set_if(body, "replicas", flags.replicas);
   set_if(body, "quorum", flags.quorum);
+  if (flags.to && !array_from_hex<32>(*flags.to)) return usage("--to takes a full id of 64 hex digits");
+  set_if(body, "to", flags.to);
   if (flags.trace) body["trace"] = true;
   return show(context, NodeClient(context).post("/v1/put", std::move(body)),
               [&context](const Json& answer) {

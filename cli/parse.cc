@@ -81,7 +81,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_number(*app, "--cas", value.cas, "Only if the current number is SEQ (0: none yet)");
   add_number(*app, "--replicas", value.replicas, "How many copies to store");
   add_number(*app, "--quorum", value.quorum, "How many copies make it a success");
-  add_text(*app, "--to", value.to, "Encrypt for one reader (not available yet)");
+  add_text(*app, "--to", value.to, "Encrypt for the node with this id, who alone can read it (up to 936 bytes)");
   app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
 
   app = add_command(root, "get", "Print the value under KEY as it is",
@@ -347,7 +347,7 @@ Parsed parse_args(std::vector<std::string> words) {
   }
   bool available = true;
   grammar.args.command = chosen_path(grammar.root, available);
-  if (!available || grammar.args.value.to) {
+  if (!available) {
     parsed.exit_status = kExitUsage;
     parsed.error = "`weft " + grammar.args.command + (available ? " --to" : "") +
                    "` is not available yet in version " WEFT_VERSION;

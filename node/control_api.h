@@ -79,8 +79,16 @@ class ControlApi {
     bool withdraw = false;
     bool traced = false;
   };
+  struct SealOp {  // a put that looks for its reader's key
+    PutOp put;
+    NodeId reader;
+    NodeId dht_key;
+    Bytes plain;
+    dht::PutOptions options;
+  };
   struct GetOp {
     std::string key;
+    NodeId dht_key;
     bool all = false;
     bool one_author = false;
     bool traced = false;
@@ -98,7 +106,7 @@ class ControlApi {
   struct WaitOp {
     std::size_t members = 0;
   };
-  using What = std::variant<PutOp, GetOp, LookupOp, PingOp, JoinOp, LeaveOp, WaitOp>;
+  using What = std::variant<PutOp, SealOp, GetOp, LookupOp, PingOp, JoinOp, LeaveOp, WaitOp>;
   struct Pending {
     What what;
     std::optional<OpId> op;  // none: waits for the shell or for a condition
@@ -113,6 +121,7 @@ class ControlApi {
   Result wait(Now now, RequestId id, const ControlRequest& request);
   Result log_lines(const ControlRequest& request);
   Result post_put(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result post_sealed(Now now, RequestId id, SealOp seal, std::optional<Duration> timeout, Output& out);
   Result post_get(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_rm(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_provide(Now now, RequestId id, const ControlRequest& request, Output& out);
@@ -132,7 +141,8 @@ class ControlApi {
   void answer(RequestId id, const ApiError& error) { answer(id, to_reply(error)); }
   void on_done(Now now, const dht::PutDone& done);
   void on_done(Now now, const dht::GetDone& done);
-  void on_done(Now now, const dht::LookupDone& done);
+  void on_done(Now now, const dht::LookupDone& done, Output& out);
+  void put_sealed(Now now, RequestId id, const PublicKey& reader, Output& out);
   void on_done(Now now, const PingDone& done);
   void on_done(Now now, const JoinDone& done);
   void on_done(Now now, const LeaveDone& done);

@@ -55,6 +55,10 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+ApiError no_reader(const NodeId& reader) {
+  return {"not_found", "no node " + to_string(reader) + " answers; its key is needed to encrypt for it"};
+}
+
 ApiError several_authors(const dht::GetOk& get) {
   std::string list = "[";
   for (const dht::FoundValue& value : get.values) {
@@ -89,12 +93,14 @@ void ControlApi::answer(RequestId id, ControlReply reply) {
   answers_.push_back({id, std::move(reply)});
 }
 
-void ControlApi::on_event(Now now, const Event& event, Output&) {
+void ControlApi::on_event(Now now, const Event& event, Output& out) {
   if (pending_.empty()) return;
   std::visit(
       [&](const auto& e) {
         using E = std::decay_t<decltype(e)>;
-        if constexpr (requires { e.op; }) {
+        if constexpr (std::is_same_v<E, dht::LookupDone>) {
+          on_done(now, e, out);
+        } else if constexpr (requires { e.op; }) {
           on_done(now, e);
         } else if constexpr (std::is_same_v<E, gossip::MemberChanged> || std::is_same_v<E, Ready>) {
           check_waits(now);
@@ -135,14 +141,29 @@ void ControlApi::on_done(Now now, const dht::GetDone& done) {
     if (own == found.values.end()) return answer(*id, several_authors(found));
     found.values = {dht::FoundValue(*own)};
   }
-  answer(*id, {200, get_json(get.key, found, self, get.traced, now.mono - pending.started)});
+  answer(*id, {200, get_json(get.key, get.dht_key, found, core_, get.traced, now.mono - pending.started)});
 }
 
-void ControlApi::on_done(Now now, const dht::LookupDone& done) {
+// The key is known: the put itself begins.
+void ControlApi::put_sealed(Now now, RequestId id, const PublicKey& reader, Output& out) {
+  Pending& pending = pending_.at(id);
+  const auto seal = std::move(std::get<SealOp>(pending.what));
+  auto sealed = core_.seal_value(reader, seal.dht_key, seal.plain);
+  if (!sealed) return answer(id, bad_request("nothing can be encrypted for that node's key"));
+  pending.what = seal.put;
+  pending.op = core_.put(now, seal.dht_key, std::move(*sealed), seal.options, out);
+}
+
+void ControlApi::on_done(Now now, const dht::LookupDone& done, Output& out) {
   const auto id = find(done.op);
   if (!id) return;
   const Pending& pending = pending_.at(*id);
   if (!done.result) return answer(*id, to_error(done.result.error()));
+  if (const auto* seal = std::get_if<SealOp>(&pending.what)) {
+    const auto reader = std::ranges::find(done.result->closest, seal->reader, &Contact::id);
+    if (reader == done.result->closest.end()) return answer(*id, no_reader(seal->reader));
+    return put_sealed(now, *id, reader->key, out);
+  }
   const auto& lookup = std::get<LookupOp>(pending.what);
   answer(*id, {200, lookup_json(lookup.target, *done.result, now.mono - pending.started)});
 }

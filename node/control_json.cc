@@ -5,6 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "crypto/sealed_value.h"
+
 namespace weft::node {
 namespace {
 
@@ -228,16 +230,21 @@ std::string rm_json(std::string_view key, const dht::PutOk& put) {
   return dump({{"key", key}, {"seq", put.seq}, {"replicas", put.replicas}});
 }
 
-std::string get_json(std::string_view key, const dht::GetOk& get, const NodeId& self, bool traced,
-                     Duration elapsed) {
+std::string get_json(std::string_view key, const NodeId& dht_key, const dht::GetOk& get, const NodeCore& core,
+                     bool traced, Duration elapsed) {
+  const NodeId& self = core.identity().id();
   json values = json::array();
   for (const dht::FoundValue& found : get.values) {
+    const auto opened = core.open_value(found.author_id, dht_key, found.value);
     values.push_back({{"author", to_string(found.author_id)},
                       {"seq", found.seq},
-                      {"value_base64", base64(found.value)},
+                      {"value_base64", base64(opened ? *opened : found.value)},
                       {"expires_s", found.remaining_s},
                       {"copies", found.copies},
-                      {"own", found.author_id == self}});
+                      {"own", found.author_id == self},
+                      {"encrypted", opened             ? json("for us")
+                                    : is_sealed(found.value) ? json("for another")
+                                                             : json(nullptr)}});
   }
   json value = {{"key", key},
                 {"values", std::move(values)},

@@ -37,8 +37,9 @@ std::string wait_json(std::size_t alive, Duration elapsed);
 std::string put_json(std::string_view key, const NodeId& author, const dht::PutOk& put, bool traced,
                      Duration elapsed);
 std::string rm_json(std::string_view key, const dht::PutOk& put);
-std::string get_json(std::string_view key, const dht::GetOk& get, const NodeId& self, bool traced,
-                     Duration elapsed);
+// What was encrypted for this node is opened.
+std::string get_json(std::string_view key, const NodeId& dht_key, const dht::GetOk& get, const NodeCore& core,
+                     bool traced, Duration elapsed);
 // Of the values under a providers key: whose are records of nodes that are up. nullopt: of nobody's.
 std::optional<std::string> providers_json(const NodeCore& core, const dht::GetOk& get);
 std::string lookup_json(std::string_view target, const dht::LookupOk& lookup, Duration elapsed);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "crypto/sealed_value.h"
 #include "node/control_api.h"
 #include "node/control_fields.h"
 #include "node/control_json.h"
@@ -181,7 +182,7 @@ ControlApi::Result ControlApi::post(Now now, RequestId id, const ControlRequest&
 ControlApi::Result ControlApi::post_put(Now now, RequestId id, const ControlRequest& request,
                                         Output& out) {
   Fields fields(request.body, {"key", "value_base64", "ttl_s", "cas", "replicas", "quorum", "trace",
-                               "timeout_ms"});
+                               "to", "timeout_ms"});
   const KeyAndTimeout target = read_key(fields);
   if (!fields.has("value_base64")) fields.fail("the field value_base64 is missing");
   const std::string value = fields.base64("value_base64", dht::kValueBytesMax).value_or("");
@@ -196,16 +197,45 @@ ControlApi::Result ControlApi::post_put(Now now, RequestId id, const ControlRequ
     fields.fail("quorum must not be above replicas");
   }
   options.trace = fields.boolean("trace").value_or(false);
+  const auto to = fields.text("to", kNodeTextMax);
+  const auto reader = array_from_hex<32>(to.value_or(""));
+  if (to && !reader) fields.fail("to must be the reader's id of 64 hex digits");
+  if (to && value.size() + kSealedOverhead > dht::kValueBytesMax) {
+    return ApiError{"too_large", "an encrypted value has at most " +
+                                     std::to_string(dht::kValueBytesMax - kSealedOverhead) + " bytes"};
+  }
   if (fields.error()) return *fields.error();
+  if (reader) {
+    SealOp seal{.put = {target.text, false, options.trace}, .reader = {*reader}, .dht_key = target.key,
+                .plain = to_bytes(as_bytes(value)), .options = options};
+    return post_sealed(now, id, std::move(seal), target.timeout, out);
+  }
   const OpId op = core_.put(now, target.key, to_bytes(as_bytes(value)), options, out);
   return keep(now, id, PutOp{target.text, false, options.trace}, op, target.timeout);
+}
+
+// The reader's key comes from the members, from our own identity, or from a lookup of its id.
+ControlApi::Result ControlApi::post_sealed(Now now, RequestId id, SealOp seal, std::optional<Duration> timeout,
+                                           Output& out) {
+  std::optional<PublicKey> key;
+  if (seal.reader == core_.identity().id()) key = core_.identity().public_key();
+  core_.for_each_member([&](const gossip::MemberView& member) {
+    if (member.record->id == seal.reader) key = member.record->key;
+  });
+  if (!key) {
+    const OpId op = core_.lookup(now, seal.reader, /*trace=*/false, out);
+    return keep(now, id, std::move(seal), op, timeout);
+  }
+  keep(now, id, std::move(seal), std::nullopt, timeout);
+  put_sealed(now, id, *key, out);
+  return Later{};
 }
 
 ControlApi::Result ControlApi::post_get(Now now, RequestId id, const ControlRequest& request,
                                         Output& out) {
   Fields fields(request.body, {"key", "author", "all", "quorum", "trace", "timeout_ms"});
   const KeyAndTimeout target = read_key(fields);
-  GetOp what{target.text, fields.boolean("all").value_or(false), fields.has("author"),
+  GetOp what{target.text, target.key, fields.boolean("all").value_or(false), fields.has("author"),
              fields.boolean("trace").value_or(false)};
   dht::GetOptions options;
   options.all = what.all;
@@ -256,7 +286,7 @@ ControlApi::Result ControlApi::post_providers(Now now, RequestId id, const Contr
   if (fields.error()) return *fields.error();
   dht::GetOptions options;
   options.all = true;
-  GetOp what{.key = target.text, .all = true, .providers = true};
+  GetOp what{.key = target.text, .dht_key = target.key, .all = true, .providers = true};
   const OpId op = core_.get(now, dht::providers_key(target.key), options, out);
   return keep(now, id, std::move(what), op, target.timeout);
 }

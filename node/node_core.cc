@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/check.h"
+#include "crypto/sealed_value.h"
 #include "node/node_state.h"
 
 namespace weft::node {
@@ -318,6 +319,16 @@ std::uint64_t NodeCore::dropped() const {
 
 const RecordRef& NodeCore::record() const { return state_->own.current(); }
 const Identity& NodeCore::identity() const { return state_->deps.identity; }
+
+std::optional<Bytes> NodeCore::seal_value(const PublicKey& reader, const NodeId& dht_key, ByteView plain) {
+  const Deps& deps = state_->deps;
+  return weft::seal_value(deps.provider, deps.entropy, deps.identity.id(), dht_key, reader, plain);
+}
+
+std::optional<Bytes> NodeCore::open_value(const NodeId& author, const NodeId& dht_key, ByteView value) const {
+  const Deps& deps = state_->deps;
+  return weft::open_value(deps.provider, deps.identity, author, dht_key, value);
+}
 
 void NodeCore::for_each_member(const std::function<void(const gossip::MemberView&)>& visit) const {
   if (state_->membership != nullptr) state_->membership->for_each(visit);

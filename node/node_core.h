@@ -171,6 +171,10 @@ class NodeCore {
   Status status() const;
   const RecordRef& record() const;  // own; nullptr before Ready
   const Identity& identity() const;
+  // A value of ours under `dht_key` that `reader` alone can read; nullopt: no key to seal to. And
+  // what `author` sealed for us (crypto/sealed_value.h).
+  std::optional<Bytes> seal_value(const PublicKey& reader, const NodeId& dht_key, ByteView plain);
+  std::optional<Bytes> open_value(const NodeId& author, const NodeId& dht_key, ByteView value) const;
   void for_each_member(const std::function<void(const gossip::MemberView&)>& visit) const;
   void for_each_contact(const std::function<void(const dht::TableEntry&)>& visit) const;
   void for_each_own(const std::function<void(const dht::OwnValue&)>& visit) const;

@@ -108,8 +108,6 @@ TEST(Parse, UsageErrorsAreOneLineAndNameTheHelp) {
 TEST(Parse, WhatComesLaterIsNamed) {
   EXPECT_THAT(refused({"state", "set", "a/b", "c"}),
               HasSubstr("`weft state` is not available yet"));
-  EXPECT_THAT(refused({"backup", "file", "--x"}), HasSubstr("weft backup"));
-  EXPECT_THAT(refused({"put", "k", "v", "--to", "x"}), HasSubstr("weft put --to"));
 }
 
 TEST(Parse, SimTakesAScenarioAndItsOwnFlags) {

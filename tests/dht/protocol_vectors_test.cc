@@ -5,6 +5,7 @@
 #include <map>
 #include <sstream>
 
+#include "crypto/sealed_value.h"
 #include "dht/rows.h"
 #include "dht/signed_value.h"
 #include "dht/write_token.h"
@@ -86,6 +87,23 @@ TEST(ProtocolDht, KeyOfAText) {
   const Vector v = vectors().at("key");
   EXPECT_EQ(to_string(key_of_text(v.at("text"))), v.at("key"));
   EXPECT_EQ(to_string(providers_key(key_of_text(v.at("text")))), v.at("providers"));
+}
+
+TEST(ProtocolDht, SealedValue) {
+  const Vector v = vectors().at("sealed");
+  const auto bytes32 = [&](const char* name) { return *array_from_hex<32>(v.at(name)); };
+  const SodiumProvider provider;
+  const Identity reader(provider, bytes32("reader_seed"));
+  Fixed ephemeral;
+  ephemeral.secret = bytes32("ephemeral");
+  const NodeId author{bytes32("author")}, key{bytes32("key")};
+  const auto value = seal_value(provider, ephemeral, author, key, reader.public_key(), as_bytes(v.at("plain")));
+  ASSERT_TRUE(value);
+  EXPECT_EQ(to_hex(*value), v.at("value"));
+  EXPECT_EQ(to_string(reader.id()), v.at("reader"));
+  const auto opened = open_value(provider, reader, author, key, *value);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(as_text(*opened), v.at("plain"));
 }
 
 TEST(ProtocolDht, SignedValue) {

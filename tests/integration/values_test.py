@@ -37,6 +37,35 @@ class Providers(MeshTest):
         self.assert_status(weft("provide", "printer", "--ttl", "10ms", home=reader.home), USAGE)
 
 
+class ForOneReader(MeshTest):
+    def test_only_the_reader_sees_it(self):
+        nodes = self.start(8)
+        writer, reader, other = nodes[1], nodes[6], nodes[4]
+        self.assert_status(weft("put", "note", "for your eyes", "--to", reader.id, home=writer.home), 0)
+        self.assertEqual(self.assert_status(weft("get", "note", home=reader.home), 0).out, b"for your eyes")
+        found = weft("--json", "get", "note", home=reader.home).json()["values"][0]
+        self.assertEqual((found["value"], found["encrypted"]), ("for your eyes", "for us"))
+        for node in other, writer:
+            ran = self.assert_status(weft("get", "note", home=node.home), 1)
+            self.assertEqual(ran.out, b"")
+            raw = weft("--json", "get", "note", home=node.home).json()["values"][0]
+            self.assertEqual(raw["encrypted"], "for another")
+            self.assertNotIn(b"for your eyes", base64.b64decode(raw["value_base64"]))
+        for node in nodes:
+            for path in node.home.glob("store.db*"):
+                self.assertNotIn(b"for your eyes", path.read_bytes())
+        # The bytes in another author's slot are nothing to the reader.
+        self.assert_status(weft("put", "note", "-", home=other.home, stdin=base64.b64decode(raw["value_base64"])), 0)
+        copied = weft("--json", "get", "note", "--author", other.id, home=reader.home).json()["values"][0]
+        self.assertEqual(copied["encrypted"], "for another")
+        # Limits, and readers that are nobody.
+        self.assert_status(weft("put", "big", "-", "--to", reader.id, home=writer.home, stdin=bytes(936)), 0)
+        self.assertEqual(weft("get", "big", home=reader.home).out, bytes(936))
+        self.assert_status(weft("put", "big", "-", "--to", reader.id, home=writer.home, stdin=bytes(937)), USAGE)
+        self.assert_status(weft("put", "x", "y", "--to", "ab" * 32, home=writer.home), NOT_FOUND)
+        self.assert_status(weft("put", "x", "y", "--to", reader.id[:8], home=writer.home), USAGE)
+
+
 class Values(MeshTest):
     def test_the_life_of_a_value(self):
         nodes = self.start(20)
