@@ -14,8 +14,6 @@
 namespace weft::scenario {
 namespace {
 
-constexpr std::uint32_t kMillion = 1'000'000;
-
 // One table of the file: hands out its values by key, each checked, and refuses what nobody asked
 // for. The first problem stays.
 class Reader {
