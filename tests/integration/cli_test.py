@@ -7,19 +7,20 @@ import unittest
 from support import MeshTest, NO_NODE, NOT_FOUND, TIMED_OUT, USAGE, wait_until, weft
 
 COMMANDS = ["up", "join", "leave", "status", "members", "peers", "ping", "id", "wait", "put", "get", "rm", "own",
-            "lookup", "network", "config", "completions", "doctor", "log", "metrics", "testnet"]
-LATER = [["watch", "k"], ["add", "f"], ["cat", "c"], ["provide", "k"], ["providers", "k"],
-         ["backup", "f"], ["restore", "f"], ["state", "ls"]]
+            "provide", "providers", "lookup", "network", "config", "completions", "doctor", "backup", "restore", "log",
+            "metrics", "testnet"]
+LATER = [["watch", "k"], ["add", "f"], ["cat", "c"], ["state", "ls"]]
 NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["peers"], ["ping", "0" * 64],
                ["wait"], ["put", "k", "v"], ["get", "k"], ["rm", "k"], ["own"], ["lookup", "k"], ["metrics"],
-               ["log"]]
+               ["log"], ["provide", "k"], ["providers", "k"]]
 WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"], ["status", "extra"],
          ["up", "--listen", "nowhere"], ["up", "--listen", "127.0.0.1:70000"], ["up", "--tag", "novalue"],
          ["up", "--name", "x" * 49], ["up", "--advertise", "name:1"], ["up", "--http", "nowhere"],
          ["up", "--join", "no-port"], ["up", "--durability", "perhaps"], ["up", "--network", "./missing"],
          ["up", "--config", "./missing.toml"], ["up", "--bogus"], ["--timeout", "soon", "status"],
          ["put", "k" * 256, "v"], ["put", "hex:123", "v"], ["put", "k", "v", "--ttl", "yesterday"],
-         ["put", "k", "v", "--to", "abc"],
+         ["put", "k", "v", "--to", "abc"], ["provide"], ["providers", "k" * 256], ["provide", "k", "--ttl", "0s"],
+         ["backup"], ["restore"], ["backup", "f"],
          ["wait", "--members", "many"], ["network", "new"], ["network"], ["completions", "tcsh"],
          ["put", "k", "--file", "./missing"], ["members", "--state", "happy"], ["members", "--name", "("],
          ["testnet"], ["testnet", "up"], ["testnet", "up", "-n", "0"], ["testnet", "link", "latency=fast"]]
