@@ -296,6 +296,7 @@ std::expected<void, Failure> write_file(const std::string& home, const HomeFile&
 }  // namespace
 
 std::expected<BackupDone, Failure> backup_home(const std::string& home, const std::string& file) {
+  if (!exists(identity_path(home))) return refused("there is no identity in " + home + "; give --home DIR");
   const auto seed = read_identity(identity_path(home));
   if (!seed) return std::unexpected(seed.error());
   if (exists(file)) return refused(file + " exists; choose another name or remove it first");
@@ -313,6 +314,7 @@ std::expected<BackupDone, Failure> backup_home(const std::string& home, const st
 }
 
 std::expected<BackupDone, Failure> restore_home(const std::string& home, const std::string& file) {
+  if (!exists(file)) return refused("there is no " + file + "; give a file that weft backup wrote");
   std::vector<HomeFile> files;
   {
     auto db = open_db(file, SQLITE_OPEN_READONLY);

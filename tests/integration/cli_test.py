@@ -20,7 +20,7 @@ WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"],
          ["up", "--config", "./missing.toml"], ["up", "--bogus"], ["--timeout", "soon", "status"],
          ["put", "k" * 256, "v"], ["put", "hex:123", "v"], ["put", "k", "v", "--ttl", "yesterday"],
          ["put", "k", "v", "--to", "abc"], ["provide"], ["providers", "k" * 256], ["provide", "k", "--ttl", "0s"],
-         ["backup"], ["restore"], ["backup", "f"],
+         ["backup"], ["restore"], ["backup", "f"], ["restore", "f"],
          ["wait", "--members", "many"], ["network", "new"], ["network"], ["completions", "tcsh"],
          ["put", "k", "--file", "./missing"], ["members", "--state", "happy"], ["members", "--name", "("],
          ["testnet"], ["testnet", "up"], ["testnet", "up", "-n", "0"], ["testnet", "link", "latency=fast"]]
