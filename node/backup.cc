@@ -78,6 +78,7 @@ std::expected<Db, Failure> open_db(const std::string& path, int flags) {
   // The file may be a stranger's.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_limit(raw, SQLITE_LIMIT_LENGTH, kBackupRowBytesMax);
   return db;
 }
 
@@ -339,6 +340,9 @@ std::expected<BackupDone, Failure> restore_home(const std::string& home, const s
   }
   const Part part(store_path(home) + ".new");
   if (auto made = make_store(file, part.path); !made) return std::unexpected(made.error());
+  if (exists(part.path + "-wal")) {  // a checkpoint that failed says so only by what it leaves
+    return failed("cannot write " + part.path + ": its log could not be merged; is the disk full?");
+  }
   for (const HomeFile& each : files) {
     if (each.name == "identity") continue;
     if (auto written = write_file(home, each); !written) return std::unexpected(written.error());

@@ -34,6 +34,8 @@ inline constexpr std::int32_t kBackupApplicationId = 0x77656674;  // "weft"
 inline constexpr std::uint64_t kRestoreNumberStep = 1 << 20;
 inline constexpr std::size_t kBackupFilesMax = 64;
 inline constexpr std::size_t kBackupFileBytesMax = 1 << 20;
+// Of one row of either database; a longer one in a stranger's file is an error before it is read.
+inline constexpr int kBackupRowBytesMax = 2 << 20;
 
 struct BackupDone {
   NodeId id;

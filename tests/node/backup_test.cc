@@ -246,6 +246,13 @@ TEST_F(Backup, DamageIsNoticed) {
   EXPECT_NE(why_not(dir_.path("half")), "");
 }
 
+TEST_F(Backup, ARowWithoutEndIsRefused) {
+  make_backup();
+  sql(file_, "INSERT INTO home VALUES('large', 420, zeroblob(3 << 20))");
+  EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("damaged"));
+  EXPECT_FALSE(std::filesystem::exists(dir_.path("b")));
+}
+
 TEST_F(Backup, NamesThatLeaveTheHomeAreRefused) {
   make_backup();
   for (const std::string name : {"../x", "/tmp/x", "a/b", "", ".", "..", "lock", "store.db", "x.new", "a\nb"}) {
