@@ -13,8 +13,8 @@
 #include "crypto/bytes.h"
 #include "node/home.h"
 #include "node/sqlite_handles.h"
-#include "node/store_rows.h"
 #include "node/store_sqlite.h"
+#include "node/store_tables.h"
 
 namespace weft::node {
 namespace {
@@ -36,7 +36,8 @@ bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0;
 // Files of a home that are not kept as files: the store goes row by row, the lock and what a crash
 // left behind belong to one life.
 bool is_left_out(std::string_view name) {
-  return name == "lock" || name.starts_with("store.db") || name.ends_with(".new");
+  return name == "lock" || name.starts_with("weft.db") || name.starts_with("store.db") ||
+         name.ends_with(".new");
 }
 
 bool is_plain(std::string_view name) {
@@ -92,10 +93,11 @@ std::expected<void, Failure> check_schema(sqlite3* db, const std::string& path) 
   return {};
 }
 
-bool has_store(sqlite3* db, const std::string& schema) {
-  const std::string count = "SELECT count(*) FROM " + schema +
-                            ".sqlite_master WHERE type = 'table' AND name IN ('kv', 'life')";
-  return read_number(db, count.c_str()) == 2;
+// Tables, not views that a stranger may have put in their place.
+bool has_store(sqlite3* db) {
+  return read_number(db, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('kv', 'life')") == 2 ||
+         read_number(db, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
+                         "('held', 'own', 'members', 'contacts', 'life', 'other')") == 6;
 }
 
 // BLAKE2b-256 over every row that a restore takes, each column with its length, in the order in which the
@@ -118,10 +120,9 @@ std::optional<Bytes> digest_of(sqlite3* db) {
     }
     return step == SQLITE_DONE;
   };
-  if (has_store(db, "main") &&
-      !(add("SELECT key, value FROM kv ORDER BY rowid") && add("SELECT last_seen_ms FROM life"))) {
-    return std::nullopt;
-  }
+  const auto version = read_number(db, "PRAGMA user_version");
+  if (!version) return std::nullopt;
+  if (has_store(db) && !std::ranges::all_of(table_selects(*version), add)) return std::nullopt;
   if (!add("SELECT name, mode, bytes FROM home ORDER BY rowid")) return std::nullopt;
   Bytes digest(crypto_generichash_BYTES);
   crypto_generichash_final(&state, digest.data(), digest.size());
@@ -130,7 +131,8 @@ std::optional<Bytes> digest_of(sqlite3* db) {
 
 // The store of `home` at one moment, into the empty file `to`. A home may have no store yet.
 std::expected<void, Failure> copy_store(const std::string& home, const std::string& to) {
-  const std::string path = store_path(home);
+  // An older weft's, if no newer one has run here.
+  const std::string path = exists(store_path(home)) ? store_path(home) : old_store_path(home);
   if (!exists(path)) return {};
   auto db = open_db(path, SQLITE_OPEN_READONLY);
   if (!db) return std::unexpected(db.error());
@@ -146,8 +148,15 @@ std::expected<void, Failure> copy_store(const std::string& home, const std::stri
 std::expected<void, Failure> add_files(const std::string& to, const std::vector<HomeFile>& files) {
   auto db = open_db(to, SQLITE_OPEN_READWRITE);
   if (!db) return std::unexpected(db.error());
+  if (!run(db->get(), "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL")) {
+    return cannot("write " + to, db->get());
+  }
+  if (has_store(db->get()) && read_number(db->get(), "PRAGMA user_version") == 1 &&
+      !upgrade_tables(db->get())) {
+    return cannot("write " + to, db->get());
+  }
   const std::string begin =
-      "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN;"
+      "BEGIN;"
       "PRAGMA application_id = " + std::to_string(kBackupApplicationId) + ";"
       "PRAGMA user_version = " + std::to_string(kStoreSchemaVersion) + ";"
       "CREATE TABLE home(name TEXT PRIMARY KEY, mode INTEGER NOT NULL, bytes BLOB NOT NULL);"
@@ -240,21 +249,21 @@ std::expected<void, Failure> check_backup(sqlite3* db, const std::string& path) 
 
 // The number row of the store `db`, kRestoreNumberStep higher.
 bool raise_number(sqlite3* db) {
-  const Bytes key = {kRowNumber};
-  Bytes value(8);
-  {
-    const Statement find = prepare(db, "SELECT value FROM kv WHERE key = ?1");
-    if (!find || !bind_bytes(find.get(), 1, key)) return false;
-    std::uint64_t number = 0;
-    if (sqlite3_step(find.get()) == SQLITE_ROW) {
-      const Bytes stored = column_bytes(find.get(), 0);
-      if (stored.size() == 8) number = load_le<std::uint64_t>(stored.data());
-    }
-    if (number > UINT64_MAX - kRestoreNumberStep) return false;
-    store_le(value.data(), number + kRestoreNumberStep);
+  const auto number = read_number(db, "SELECT number FROM life");
+  if (!number || *number < 0 || *number > static_cast<std::int64_t>(kNumberMax - kRestoreNumberStep)) {
+    return false;
   }
-  const Statement put = prepare(db, "INSERT OR REPLACE INTO kv(key, value) VALUES(?1, ?2)");
-  return put && bind_bytes(put.get(), 1, key) && bind_bytes(put.get(), 2, value) && step_done(put.get());
+  const std::string raise = "UPDATE life SET number = " + std::to_string(*number + std::int64_t{kRestoreNumberStep});
+  return run(db, raise.c_str());
+}
+
+// Every row of the backup, read as a row of the core and written as one.
+bool copy_rows(sqlite3* from, sqlite3* to) {
+  const auto version = read_number(from, "PRAGMA user_version");
+  const auto last_seen = read_number(from, "SELECT max(last_seen_ms) FROM life");
+  TableWriter writer;
+  return version && last_seen && writer.prepare_all(to) && writer.note_life({*last_seen}) &&
+         visit_rows(from, *version, [&writer](const Write& row) { return writer.apply(row); });
 }
 
 // A new store at `to` with the rows of the backup.
@@ -266,15 +275,10 @@ std::expected<void, Failure> make_store(const std::string& backup, const std::st
   }
   auto db = open_db(to, SQLITE_OPEN_READWRITE);
   if (!db) return std::unexpected(db.error());
-  const Statement attach = prepare(db->get(), "ATTACH ?1 AS backup");
-  if (!attach || sqlite3_bind_text(attach.get(), 1, backup.c_str(), -1, SQLITE_STATIC) != SQLITE_OK ||
-      !step_done(attach.get())) {
-    return cannot("read " + backup, db->get());
-  }
+  auto from = open_db(backup, SQLITE_OPEN_READONLY);
+  if (!from) return std::unexpected(from.error());
   if (!run(db->get(), "PRAGMA synchronous = FULL; BEGIN")) return cannot("write " + to, db->get());
-  if (has_store(db->get(), "backup") &&
-      !run(db->get(), "INSERT INTO kv(key, value) SELECT key, value FROM backup.kv ORDER BY rowid;"
-                      "UPDATE life SET last_seen_ms = (SELECT max(last_seen_ms) FROM backup.life)")) {
+  if (has_store(from->get()) && !copy_rows(from->get(), db->get())) {
     return cannot("copy " + backup + " to " + to, db->get());
   }
   // The last connection that closes a log takes it away, so the file is whole by itself.
@@ -333,7 +337,8 @@ std::expected<BackupDone, Failure> restore_home(const std::string& home, const s
 
   auto opened = Home::open(home);
   if (!opened) return std::unexpected(opened.error());
-  for (const std::string& path : {identity_path(home), store_path(home), store_path(home) + "-wal"}) {
+  for (const std::string& path : {identity_path(home), store_path(home), store_path(home) + "-wal",
+                                  old_store_path(home)}) {
     if (exists(path)) {
       return refused(path + " exists; restore into an empty --home, or move that one away");
     }

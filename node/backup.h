@@ -2,7 +2,7 @@
 //
 // The file is a SQLite database (application_id kBackupApplicationId): the tables of the store, and
 //   home(name, mode, bytes)   the small files of the home: the identity, weft.toml, key files
-//   digest(blake2b)           of all rows of kv and home, so that a flipped bit is noticed
+//   digest(blake2b)           of all their rows, so that a flipped bit is noticed
 // so `sqlite3 FILE` shows what is in it. It holds the secret key and is 0600.
 //
 // Promises:

@@ -80,7 +80,8 @@ std::expected<Fd, Failure> take_lock(const std::string& directory) {
 }  // namespace
 
 std::string identity_path(const std::string& home) { return home + "/identity"; }
-std::string store_path(const std::string& home) { return home + "/store.db"; }
+std::string store_path(const std::string& home) { return home + "/weft.db"; }
+std::string old_store_path(const std::string& home) { return home + "/store.db"; }
 std::string control_path(const std::string& home) { return home + "/control.sock"; }
 std::string lock_path(const std::string& home) { return home + "/lock"; }
 

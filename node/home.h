@@ -3,7 +3,7 @@
 //   identity        the secret key, 0600; made on the first start
 //   lock            held with flock while a node runs; holds its pid; its modification time is the
 //                   last minute in which the node is known to have run
-//   store.db        the durable rows (store_sqlite.h)
+//   weft.db         the durable rows (store_sqlite.h)
 //   control.sock    the control API (docs/CONTROL.md)
 //
 // Promises: two nodes never use one home; the identity is written completely or not at all and
@@ -27,6 +27,8 @@ inline constexpr std::size_t kSocketPathBytesMax = 107;
 
 std::string identity_path(const std::string& home);
 std::string store_path(const std::string& home);
+// Where weft kept it up to schema version 1 (move_old_store).
+std::string old_store_path(const std::string& home);
 std::string control_path(const std::string& home);
 std::string lock_path(const std::string& home);
 

@@ -199,6 +199,9 @@ std::expected<Stored, Failure> RunningNode::open_store(const Home& home, UnixMil
     store_ = std::make_unique<MemoryStore>();
     return Stored{};
   }
+  if (auto moved = move_old_store(old_store_path(home.directory()), store_path(home.directory())); !moved) {
+    return std::unexpected(moved.error());
+  }
   auto opened = open_sqlite_store({store_path(home.directory()), !options_.durable,
                                    [wake = store_wake_.get()] { wake->send(); }});
   if (!opened) return std::unexpected(opened.error());

@@ -1,14 +1,18 @@
 #include "node/store_sqlite.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 
 #include "crypto/check.h"
 #include "node/files.h"
 #include "node/sqlite_handles.h"
+#include "node/store_tables.h"
 
 namespace weft::node {
 namespace {
@@ -39,31 +43,19 @@ void configure_sqlite() {
 // A connection with its prepared statements. Used by the opener, then by the worker alone.
 struct Connection {
   Db db;
-  Statement begin, commit, rollback, upsert, erase, life;
+  Statement begin, commit, rollback;
+  TableWriter tables;
 
   bool prepare_all() {
     begin = prepare(db.get(), "BEGIN IMMEDIATE");
     commit = prepare(db.get(), "COMMIT");
     rollback = prepare(db.get(), "ROLLBACK");
-    upsert = prepare(db.get(), "INSERT OR REPLACE INTO kv(key, value) VALUES(?1, ?2)");
-    erase = prepare(db.get(), "DELETE FROM kv WHERE key = ?1");
-    life = prepare(db.get(), "UPDATE life SET last_seen_ms = ?1");
-    return begin && commit && rollback && upsert && erase && life;
-  }
-  bool apply(const Write& write) {
-    sqlite3_stmt* statement = write.erase ? erase.get() : upsert.get();
-    if (!bind_bytes(statement, 1, write.key)) return false;
-    if (!write.erase && !bind_bytes(statement, 2, write.value)) return false;
-    return step_done(statement);
-  }
-  bool note_life(UnixMillis wall) {
-    return sqlite3_bind_int64(life.get(), 1, wall.value) == SQLITE_OK && step_done(life.get());
+    return begin && commit && rollback && tables.prepare_all(db.get());
   }
   // Statements first: a connection with open ones stays open.
   void close() {
-    for (Statement* statement : {&begin, &commit, &rollback, &upsert, &erase, &life}) {
-      statement->reset();
-    }
+    tables.close();
+    for (Statement* statement : {&begin, &commit, &rollback}) statement->reset();
     db.reset();
   }
   void give_up() {
@@ -169,7 +161,7 @@ void SqliteStore::close(UnixMillis wall) {
     running_ = false;
   }
   if (!connection_.db) return;
-  if (wall.value != 0) connection_.note_life(wall);
+  if (wall.value != 0) connection_.tables.note_life(wall);
   connection_.close();
 }
 
@@ -214,10 +206,10 @@ bool SqliteStore::commit(const std::vector<Batch>& group, UnixMillis wall, std::
     if (!step_done(connection_.begin.get())) return false;
     for (const Batch& batch : group) {
       for (const Write& write : batch.writes) {
-        if (!connection_.apply(write)) return false;
+        if (!connection_.tables.apply(write)) return false;
       }
     }
-    return connection_.note_life(wall) && step_done(connection_.commit.get());
+    return connection_.tables.note_life(wall) && step_done(connection_.commit.get());
   };
   if (apply_all()) return true;
   why = "cannot write " + options_.path + ": " + reason_of(connection_.db.get());
@@ -235,12 +227,8 @@ std::unexpected<Failure> cannot_open(const std::string& path, sqlite3* db) {
 // makes the whole durable; the write-ahead log is synced by the first commit. The sync goes through
 // SQLite's own descriptor: closing another one of this file would drop its locks.
 bool create_schema(sqlite3* db, const std::string& path) {
-  static_assert(kStoreSchemaVersion == 1);
-  if (!run(db,
-           "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; BEGIN;"
-           "CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
-           "CREATE TABLE life(last_seen_ms INTEGER NOT NULL);"
-           "INSERT INTO life VALUES(0); PRAGMA user_version = 1; COMMIT;")) {
+  if (!run(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; BEGIN") || !create_tables(db) ||
+      !run(db, "COMMIT")) {
     return false;
   }
   sqlite3_file* file = nullptr;
@@ -256,13 +244,11 @@ bool create_schema(sqlite3* db, const std::string& path) {
 
 std::expected<std::vector<Write>, Failure> load_rows(sqlite3* db, const std::string& path) {
   std::vector<Write> rows;
-  const Statement all = prepare(db, "SELECT key, value FROM kv");
-  if (!all) return cannot_open(path, db);
-  int state = 0;
-  while ((state = sqlite3_step(all.get())) == SQLITE_ROW) {
-    rows.push_back({column_bytes(all.get(), 0), column_bytes(all.get(), 1), false});
-  }
-  if (state != SQLITE_DONE) return cannot_open(path, db);
+  const bool read = visit_rows(db, kStoreSchemaVersion, [&rows](Write row) {
+    rows.push_back(std::move(row));
+    return true;
+  });
+  if (!read) return cannot_open(path, db);
   return rows;
 }
 
@@ -275,6 +261,10 @@ std::expected<void, Failure> check_version(sqlite3* db, const std::string& path)
                   std::to_string(kStoreSchemaVersion) + "); run that version");
   }
   if (*version == kStoreSchemaVersion) return {};
+  if (*version == 1) {
+    if (!upgrade_tables(db)) return cannot_open(path, db);
+    return {};
+  }
   const auto tables = read_number(db, "SELECT count(*) FROM sqlite_master");
   if (!tables) return cannot_open(path, db);
   if (*tables != 0) return failed(path + " is a database, but not weft's; move it away");
@@ -282,20 +272,70 @@ std::expected<void, Failure> check_version(sqlite3* db, const std::string& path)
   return {};
 }
 
+std::expected<Db, Failure> open_file(const std::string& path, int flags) {
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  Db db(raw);
+  if (opened != SQLITE_OK) return cannot_open(path, raw);
+  sqlite3_extended_result_codes(raw, 0);
+  sqlite3_busy_timeout(raw, 2000);  // a backup or a person with the sqlite3 shell
+  return db;
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+// The whole database at one moment, complete under its name or not there.
+std::expected<void, Failure> copy_durably(sqlite3* db, const std::string& to) {
+  const std::string part = to + ".new";
+  ::unlink(part.c_str());
+  const Statement copy = prepare(db, "VACUUM INTO ?1");
+  if (!copy || sqlite3_bind_text(copy.get(), 1, part.c_str(), -1, SQLITE_STATIC) != SQLITE_OK ||
+      !step_done(copy.get())) {
+    return cannot_open(part, db);
+  }
+  const Fd fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid() || ::fsync(fd.get()) != 0 || ::rename(part.c_str(), to.c_str()) != 0 ||
+      !sync_directory(parent_of(to))) {
+    return failed("cannot put " + to + " in place: " + error_text(errno));
+  }
+  return {};
+}
+
 }  // namespace
+
+std::expected<void, Failure> move_old_store(const std::string& from, const std::string& to) {
+  if (!exists(from)) return {};
+  configure_sqlite();
+  auto old = open_file(from, SQLITE_OPEN_READWRITE);
+  if (!old) return std::unexpected(old.error());
+  sqlite3* db = old->get();
+  if (!exists(to)) {
+    const auto version = read_number(db, "PRAGMA user_version");
+    const auto tables = read_number(db, "SELECT count(*) FROM sqlite_master");
+    if (!version || !tables) return cannot_open(from, db);
+    if (*tables == 0) return {};  // an older weft got no further
+    if (auto checked = check_version(db, from); !checked) return checked;
+    if (auto copied = copy_durably(db, to); !copied) return copied;
+  }
+  const auto full = read_number(db, "SELECT count(*) FROM sqlite_master WHERE name = 'held'");
+  if (!full) return cannot_open(from, db);
+  if (*full == 0) return {};
+  if (!run(db, "BEGIN; DROP TABLE held; DROP TABLE own; DROP TABLE members; DROP TABLE contacts;"
+               "DROP TABLE other; DROP TABLE life; CREATE TABLE moved(file TEXT NOT NULL);"
+               "INSERT INTO moved VALUES('weft.db'); COMMIT; VACUUM")) {
+    return cannot_open(from, db);
+  }
+  return {};
+}
 
 std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
   configure_sqlite();
   const std::string path = options.path;
-  sqlite3* raw = nullptr;
-  const int opened =
-      sqlite3_open_v2(path.c_str(), &raw,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  auto file = open_file(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (!file) return std::unexpected(file.error());
   Connection connection;
-  connection.db.reset(raw);
-  if (opened != SQLITE_OK) return cannot_open(path, raw);
-  sqlite3_extended_result_codes(raw, 0);
-  sqlite3_busy_timeout(raw, 2000);  // a backup or a person with the sqlite3 shell
+  connection.db = std::move(*file);
+  sqlite3* raw = connection.db.get();
   if (!run(raw, "PRAGMA cache_size = -256; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;")) {
     return cannot_open(path, raw);
   }

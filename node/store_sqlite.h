@@ -2,11 +2,9 @@
 //
 // Group commit without a delay: while a commit runs, batches gather, and the next commit takes all
 // of them. synchronous=FULL, so a ticket that came out ok survives a power cut. `relaxed`
-// acknowledges at once and commits within kRelaxedDelay. An ordinary rowid table: WITHOUT ROWID was
-// measured 3.4 times slower once the table has grown.
-//
-// Schema version 1 (pragma user_version): kv(key BLOB PRIMARY KEY, value BLOB) and
-// life(last_seen_ms), the wall clock of the last commit. A newer version is refused.
+// acknowledges at once and commits within kRelaxedDelay. The tables are those of store_tables.h; their
+// version is the database's user_version: an older one is brought up to date as the store is opened, a
+// newer one is refused.
 #pragma once
 
 #include <expected>
@@ -17,7 +15,6 @@
 
 namespace weft::node {
 
-inline constexpr int kStoreSchemaVersion = 1;
 inline constexpr std::size_t kStoreQueueBytesMax = 4 << 20;
 inline constexpr Duration kRelaxedDelay = 50ms;
 
@@ -33,6 +30,12 @@ struct OpenedStore {
   std::vector<Write> rows;  // everything an earlier life persisted
   UnixMillis last_seen;     // wall clock of its last commit; 0 if it had none
 };
+
+// Moves the store of an older weft at `from` to `to`, if there is one at `from` and none at `to`. What
+// stays at `from` is an empty database whose version an older weft refuses: started on this home again,
+// it would otherwise begin a new store and use numbers again. Can be interrupted and repeated at any
+// point; needs the lock of the home.
+std::expected<void, Failure> move_old_store(const std::string& from, const std::string& to);
 
 std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options);
 

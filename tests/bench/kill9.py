@@ -15,7 +15,6 @@ import pathlib
 import random
 import shutil
 import sqlite3
-import struct
 import tempfile
 import threading
 import time
@@ -62,8 +61,8 @@ def put(node, key, value):
 
 def number_in(home):
     with contextlib.closing(sqlite3.connect(f"file:{stores.database_of(home)}?mode=ro", uri=True)) as db:
-        row = db.execute("select value from kv where key = ?", (b"n",)).fetchone()
-    return struct.unpack("<Q", row[0])[0] if row else 0
+        row = db.execute("select number from life").fetchone()
+    return row[0]
 
 
 def number_shown(node, of):
@@ -78,7 +77,7 @@ def number_shown(node, of):
 
 def copy_of(home, to):
     """The store as the dead process left it. SQLite mends what it opens, so it gets a copy."""
-    for path in home.glob("store.db*"):
+    for path in home.glob("weft.db*"):
         if not path.name.endswith("-shm"):
             shutil.copy(path, to / path.name)
     return to

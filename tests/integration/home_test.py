@@ -113,7 +113,7 @@ class Backups(MeshTest):
                 kept, home = self.mesh.root / f"backup-{i}", self.mesh.root / f"restored-{i}"
                 self.assert_status(weft("backup", kept, home=nodes[0].home), 0)
                 self.assert_status(weft("restore", kept, home=home), 0)
-                with contextlib.closing(sqlite3.connect(home / "store.db")) as db:
+                with contextlib.closing(sqlite3.connect(home / "weft.db")) as db:
                     self.assertEqual(db.execute("PRAGMA integrity_check").fetchone(), ("ok",))
         finally:
             stop.set()

@@ -52,7 +52,7 @@ class ForOneReader(MeshTest):
             self.assertEqual(raw["encrypted"], "for another")
             self.assertNotIn(b"for your eyes", base64.b64decode(raw["value_base64"]))
         for node in nodes:
-            for path in node.home.glob("store.db*"):
+            for path in node.home.glob("weft.db*"):
                 self.assertNotIn(b"for your eyes", path.read_bytes())
         # The bytes in another author's slot are nothing to the reader.
         self.assert_status(weft("put", "note", "-", home=other.home, stdin=base64.b64decode(raw["value_base64"])), 0)

@@ -10,6 +10,7 @@
 #include "node/home.h"
 #include "node/store_rows.h"
 #include "node/store_sqlite.h"
+#include "node/store_tables.h"
 #include "tests/node/scratch_dir.h"
 
 namespace weft::node {
@@ -85,8 +86,7 @@ class Backup : public testing::Test {
       sqlite3_finalize(all);
     };
     if (statements.find("VIEW") == std::string::npos) {
-      add("SELECT key, value FROM kv ORDER BY rowid");
-      add("SELECT last_seen_ms FROM life");
+      for (const char* select : table_selects(version_)) add(select);
     }
     add("SELECT name, mode, bytes FROM home ORDER BY rowid");
     Bytes digest(crypto_generichash_BYTES);
@@ -104,6 +104,7 @@ class Backup : public testing::Test {
   const std::string home_ = dir_.path("a");
   const std::string file_ = dir_.path("kept");
   NodeId id_;
+  std::int64_t version_ = kStoreSchemaVersion;  // of the tables in file_
 };
 
 TEST_F(Backup, KeepsTheHomeOfARunningNode) {
@@ -142,6 +143,36 @@ TEST_F(Backup, AHomeWithoutAStoreStartsAboveItsNumber) {
   EXPECT_EQ(rows[0].value, number(kRestoreNumberStep));
 }
 
+TEST_F(Backup, OfAnOlderWeft) {
+  make_backup();
+  version_ = 1;
+  change("DROP TABLE held; DROP TABLE own; DROP TABLE members; DROP TABLE contacts; DROP TABLE other;"
+         "DROP TABLE life; CREATE TABLE life(last_seen_ms INTEGER NOT NULL); INSERT INTO life VALUES(9);"
+         "CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
+         "INSERT INTO kv VALUES(x'6e', x'0800000000000000'), (x'7601', x'02'); PRAGMA user_version = 1");
+  const auto back = restore_home(dir_.path("b"), file_);
+  ASSERT_TRUE(back) << back.error().message;
+  std::vector<Write> rows;
+  const auto store = open_store(dir_.path("b"), &rows);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].value, number(8 + kRestoreNumberStep));
+  EXPECT_EQ(rows[1].key, (Bytes{'v', 1}));
+}
+
+// A home in which no newer weft has run yet can be kept as it is.
+TEST_F(Backup, OfAHomeOfAnOlderWeft) {
+  sql(old_store_path(home_), "CREATE TABLE life(last_seen_ms INTEGER NOT NULL); INSERT INTO life VALUES(9);"
+                             "CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
+                             "INSERT INTO kv VALUES(x'6e', x'0800000000000000'); PRAGMA user_version = 1");
+  ASSERT_TRUE(backup_home(home_, file_));
+  EXPECT_FALSE(std::filesystem::exists(store_path(home_)));
+  ASSERT_TRUE(restore_home(dir_.path("b"), file_));
+  std::vector<Write> rows;
+  open_store(dir_.path("b"), &rows);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].value, number(8 + kRestoreNumberStep));
+}
+
 TEST_F(Backup, ReplacesNothing) {
   make_backup();
   const std::string before = dir_.read("kept");
@@ -158,9 +189,12 @@ TEST_F(Backup, ReplacesNothing) {
   EXPECT_FALSE(std::filesystem::exists(dir_.path("b/identity")));
 
   std::filesystem::create_directory(dir_.path("c"));
-  dir_.write("c/store.db-wal", "of another life");
-  EXPECT_THAT(why_not(dir_.path("c")), HasSubstr("store.db-wal exists"));
-  EXPECT_EQ(dir_.read("c/store.db-wal"), "of another life");
+  dir_.write("c/weft.db-wal", "of another life");
+  EXPECT_THAT(why_not(dir_.path("c")), HasSubstr("weft.db-wal exists"));
+  EXPECT_EQ(dir_.read("c/weft.db-wal"), "of another life");
+  std::filesystem::create_directory(dir_.path("d"));
+  dir_.write("d/store.db", "of an older weft");
+  EXPECT_THAT(why_not(dir_.path("d")), HasSubstr("store.db exists"));
 }
 
 TEST_F(Backup, RefusesAHomeInUse) {
@@ -175,8 +209,8 @@ TEST_F(Backup, GoesOnAfterACrash) {
   make_backup();
   EXPECT_FALSE(std::filesystem::exists(file_ + ".new"));
   std::filesystem::create_directory(dir_.path("b"));
-  dir_.write("b/store.db.new", "half a store");
-  dir_.write("b/store.db.new-wal", "and its log");
+  dir_.write("b/weft.db.new", "half a store");
+  dir_.write("b/weft.db.new-wal", "and its log");
   dir_.write("b/weft.toml", dir_.read("a/weft.toml"));  // was already there
   const auto done = restore_home(dir_.path("b"), file_);
   ASSERT_TRUE(done) << done.error().message;
@@ -209,7 +243,7 @@ TEST_F(Backup, NewerOnesAndHalfOnesAreRefused) {
   make_backup();
   sql(file_, "PRAGMA user_version = 99");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("newer weft"));
-  sql(file_, "PRAGMA user_version = 1; DELETE FROM digest");
+  sql(file_, "PRAGMA user_version = 2; DELETE FROM digest");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("damaged"));
   change("DELETE FROM home WHERE name = 'identity'");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("no identity"));
@@ -226,7 +260,7 @@ TEST_F(Backup, DamageIsNoticed) {
   const std::size_t value = row_of(std::string_view("v\x01\x02\x03\x04"));
   ASSERT_NE(value, std::string::npos);
   for (const std::size_t at : {std::size_t{0}, std::size_t{24}, std::size_t{100}, value, value + 4,
-                               row_of("listen ="), row_of("weft-identity"), row_of("CREATE TABLE kv"), good.size() / 2}) {
+                               row_of("listen ="), row_of("weft-identity"), row_of("CREATE TABLE other"), good.size() / 2}) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 1);
     dir_.write("kept", bad);
@@ -255,7 +289,7 @@ TEST_F(Backup, ARowWithoutEndIsRefused) {
 
 TEST_F(Backup, NamesThatLeaveTheHomeAreRefused) {
   make_backup();
-  for (const std::string name : {"../x", "/tmp/x", "a/b", "", ".", "..", "lock", "store.db", "x.new", "a\nb"}) {
+  for (const std::string name : {"../x", "/tmp/x", "a/b", "", ".", "..", "lock", "weft.db", "store.db", "x.new", "a\nb"}) {
     change("INSERT INTO home VALUES('" + name + "', 420, 'x')");
     EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("no backup of weft has")) << name;
     change("DELETE FROM home WHERE name <> 'identity'");
@@ -265,8 +299,8 @@ TEST_F(Backup, NamesThatLeaveTheHomeAreRefused) {
 
 TEST_F(Backup, ASchemaInTheFileDoesNothing) {
   make_backup();
-  change("CREATE TRIGGER t AFTER INSERT ON kv BEGIN DELETE FROM kv; END;"
-         "ALTER TABLE life RENAME TO old; CREATE VIEW life AS SELECT 7 AS last_seen_ms");
+  change("CREATE TRIGGER t AFTER INSERT ON other BEGIN DELETE FROM other; END;"
+         "ALTER TABLE life RENAME TO old; CREATE VIEW life AS SELECT 7 AS last_seen_ms, 1 AS number");
   ASSERT_TRUE(restore_home(dir_.path("b"), file_));
   std::vector<Write> rows;
   const auto store = open_store(dir_.path("b"), &rows);

@@ -214,7 +214,7 @@ TEST(SqliteStore, RefusesANewerSchema) {
   { Bench bench(dir.path("s.db")); }
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(dir.path("s.db").c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, "PRAGMA user_version = 2", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "PRAGMA user_version = 3", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(db);
   EXPECT_THAT(Bench(dir.path("s.db")).failure, HasSubstr("written by a newer weft"));
 }
