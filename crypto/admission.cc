@@ -43,19 +43,39 @@ std::uint64_t admission_key(const Endpoint& from) {
   return address | kUsed | kLoopback | (from.is_v4() ? 1ULL << 56 : 0);
 }
 
-PrefixAdmission::Entry& PrefixAdmission::entry(Instant now, std::uint64_t key) {
-  if (entries_.empty()) entries_.resize(kSets * kWays);
-  const std::size_t set = static_cast<std::size_t>(Rng(key ^ seed_).next() % kSets);
-  const auto ways = std::span(entries_).subspan(set * kWays, kWays);
-  Entry* oldest = &ways[0];
-  for (Entry& e : ways) {
-    if (e.key == key) return e;
-    const bool older = std::max(e.first.updated(), e.unknown.updated()) <
-                       std::max(oldest->first.updated(), oldest->unknown.updated());
-    if (oldest->key != 0 && (e.key == 0 || older)) oldest = &e;
+std::span<PrefixAdmission::Entry> PrefixAdmission::set_of(std::uint64_t key) {
+  const std::size_t sets = entries_.size() / kWays;
+  const auto set = static_cast<std::size_t>(Rng(key ^ seed_).next() % sets);
+  return std::span(entries_).subspan(set * kWays, kWays);
+}
+
+// Twice the sets: each old one falls apart into two, so everything finds room.
+void PrefixAdmission::grow() {
+  std::vector<Entry> old(std::max(kSetsFirst * kWays, 2 * entries_.size()));
+  old.swap(entries_);
+  for (const Entry& e : old) {
+    if (e.key != 0) *std::ranges::find(set_of(e.key), std::uint64_t{0}, &Entry::key) = e;
   }
-  *oldest = {key, TokenBucket(now, rate_), TokenBucket(now, rate_)};
-  return *oldest;
+}
+
+PrefixAdmission::Entry& PrefixAdmission::entry(Instant now, std::uint64_t key) {
+  if (entries_.empty()) grow();
+  for (;;) {
+    const std::span<Entry> ways = set_of(key);
+    if (const auto it = std::ranges::find(ways, key, &Entry::key); it != ways.end()) return *it;
+    auto place = std::ranges::find(ways, std::uint64_t{0}, &Entry::key);
+    if (place == ways.end()) {
+      if (entries_.size() < kSetsMax * kWays) {
+        grow();
+        continue;
+      }
+      place = std::ranges::min_element(ways, {}, [](const Entry& e) {
+        return std::max(e.first.updated(), e.unknown.updated());
+      });
+    }
+    *place = {key, TokenBucket(now, rate_), TokenBucket(now, rate_)};
+    return *place;
+  }
 }
 
 bool PrefixAdmission::take(Instant now, const Endpoint& from, Charge charge) {

@@ -1,13 +1,15 @@
 // Who may cost us work before it has proven anything: token buckets by source prefix, and cookies.
 //
 // A TokenBucket holds millionths of a token in integers, so that equal inputs give equal decisions
-// on every build. PrefixAdmission keeps one pair of buckets a source prefix in a table of fixed
-// size: sets of four ways, chosen by a seeded hash, of which the longest untouched one gives way.
+// on every build. PrefixAdmission keeps one pair of buckets a source prefix in sets of four ways,
+// chosen by a seeded hash. The sets double when one is full, to a named bound; then the longest
+// untouched of its four gives way. Most nodes see a few prefixes and never pay for the bound.
 // First packets and packets with an unknown index are counted apart: the former passed a mac, the
 // latter are garbage that anyone can send in another's name, and must not use up its handshakes.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "crypto/endpoint.h"
@@ -49,7 +51,8 @@ class PrefixAdmission {
   bool take(Instant now, const Endpoint& from, Charge charge);
 
  private:
-  static constexpr std::size_t kSets = 128;
+  static constexpr std::size_t kSetsFirst = 4;
+  static constexpr std::size_t kSetsMax = 128;
   static constexpr std::size_t kWays = 4;
   struct Entry {
     std::uint64_t key = 0;
@@ -58,10 +61,12 @@ class PrefixAdmission {
   };
 
   Entry& entry(Instant now, std::uint64_t key);
+  std::span<Entry> set_of(std::uint64_t key);
+  void grow();
 
   TokenRate rate_;
   std::uint64_t seed_;
-  std::vector<Entry> entries_;  // empty until the first packet, then kSets * kWays
+  std::vector<Entry> entries_;  // sets of kWays; none until the first packet
 };
 
 // Stateless proof that a source can receive at its address: a hash of the endpoint under a secret

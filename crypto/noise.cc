@@ -163,9 +163,9 @@ Responder::Responder(const CryptoProvider& provider, Pattern pattern, ByteView p
   state_.mix_hash(provider, static_public);
 }
 
-std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& provider,
-                                                       const DhKey& static_secret, ByteView message,
-                                                       MutableBytes out) {
+std::optional<DhKey> Responder::read_first(const CryptoProvider& provider,
+                                           const DhKey& static_secret, ByteView message,
+                                           MutableBytes out) {
   if (message.size() < kFirstOverhead) return std::nullopt;
   remote_ephemeral_ = key_at(message, 0);
   mix_ephemeral(state_, provider, pattern_, remote_ephemeral_);
@@ -174,13 +174,11 @@ std::optional<Responder::Sender> Responder::read_first(const CryptoProvider& pro
                                remote_static_)) {
     return std::nullopt;
   }
-  Sender sender{.static_public = remote_static_};
-  if (!provider.dh(static_secret, remote_static_, sender.static_shared)) return std::nullopt;
-  state_.mix_key(provider, sender.static_shared);  // ss
+  if (!mix_dh(state_, provider, static_secret, remote_static_)) return std::nullopt;  // ss
   if (!state_.decrypt_and_hash(provider, message.subspan(2 * kDhBytes + kTagBytes), out)) {
     return std::nullopt;
   }
-  return sender;
+  return remote_static_;
 }
 
 std::optional<TransportKeys> Responder::write_second(const CryptoProvider& provider,

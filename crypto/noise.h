@@ -128,15 +128,11 @@ class Responder {
   Responder(const CryptoProvider& provider, Pattern pattern, ByteView prologue,
             const DhKey& static_public);
 
-  struct Sender {
-    DhKey static_public{};
-    DhKey static_shared{};  // DH of our static secret with it
-    ~Sender() { wipe(static_shared); }
-  };
   // Reads message 1; the payload goes to `out` (message.size() - kFirstOverhead bytes of room).
-  // nullopt if the message is not genuine. Section 7.7: this payload may be a replay.
-  std::optional<Sender> read_first(const CryptoProvider& provider, const DhKey& static_secret,
-                                   ByteView message, MutableBytes out);
+  // Returns the sender's static key, nullopt if the message is not genuine. Section 7.7: this payload
+  // may be a replay.
+  std::optional<DhKey> read_first(const CryptoProvider& provider, const DhKey& static_secret,
+                                  ByteView message, MutableBytes out);
   // Writes message 2 (payload.size() + kSecondOverhead bytes of room). nullopt for a low-order key.
   std::optional<TransportKeys> write_second(const CryptoProvider& provider,
                                             const DhKey& ephemeral_secret, const Psk& psk,

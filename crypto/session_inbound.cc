@@ -139,7 +139,7 @@ std::optional<ByteView> Sessions::State::read_init(const Endpoint& from, ByteVie
   std::ranges::copy(payload.first(32), key.bytes.begin());
   // Noise proved the X25519 side; the Ed25519 key that claims it must be the one it comes from.
   const auto dh = provider.dh_public(key);
-  if (!dh || *dh != sender->static_public) return refuse(SessionDrop::kWrongKey);
+  if (!dh || *dh != *sender) return refuse(SessionDrop::kWrongKey);
   const NodeId id = node_id_of(key);
   if (lost_crossing(key, id, from)) return refuse(SessionDrop::kCrossed);
 
@@ -150,8 +150,6 @@ std::optional<ByteView> Sessions::State::read_init(const Endpoint& from, ByteVie
   answering = Answering{.noise = responder,
                         .key = key,
                         .id = id,
-                        .dh = sender->static_public,
-                        .shared = sender->static_shared,
                         .from = from,
                         .remote_index = load_le<std::uint32_t>(packet.data() + session::kIndexAt),
                         .key_set = key_set,
@@ -217,8 +215,6 @@ void Sessions::State::respond(Now now, ByteView reply, Outbox& out) {
   pending.key = a.key;
   pending.key_set = a.key_set;
   pending.id = a.id;
-  pending.dh = a.dh;
-  pending.shared = a.shared;
   pending.from = a.from;
   pending.transport = slot;
   pending.answered = now.mono;
@@ -366,8 +362,6 @@ std::uint32_t Sessions::State::confirm(Now now, std::uint32_t pending, Result& r
   std::uint32_t peer = peers.find(p.id);
   if (peer == kNoSlot) peer = add_peer(now, p.key, p.id);
   hints.note(p.id, p.key_set);
-  peers[peer].dh = p.dh;
-  peers[peer].shared = p.shared;
   result.established = Contact{p.key, p.id, p.from};
   const std::uint32_t transport = p.transport;
   pendings.remove(pending);

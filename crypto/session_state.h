@@ -28,6 +28,10 @@ struct Handshake {
   std::uint32_t peer = kNoSlot;
   std::uint32_t transport = kNoSlot;
   Endpoint to;
+  // Of the peer's key: its X25519 side, and the static-static DH with it. Made anew for each
+  // handshake, as keeping them for every peer would cost 64 bytes each for something rarely used.
+  DhKey dh{};
+  DhKey shared{};
   noise::Initiator noise;
   Bytes init;                   // sent again byte for byte, but for the macs
   std::size_t key_set = 0;      // whose mac1 it carries
@@ -43,14 +47,11 @@ struct Answering {
   noise::Responder noise;
   PublicKey key;
   NodeId id;
-  DhKey dh{};
-  DhKey shared{};
   Endpoint from;
   ByteArray<kMacBytes> mac1{};
   std::uint32_t remote_index = 0;
   std::size_t key_set = 0;
   std::size_t reply_max = 0;
-  ~Answering() { wipe(shared); }
 };
 
 struct Hello {
@@ -85,9 +86,9 @@ struct Sessions::State {
   // Starts a handshake, or adds to the one under way; `move` restarts that one towards `to`.
   void want_handshake(Now now, const PublicKey& key, const NodeId& id, const Endpoint& to,
                       ByteView payload, bool early_ok, bool move, Outbox& out);
-  // The slot of a peer with this key, added if need be; kNoSlot if the key is none or a limit
-  // holds.
-  std::uint32_t peer_for_handshake(Now now, const PublicKey& key, const NodeId& id);
+  // A handshake with the peer of this key, who is added if need be; kNoSlot if the key is none or a
+  // limit holds.
+  std::uint32_t begin_handshake(Now now, const PublicKey& key, const NodeId& id);
   std::uint32_t add_peer(Now now, const PublicKey& key, const NodeId& id);
   // Makes and sends the INIT of a handshake whose peer, `to` and queue are set.
   void launch(Now now, std::uint32_t handshake, ByteView early, Outbox& out);
@@ -160,7 +161,7 @@ struct Sessions::State {
 
   session::TransportTable transports;
   session::PeerTable peers;
-  Slab<session::Handshake> handshakes;
+  Slab<session::Handshake, 4> handshakes;
   session::PendingTable pendings;
   std::vector<session::Hello> hellos;  // oldest first
   TimerQueue timers;                   // handshakes and previous transports

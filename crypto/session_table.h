@@ -63,8 +63,6 @@ class TransportTable {
 struct Peer {
   PublicKey key;
   NodeId id;
-  DhKey dh{};                         // X25519 side of `key`
-  DhKey shared{};                     // static-static DH with it
   std::uint32_t current = kNoSlot;    // Transport
   std::uint32_t previous = kNoSlot;   // Transport
   std::uint32_t handshake = kNoSlot;  // Handshake
@@ -72,7 +70,7 @@ struct Peer {
   std::uint32_t older = kNoSlot;
   Instant used{};  // and when it was; a handshake that starts is a use as well
 };
-static_assert(sizeof(Transport) + sizeof(Peer) <= 500, "memory of one session");
+static_assert(sizeof(Transport) + sizeof(Peer) <= 250, "memory of one session");
 
 class PeerTable {
  public:
@@ -107,8 +105,6 @@ class PeerTable {
 struct Pending {
   PublicKey key;
   NodeId id;
-  DhKey dh{};
-  DhKey shared{};
   Endpoint from;
   std::size_t key_set = 0;  // of the network, that the INIT was sent with
   ByteArray<16> mac1{};  // of the INIT: tells a repetition from a new one
@@ -137,7 +133,7 @@ class PendingTable {
     std::uint64_t tag = 0;  // of mac1: most comparisons end here
     std::uint32_t slot = 0;
   };
-  Slab<Pending> slab_;
+  Slab<Pending, 4> slab_;
   std::vector<Ordered> order_;
 };
 

@@ -168,15 +168,10 @@ std::uint32_t Sessions::State::add_peer(Now now, const PublicKey& key, const Nod
   return peers.add(now.mono, key, id);
 }
 
-std::uint32_t Sessions::State::peer_for_handshake(Now now, const PublicKey& key, const NodeId& id) {
+std::uint32_t Sessions::State::begin_handshake(Now now, const PublicKey& key, const NodeId& id) {
   if (handshakes.used() >= kHandshakesMax) {
     drop(SessionDrop::kQueueFull);
     return kNoSlot;
-  }
-  const std::uint32_t known = peers.find(id);
-  if (known != kNoSlot) {
-    peers.touch(known, now.mono);
-    return known;
   }
   const auto dh = provider.dh_public(key);
   DhKey shared{};
@@ -185,9 +180,15 @@ std::uint32_t Sessions::State::peer_for_handshake(Now now, const PublicKey& key,
     drop(SessionDrop::kWrongKey);
     return kNoSlot;
   }
-  const std::uint32_t slot = add_peer(now, key, id);
-  peers[slot].dh = *dh;
-  peers[slot].shared = shared;
+  std::uint32_t peer = peers.find(id);
+  if (peer == kNoSlot) peer = add_peer(now, key, id);
+  else peers.touch(peer, now.mono);
+  const std::uint32_t slot = handshakes.acquire();
+  peers[peer].handshake = slot;
+  Handshake& h = handshakes[slot];
+  h.peer = peer;
+  h.dh = *dh;
+  h.shared = shared;
   return slot;
 }
 
@@ -208,12 +209,9 @@ void Sessions::State::want_handshake(Now now, const PublicKey& key, const NodeId
     launch(now, under_way, early ? payload : ByteView{}, out);
     return;
   }
-  const std::uint32_t peer = peer_for_handshake(now, key, id);
-  if (peer == kNoSlot) return;
-  const std::uint32_t slot = handshakes.acquire();
-  peers[peer].handshake = slot;
+  const std::uint32_t slot = begin_handshake(now, key, id);
+  if (slot == kNoSlot) return;
   Handshake& h = handshakes[slot];
-  h.peer = peer;
   h.to = to;
   const std::size_t queued = enqueue(h.queue, payload);
   if (early) h.queue.early = queued;
@@ -269,12 +267,12 @@ void Sessions::State::launch(Now now, std::uint32_t handshake, ByteView early, O
   DhKey ephemeral;
   const WipeAtEnd guard(ephemeral);
   entropy.fill(ephemeral);
-  h.noise = noise::Initiator(provider, pattern(), prologue, peer.dh);
+  h.noise = noise::Initiator(provider, pattern(), prologue, h.dh);
   // dh_public() admits no low-order point, so this cannot fail.
   CHECK(h.noise.write_first(provider,
-                            {.remote_static = peer.dh,
+                            {.remote_static = h.dh,
                              .static_public = identity.dh_public(),
-                             .static_shared = peer.shared,
+                             .static_shared = h.shared,
                              .ephemeral_secret = ephemeral},
                             payload, message));
   h.key_set = hints.of(peer.id);

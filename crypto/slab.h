@@ -2,7 +2,8 @@
 //
 // Slots are small integers, so tables refer to each other by number and not by pointer. An object
 // is reset to T{} when its slot is released, which also overwrites the keys that it held. After the
-// largest size has been reached nothing allocates.
+// largest size has been reached nothing allocates. kChunk objects are made at once: few of what is
+// large and seldom more than a handful.
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@ namespace weft {
 
 inline constexpr std::uint32_t kNoSlot = UINT32_MAX;
 
-template <class T>
+template <class T, std::size_t kChunk = 16>
 class Slab {
  public:
   // A slot whose object equals T{}.
@@ -44,8 +45,6 @@ class Slab {
   std::size_t used() const { return slots() - free_.size(); }
 
  private:
-  static constexpr std::size_t kChunk = 16;
-
   void grow() {
     const std::size_t first = slots();
     chunks_.push_back(std::make_unique<std::array<T, kChunk>>());

@@ -43,8 +43,13 @@ std::size_t RoutingTable::Ordered::position_of(const NodeId& id) const {
   return kNowhere;
 }
 
-void RoutingTable::Ordered::push_back(const Entry& entry) {
+void RoutingTable::Ordered::push_back(const Entry& entry, std::size_t limit) {
   if (free_.empty()) {
+    if (entries_.size() == entries_.capacity()) {
+      const std::size_t room = std::min(limit, 2 * entries_.size() + 2);
+      entries_.reserve(room);
+      order_.reserve(room);
+    }
     free_.push_back(static_cast<std::uint32_t>(entries_.size()));
     entries_.emplace_back();
     free_.reserve(entries_.capacity());  // giving back allocates nothing
@@ -116,7 +121,7 @@ void RoutingTable::count_prefix(const Endpoint& endpoint, int change) {
 }
 
 void RoutingTable::add_live(Bucket& bucket, const Entry& entry) {
-  bucket.live.push_back(entry);
+  bucket.live.push_back(entry, config_.bucket_size);
   count_prefix(entry.contact.endpoint, +1);
   ++size_;
 }
@@ -155,7 +160,7 @@ void RoutingTable::add_spare(Bucket& bucket, const Entry& entry) {
     if (same_prefix(bucket.spare, wanted) >= config_.prefix_per_bucket) return;
   }
   if (bucket.spare.size() == config_.replacements) bucket.spare.erase(0);
-  bucket.spare.push_back(entry);
+  bucket.spare.push_back(entry, config_.replacements);
 }
 
 RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optional<Duration> rtt) {

@@ -103,7 +103,8 @@ class RoutingTable {
     const Entry& operator[](std::size_t position) const { return entries_[order_[position].slot]; }
     // SIZE_MAX if it is not there.
     std::size_t position_of(const NodeId& id) const;
-    void push_back(const Entry& entry);
+    // Room is made for `limit` entries at most.
+    void push_back(const Entry& entry, std::size_t limit);
     void erase(std::size_t position);
     // Those between move up.
     void move(std::size_t from, std::size_t to);

@@ -41,14 +41,16 @@ Value& PeerStats::Table<Key, Value, kMax>::enter(const Key& key) {
   if (slot != HashIndex<Key>::kNone) return entries_[slot].value;
   if (entries_.size() < kMax) {
     slot = static_cast<std::uint32_t>(entries_.size());
-    entries_.push_back({key, {}});
+    // By a quarter: a node keeps hundreds of these, and doubling leaves half of the room unused.
+    if (slot == entries_.capacity()) entries_.reserve(std::min<std::size_t>(kMax, slot + slot / 4 + 8));
+    entries_.push_back({.value = {}, .key = key});
   } else {
     // A linear walk, but only when an entry is added to a full table of a few thousand.
     const auto oldest = std::ranges::min_element(
         entries_, {}, [](const Entry& entry) { return entry.value.used; });
     slot = static_cast<std::uint32_t>(oldest - entries_.begin());
     index_.erase(oldest->key, slot);
-    *oldest = {key, {}};
+    *oldest = {.value = {}, .key = key};
   }
   index_.insert(key, slot);
   return entries_[slot].value;
@@ -96,9 +98,14 @@ PeerStats::Tried& PeerStats::tried(Instant now, const Endpoint& endpoint) {
   return entry;
 }
 
+Duration PeerStats::backoff(const Tried& tried) {
+  if (tried.failures == 0) return Duration{};
+  return std::min<Duration>(kBackoffFirst * (1 << (tried.failures - 1)), kBackoffMax);
+}
+
 bool PeerStats::may_try(Instant now, const Endpoint& endpoint) const {
   const Tried* entry = tried_.find(endpoint);
-  return entry == nullptr || entry->answered || now >= entry->not_before;
+  return entry == nullptr || entry->answered || now >= entry->used + backoff(*entry);
 }
 
 void PeerStats::answered(Instant now, const Endpoint& endpoint) {
@@ -109,10 +116,7 @@ void PeerStats::answered(Instant now, const Endpoint& endpoint) {
 
 void PeerStats::silent(Instant now, const Endpoint& endpoint) {
   Tried& entry = tried(now, endpoint);
-  if (entry.answered) return;
-  const Duration wait = std::min(kBackoffFirst * (1 << std::min(entry.failures, 10)), kBackoffMax);
-  entry.not_before = now + wait;
-  ++entry.failures;
+  if (!entry.answered) entry.failures = std::min<std::uint8_t>(entry.failures + 1, kFailuresMax);
 }
 
 }  // namespace weft::node

@@ -76,11 +76,12 @@ class PeerStats {
     std::uint8_t samples = 0;         // up to kYoung
   };
   struct Tried {
-    bool answered = false;
-    int failures = 0;
-    Instant not_before;
-    Instant used;
+    Instant used;                 // answered, or was silent
+    std::uint8_t failures = 0;    // in a row, up to kFailuresMax
+    bool answered = false;        // ever
   };
+  static constexpr std::uint8_t kFailuresMax = 10;
+  static Duration backoff(const Tried& tried);
   // Entries by key; when full, the least recently used one gives way.
   template <class Key, class Value, std::size_t kMax>
   class Table {
@@ -91,8 +92,8 @@ class PeerStats {
 
    private:
     struct Entry {
-      Key key;
       Value value;
+      Key key;
     };
     std::uint32_t slot_of(const Key& key) const;
     std::vector<Entry> entries_;

@@ -57,9 +57,11 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
     if (status.dht.values_bytes > config.dht.values_bytes_max) {
       violation("bounds", at, i, who + std::to_string(status.dht.values_bytes) + " bytes of values");
     }
-    std::vector<NodeId> table;
+    std::vector<std::uint32_t> table;
     core.for_each_contact([&](const dht::TableEntry& entry) {
-      table.push_back(entry.contact.id);
+      if (const auto whose = index_.find(entry.contact.id); whose != index_.end()) {
+        table.push_back(static_cast<std::uint32_t>(whose->second));
+      }
       const auto there = network_.index_of(entry.contact.endpoint);
       if (!there || network_.id(*there) != entry.contact.id) {
         violation("contacts", at, i, who + "names " + to_string(entry.contact.endpoint) +
@@ -68,14 +70,13 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
     });
     std::ranges::sort(table);
     if (steady(i)) {
-      for (const NodeId& id : tables_[i]) {
-        if (std::ranges::binary_search(table, id)) continue;
-        const auto whose = index_.find(id);
-        if (whose == index_.end() || !steady(whose->second)) continue;
-        violation("evictions", at, i, who + "lost node " + std::to_string(whose->second) +
-                                       " from its table, which lives");
+      for (const std::uint32_t other : tables_[i]) {
+        if (std::ranges::binary_search(table, other) || !steady(other)) continue;
+        violation("evictions", at, i,
+                  who + "lost node " + std::to_string(other) + " from its table, which lives");
       }
     }
+    table.shrink_to_fit();
     tables_[i] = std::move(table);
   }
   for (const auto& [who, ghost] : network_.ghosts()) {

@@ -60,7 +60,8 @@ class Checkers {
   std::vector<Violation> violations_;
   std::uint64_t total_ = 0;
   std::size_t replays_told_ = 0;
-  std::vector<std::vector<NodeId>> tables_;  // of each node, at the last inspection
+  // Whom each node had in its table at the last inspection, sorted.
+  std::vector<std::vector<std::uint32_t>> tables_;
   std::map<NodeId, std::size_t> index_;
 };
 

@@ -62,6 +62,18 @@ TEST(PrefixAdmission, GarbageDoesNotUseUpHandshakes) {
   EXPECT_TRUE(admission.take(kStart, e, Charge::kFirstPacket));
 }
 
+TEST(PrefixAdmission, GrowingForgetsNobody) {
+  PrefixAdmission admission({.per_second = 1, .burst = 1}, 7);
+  const auto at = [](int i) { return Endpoint::v4(20, 1, static_cast<std::uint8_t>(i), 1, 1); };
+  // A table at its bound has room for this many in most of its sets; none of them is full.
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_TRUE(admission.take(kStart, at(i), Charge::kFirstPacket)) << i;
+    for (int j = 0; j <= i; ++j) {
+      EXPECT_FALSE(admission.take(kStart, at(j), Charge::kFirstPacket)) << i << " forgot " << j;
+    }
+  }
+}
+
 TEST(PrefixAdmission, AManyPrefixFloodForgetsTheLongestUntouchedFirst) {
   PrefixAdmission admission({.per_second = 1, .burst = 1}, 7);
   const Endpoint busy = Endpoint::v4(9, 9, 9, 9, 1);

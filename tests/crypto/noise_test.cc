@@ -45,8 +45,7 @@ void check_vector(const nlohmann::json& v) {
   const auto sender = responder.read_first(provider, resp_static, wire, opened);
   ASSERT_TRUE(sender);
   EXPECT_EQ(opened, payload1);
-  EXPECT_EQ(sender->static_public, init_public);
-  EXPECT_EQ(sender->static_shared, shared);
+  EXPECT_EQ(*sender, init_public);
 
   const Bytes payload2 = hex_of(messages[1]["payload"]);
   wire.resize(payload2.size() + kSecondOverhead);
@@ -263,9 +262,7 @@ TEST(Noise, NoSecretOutlivesAHandshake) {
                                              .ephemeral_secret = ephemeral},
                                             {}, first));
   ASSERT_TRUE(initiator.contain(ephemeral));
-  Remains<Responder::Sender> sender(
-      *responder.object->read_first(provider, b_secret, first, MutableBytes{}));
-  ASSERT_TRUE(sender.contain(shared));
+  ASSERT_TRUE(responder.object->read_first(provider, b_secret, first, MutableBytes{}));
   Bytes second(kSecondOverhead);
   DhKey other{};
   other.fill(0xe2);
@@ -280,8 +277,7 @@ TEST(Noise, NoSecretOutlivesAHandshake) {
   EXPECT_GE(initiator.destroy(), 64 + 32 + 32 - 8U);
   EXPECT_FALSE(initiator.contain(ephemeral));
   EXPECT_GE(responder.destroy(), 64 + 32 - 8U);
-  EXPECT_GE(sender.destroy(), 32 - 4U);
-  EXPECT_FALSE(sender.contain(shared));
+  EXPECT_FALSE(responder.contain(shared));
   EXPECT_GE(ours.destroy(), 64 - 8U);
   EXPECT_FALSE(ours.contain(key));
   (void)theirs.destroy();

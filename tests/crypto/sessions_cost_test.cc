@@ -78,7 +78,7 @@ TEST(SessionsCost, GarbageIsDroppedWithoutAllocation) {
       (void)warm.b->sessions->on_datagram(warm.w.now, from, packet, warm.out);
     }
   };
-  shoot(100);
+  shoot(5000);  // so many prefixes that the table has reached its bound
   const std::size_t before = testing::allocations();
   shoot(5000);
   EXPECT_EQ(testing::allocations() - before, 0U);
@@ -86,7 +86,7 @@ TEST(SessionsCost, GarbageIsDroppedWithoutAllocation) {
 }
 
 TEST(SessionsCost, TablesGrowWithUse) {
-  EXPECT_LE(sizeof(session::Transport) + sizeof(session::Peer), 500U);
+  EXPECT_LE(sizeof(session::Transport) + sizeof(session::Peer), 250U);
   EXPECT_LE(sizeof(session::Handshake), 500U);
 }
 
@@ -139,11 +139,7 @@ TEST(SessionsCost, DhOperationsPerHandshake) {
   w.settle();
   provider.dhs = 0;
   w.rehandshake(a, b, "y");
-  EXPECT_EQ(provider.dhs, 2) << "ss is remembered";
-  w.settle();
-  provider.dhs = 0;
-  w.rehandshake(b, a, "z");
-  EXPECT_EQ(provider.dhs, 2) << "on the responder's side as well";
+  EXPECT_EQ(provider.dhs, 3) << "ss is not kept: 64 bytes a peer cost more than a DH in hours";
 }
 
 }  // namespace
