@@ -34,7 +34,8 @@ struct ValueFlags {
   std::string key;
   std::optional<std::string> value, file, author, to, out;
   std::optional<Duration> ttl;
-  std::optional<std::uint64_t> cas, replicas, quorum;
+  std::optional<Duration> every;                           // watch
+  std::optional<std::uint64_t> cas, replicas, quorum, count;
   bool all = false;
   bool trace = false;
 };

@@ -1,10 +1,14 @@
-// put, get, rm, own, lookup.
+// put, get, watch, rm, provide, providers, own, lookup.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <thread>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/node_client.h"
@@ -197,6 +201,49 @@ Result<int> show_values(const Context& context, Json answer) {
   return print(text) ? kExitDone : kExitFailed;
 }
 
+constexpr Duration kWatchEvery = std::chrono::seconds(1);
+constexpr Duration kWatchEveryMin = std::chrono::milliseconds(100);
+constexpr testnet::Milliseconds kWatchLook{10'000};
+// Authors whose last value is remembered; beyond, those not in the last answer are forgotten.
+constexpr std::size_t kWatchedAuthorsMax = 4096;
+
+// What a watch has found: of each author the highest number.
+class Watched {
+ public:
+  // The values of an answer that are newer than what was found before.
+  std::vector<Json> news(const Json& values) {
+    std::vector<Json> out;
+    if (!values.is_array()) return out;
+    std::map<std::string, std::uint64_t> here;
+    for (const Json& value : values) {
+      const std::string author = text_at(value, "author");
+      const std::uint64_t seq = count_at(value, "seq");
+      here[author] = seq;
+      std::uint64_t& last = last_[author];
+      if (seq <= last) continue;
+      last = seq;
+      out.push_back(value);
+    }
+    if (last_.size() > kWatchedAuthorsMax) last_ = std::move(here);
+    return out;
+  }
+
+ private:
+  std::map<std::string, std::uint64_t> last_;
+};
+
+std::string watched_line(const Json& value) {
+  const auto bytes = decode_base64(text_at(value, "value_base64"));
+  return shown_at(value, "author").substr(0, 16) + " #" + std::to_string(count_at(value, "seq")) + " " +
+         (bytes ? node::escaped(*bytes) : std::string("?")) + "\n";
+}
+
+std::optional<std::chrono::steady_clock::time_point> deadline_in(
+    const std::optional<testnet::Milliseconds>& timeout) {
+  if (!timeout) return std::nullopt;
+  return std::chrono::steady_clock::now() + *timeout;
+}
+
 std::string own_text(const Json& list) {
   Table table({"KEY", "SEQ", "BYTES", "COPIES", "EXPIRES", "REPUBLISH"});
   if (!list.is_array()) return {};
@@ -295,6 +342,46 @@ Result<int> run_get(const Context& context) {
   if (!answer) return std::unexpected(answer.error());
   show_steps(context, *answer);
   return show_values(context, std::move(*answer));
+}
+
+Result<int> run_watch(const Context& context) {
+  const ValueFlags& flags = context.args.value;
+  if (auto checked = check_key(flags.key); !checked) return std::unexpected(checked.error());
+  const Duration every = flags.every.value_or(kWatchEvery);
+  if (every < kWatchEveryMin) return usage("--every is at least 100ms");
+  if (flags.count == 0) return usage("--count is at least 1");
+  Context look = context;  // --timeout is for the whole watch
+  look.timeout.reset();
+  const NodeClient client(look);
+  nlohmann::json body{{"key", flags.key}};
+  set_if(body, "author", flags.author);
+  if (!flags.author) body["all"] = true;
+  const auto deadline = deadline_in(context.timeout);
+  Watched watched;
+  std::uint64_t shown = 0;
+  for (bool well = true;;) {
+    const auto answered = client.post("/v1/get", body, kWatchLook);
+    if (answered) {
+      const auto answer = parse_answer(*answered);
+      if (!answer) return std::unexpected(answer.error());
+      for (const Json& value : watched.news(at(*answer, "values"))) {
+        if (!print(context.json ? dump_line(printed_value(value)) : watched_line(value))) return kExitFailed;
+        if (++shown == flags.count) return kExitDone;
+      }
+    } else if (answered.error().exit_status == kExitUsage || answered.error().exit_status == kExitNoNode) {
+      return std::unexpected(answered.error());
+    } else if (answered.error().exit_status != kExitNotFound && well) {
+      std::fprintf(stderr, "weft: %s; looking on\n", answered.error().message.c_str());
+    }
+    well = answered || answered.error().exit_status == kExitNotFound;
+    const auto now = std::chrono::steady_clock::now();
+    if (deadline && now + every >= *deadline) {
+      std::this_thread::sleep_until(*deadline);
+      if (shown > 0) return kExitDone;
+      return fail(kExitTimedOut, "timed_out", "no value was stored under " + flags.key + " meanwhile");
+    }
+    std::this_thread::sleep_for(every);
+  }
 }
 
 Result<int> run_rm(const Context& context) {

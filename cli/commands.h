@@ -19,6 +19,7 @@ Result<int> run_leave(const Context& context);
 // Values (command_values.cc)
 Result<int> run_put(const Context& context);
 Result<int> run_get(const Context& context);
+Result<int> run_watch(const Context& context);
 Result<int> run_rm(const Context& context);
 Result<int> run_provide(const Context& context);
 Result<int> run_providers(const Context& context);

@@ -94,6 +94,14 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_text(*app, "--out", value.out, "Write the value to F");
   app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
 
+  app = add_command(root, "watch", "Print what is under KEY, then each new value as it is stored",
+                    "weft watch color\n  weft watch color --count 1 --timeout 30s --json");
+  app->group(kValuesGroup);
+  app->add_option("KEY", value.key, "Text up to 255 bytes, or hex:<64 digits>")->required();
+  add_text(*app, "--author", value.author, "The values of this author");
+  add_duration(*app, "--every", value.every, "How often to look (1s; 100ms or more)");
+  add_number(*app, "--count", value.count, "End after so many values");
+
   app = add_command(root, "rm", "Withdraw the own value under KEY", "weft rm color");
   app->group(kValuesGroup);
   app->add_option("KEY", value.key, "Text up to 255 bytes, or hex:<64 digits>")->required();
@@ -214,7 +222,7 @@ struct Grammar {
     add_tool_commands(root, args);
     add_testnet_commands(root, args.testnet, args.sim);
     add_sim_commands(root, args.sim);
-    for (const char* name : {"watch", "add", "cat", "state"}) {
+    for (const char* name : {"add", "cat", "state"}) {
       add_unavailable(root, name);
     }
   }

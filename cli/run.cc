@@ -26,6 +26,7 @@ Command find_command(std::string_view first) {
       {"join", run_join},       {"leave", run_leave},
       {"put", run_put},         {"get", run_get},
       {"rm", run_rm},           {"own", run_own},
+      {"watch", run_watch},
       {"provide", run_provide}, {"providers", run_providers},
       {"lookup", run_lookup},   {"network", run_network},
       {"id", run_id},           {"doctor", run_doctor},

@@ -7,12 +7,12 @@ import unittest
 from support import MeshTest, NO_NODE, NOT_FOUND, TIMED_OUT, USAGE, wait_until, weft
 
 COMMANDS = ["up", "join", "leave", "status", "members", "peers", "ping", "id", "wait", "put", "get", "rm", "own",
-            "provide", "providers", "lookup", "network", "config", "completions", "doctor", "backup", "restore", "log",
+            "watch", "provide", "providers", "lookup", "network", "config", "completions", "doctor", "backup", "restore", "log",
             "metrics", "testnet"]
-LATER = [["watch", "k"], ["add", "f"], ["cat", "c"], ["state", "ls"]]
+LATER = [["add", "f"], ["cat", "c"], ["state", "ls"]]
 NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["peers"], ["ping", "0" * 64],
                ["wait"], ["put", "k", "v"], ["get", "k"], ["rm", "k"], ["own"], ["lookup", "k"], ["metrics"],
-               ["log"], ["provide", "k"], ["providers", "k"]]
+               ["log"], ["provide", "k"], ["providers", "k"], ["watch", "k"]]
 WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"], ["status", "extra"],
          ["up", "--listen", "nowhere"], ["up", "--listen", "127.0.0.1:70000"], ["up", "--tag", "novalue"],
          ["up", "--name", "x" * 49], ["up", "--advertise", "name:1"], ["up", "--http", "nowhere"],
@@ -20,6 +20,7 @@ WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"],
          ["up", "--config", "./missing.toml"], ["up", "--bogus"], ["--timeout", "soon", "status"],
          ["put", "k" * 256, "v"], ["put", "hex:123", "v"], ["put", "k", "v", "--ttl", "yesterday"],
          ["put", "k", "v", "--to", "abc"], ["provide"], ["providers", "k" * 256], ["provide", "k", "--ttl", "0s"],
+         ["watch"], ["watch", "k", "--every", "1ms"], ["watch", "k", "--count", "0"],
          ["backup"], ["restore"], ["backup", "f"], ["restore", "f"],
          ["wait", "--members", "many"], ["network", "new"], ["network"], ["completions", "tcsh"],
          ["put", "k", "--file", "./missing"], ["members", "--state", "happy"], ["members", "--name", "("],

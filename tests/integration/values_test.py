@@ -1,10 +1,13 @@
 """Twenty nodes: values put anywhere are found everywhere, numbered, withdrawn, compared and set."""
 import base64
+import json
 import os
 import pathlib
+import subprocess
+import time
 import unittest
 
-from support import CONFLICT, MeshTest, NOT_FOUND, USAGE, weft
+from support import CONFLICT, MeshTest, NO_NODE, NOT_FOUND, TIMED_OUT, USAGE, weft, weft_binary
 
 
 class Providers(MeshTest):
@@ -127,6 +130,41 @@ class Values(MeshTest):
         for node in nodes[::4]:
             self.assert_status(weft("get", "raw", home=node.home), NOT_FOUND)
         self.assertEqual(weft("--json", "put", "raw", "again", home=writer.home).json()["seq"], 4)
+
+    def test_watch_tells_each_new_value(self):
+        nodes = self.start(5)
+        writer, other, reader = nodes[0], nodes[1], nodes[4]
+        self.assert_status(weft("put", "color", "blue", home=writer.home), 0)
+        watch = subprocess.Popen([weft_binary(), "--json", "--home", str(reader.home), "watch", "color", "--every", "100ms",
+                                  "--count", "4"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(watch.kill)
+        self.assertEqual(json.loads(watch.stdout.readline())["value"], "blue", "what is there already")
+        self.assert_status(weft("put", "color", "green", home=writer.home), 0)
+        line = json.loads(watch.stdout.readline())
+        self.assertEqual((line["author"], line["seq"], line["value"]), (writer.id, 2, "green"))
+        self.assert_status(weft("put", "color", "red", home=other.home), 0)
+        line = json.loads(watch.stdout.readline())
+        self.assertEqual((line["author"], line["seq"], line["value"]), (other.id, 1, "red"))
+        self.assert_status(weft("rm", "color", home=other.home), 0)  # a withdrawal is no value
+        self.assert_status(weft("put", "color", "-", home=writer.home, stdin=b"\xff\n"), 0)
+        line = json.loads(watch.stdout.readline())
+        self.assertEqual((line["seq"], line["value_base64"]), (3, "/wo="))
+        self.assertEqual((watch.stdout.read(), watch.wait(10)), ("", 0))
+
+        # For a person: escaped; --author; a time that ends it, with or without a value.
+        ran = weft("watch", "color", "--timeout", "500ms", home=reader.home)
+        self.assertEqual((ran.status, ran.out), (0, f"{writer.id[:16]} #3 \\xff\\x0a\n".encode()))
+        ran = weft("watch", "color", "--author", other.id, "--timeout", "300ms", home=reader.home)
+        self.assertEqual((ran.status, ran.out), (TIMED_OUT, b""))
+        self.assert_status(weft("watch", "nothing", "--timeout", "300ms", home=reader.home), TIMED_OUT)
+        # The node goes: the watch ends and says so.
+        watch = subprocess.Popen([weft_binary(), "--home", str(reader.home), "watch", "nothing", "--every", "100ms"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(watch.kill)
+        time.sleep(0.5)
+        self.assertIsNone(watch.poll())
+        reader.kill()
+        self.assertEqual(watch.wait(10), NO_NODE)
 
     def test_lookup_and_raw_keys(self):
         nodes = self.start(20)
