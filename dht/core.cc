@@ -70,6 +70,11 @@ void Core::write(std::vector<Write> writes, Output& out) {
   out.persist.push_back({next_ticket(), std::move(writes)});
 }
 
+void Core::note_commit(Now now, bool ok) {
+  if (ok) store_try.reset();
+  else store_try = now.mono + kStoreTryEvery;
+}
+
 void Core::seed(Now, Lookup& lookup) {
   const std::size_t wanted = std::max(config.bucket_size, config.replicas);
   std::size_t healthy = 0;

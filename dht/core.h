@@ -55,6 +55,8 @@ struct OwnCommit {
 
 // Stores of others that wait for the disk.
 inline constexpr std::size_t kCommitsMax = 1024;
+// A store that failed is tried again after this.
+inline constexpr Duration kStoreTryEvery = 5s;
 // Operations that no user asked for; more are dropped.
 inline constexpr std::size_t kBackgroundOpsMax = 64;
 
@@ -75,6 +77,10 @@ struct Core {
   // Writes rows whose fate nobody waits for.
   void write(std::vector<Write> writes, Output& out);
   Ticket next_ticket() { return static_cast<Ticket>(++tickets_); }
+  // A commit has ended. After one that failed the node gives no write tokens, so that writers store
+  // elsewhere at once and not after its refusal, and tries a write now and then until one succeeds.
+  void note_commit(Now now, bool ok);
+  bool can_store() const { return !store_try; }
   // Starts a lookup from the nearest contacts that we know.
   void seed(Now now, Lookup& lookup);
   // Puts a value into the store and erases the rows of what had to give way. False: no room.
@@ -107,6 +113,7 @@ struct Core {
   SizeEstimate size;
   ByteBudget budget;               // of upkeep
   std::size_t background_bytes = 0;  // asked for since upkeep last settled its budget
+  std::optional<Instant> store_try;  // the store fails: when a write is tried again
   Stats counters;                  // the *_total fields
   std::vector<Contact> restored;   // of an earlier life, not proven in this one
   std::vector<Write> dead_rows;    // found expired or malformed at the restart: to be erased

@@ -328,6 +328,7 @@ void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
 void Dht::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   State& s = *state_;
   s.begin();
+  s.core.note_commit(now, ok);
   if (finish_store(now, s.core, ticket, ok, out)) return;
   const auto committed = finish_own(now, s.core, ticket, ok, out);
   if (!committed) return;

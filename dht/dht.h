@@ -161,6 +161,7 @@ struct Stats {
   std::uint64_t republished_total = 0;
   std::uint64_t handed_over_total = 0;
   std::uint64_t evictions_frozen_total = 0;
+  std::uint64_t tokens_withheld_total = 0;     // asked for while the store failed
   std::uint64_t values_evicted_total = 0;      // farther ones, for a nearer one
   std::uint64_t contacts_evicted_total = 0;    // silent ones, for one that speaks
   std::uint64_t slow_overtaken_total = 0;      // lookups that ended without waiting for a slow answer

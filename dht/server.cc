@@ -25,6 +25,18 @@ void fill_contacts(const Core& core, const Asker& asker, const NodeId& target, s
   });
 }
 
+// A write token, if one is wanted, fits and would be worth something.
+std::optional<Token> token_for(Now now, Core& core, const Asker& asker, const NodeId& key, bool wanted,
+                                    std::size_t& room) {
+  if (!wanted || room < kTokenBytes) return std::nullopt;
+  if (!core.can_store()) {
+    ++core.counters.tokens_withheld_total;
+    return std::nullopt;
+  }
+  room -= kTokenBytes;
+  return core.tokens.make(now, asker.contact, key);
+}
+
 void answer(Core& core, const ReplyTo& to, StoreStatus status, std::uint64_t seq, Output& out) {
   if (status != StoreStatus::kStored) {
     ++core.counters.stores_refused_total[static_cast<std::size_t>(status)];
@@ -65,10 +77,7 @@ void serve_find_node(Now now, Core& core, const Asker& asker, const FindNode& m,
   reply.contacts.clear();
   if (asker.reply_max < kNodesHeadBytes) return;
   std::size_t room = asker.reply_max - kNodesHeadBytes;
-  if (m.want_token && room >= kTokenBytes) {
-    reply.token = core.tokens.make(now, asker.contact, m.target);
-    room -= kTokenBytes;
-  }
+  reply.token = token_for(now, core, asker, m.target, m.want_token, room);
   fill_contacts(core, asker, m.target, m.contacts_max, room, reply.contacts);
 }
 
@@ -83,10 +92,7 @@ void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& re
   }
   std::size_t room = asker.reply_max - kValuesHeadBytes;
   // The token is small and a writer is lost without it; its room is kept before the values'.
-  if (m.want_token && room >= kTokenBytes) {
-    reply.token = core.tokens.make(now, asker.contact, m.key);
-    room -= kTokenBytes;
-  }
+  reply.token = token_for(now, core, asker, m.key, m.want_token, room);
   const auto offer = [&](const Held& held) {
     const HeldValue value{seconds_left(now, held.expires), held.blob};
     if (value.remaining_s == 0 || held.seq <= m.newer_than) return true;

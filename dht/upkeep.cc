@@ -254,8 +254,17 @@ bool Upkeep::settle_budget(Now now, Core& core) {
   return !overdrawn;
 }
 
+// Nobody stores here while the store fails, so a write of our own has to show that it works again: it
+// erases what is not there.
+void Upkeep::try_store(Now now, Core& core, Output& out) {
+  if (!core.store_try || *core.store_try > now.mono) return;
+  core.store_try = now.mono + kStoreTryEvery;
+  core.write({own_erased(NodeId{})}, out);
+}
+
 void Upkeep::run(Now now, Core& core, Output& out) {
   expire(now, core, out);
+  try_store(now, core, out);
   if (settle_budget(now, core)) {
     publish(now, core, out);
     refresh(now, core);
@@ -269,6 +278,7 @@ void Upkeep::run(Now now, Core& core, Output& out) {
 std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
   std::optional<Instant> at = std::min(next_save_, next_probe_);
   earlier(at, core.store.next_expiry());
+  earlier(at, core.store_try);
   if (held_back_) {
     earlier(at, core.budget.paid_until());
     return at;

@@ -72,6 +72,7 @@ class Upkeep {
   void sweep(Now now, Core& core);
   void look_at(const Core& core, const Slot& slot);
   void hand_over(Core& core);
+  void try_store(Now now, Core& core, Output& out);
   void save_contacts(Now now, Core& core, Output& out);
   void probe(Now now, Core& core, Output& out);
 

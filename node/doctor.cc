@@ -161,7 +161,7 @@ std::vector<DoctorCheck> examine(const ShellFacts& facts, const NodeCore& core, 
 
 std::vector<std::string> health_of(const ShellFacts& facts, const Status& status, Now now) {
   std::vector<std::string> health;
-  if (!facts.store_health.empty()) health.push_back("store: " + facts.store_health);
+  if (!facts.store_health.empty()) health.push_back("store: " + facts.store_health + "; others are sent elsewhere with their values");
   if (!status.ready) health.push_back("starting: the node's own number is not durable yet");
   if (status.leaving) health.push_back("leaving");
   if (const Duration by = clock_jump(facts, status, now); by != Duration{}) {

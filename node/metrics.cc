@@ -84,6 +84,8 @@ void add_core(Families& out, const Status& s, Now now) {
               s.dht.background_bytes_total);
   out.counter("weft_background_held_back_total", "Times upkeep had to wait for limits.background.",
               s.dht.background_held_back_total);
+  out.counter("weft_tokens_withheld_total", "Write tokens asked for while the store failed.",
+              s.dht.tokens_withheld_total);
   out.gauge("weft_own_values", "Own values kept alive.", real(s.dht.own));
   out.counter("weft_lookups_total", "Iterative lookups.", s.dht.lookups_total);
   out.counter("weft_dht_requests_total", "Requests of the DHT sent.", s.dht.requests_total);

@@ -11,6 +11,7 @@ void count_branches(const node::Status& status, Branches& branches) {
   };
   branches["contact_evicted"] += status.dht.contacts_evicted_total;
   branches["eviction_frozen"] += status.dht.evictions_frozen_total;
+  branches["token_withheld"] += status.dht.tokens_withheld_total;
   branches["value_evicted"] += status.dht.values_evicted_total;
   branches["slow_overtaken"] += status.dht.slow_overtaken_total;
   branches["read_repaired"] += status.dht.repairs_total;

@@ -96,6 +96,41 @@ TEST(Dht, AValueIsDurableBeforeItIsStoredAnywhere) {
   EXPECT_TRUE(mesh.put_done(3, mesh.put(3, "k", "v")).result.has_value());
 }
 
+// A node whose disk fails is no holder: one refused store tells it, then it gives no tokens, so writers
+// go to others at once. A write of its own finds out that the disk is well again.
+TEST(Dht, WhoCannotStoreGivesNoTokens) {
+  Mesh mesh({.seed = 121});
+  mesh.grow(16);  // all others are among the twelve nearest, or nearly
+  mesh.nodes[5]->disk_fails = true;
+  const auto stores_to_5 = [&] {
+    std::size_t count = 0;
+    mesh.filter = [&count](std::size_t, std::size_t to, const Request& r) {
+      if (to == 5 && std::holds_alternative<Store>(r.message)) ++count;
+      return true;
+    };
+    for (int i = 0; i < 20; ++i) {
+      const PutDone put = mesh.put_done(3, mesh.put(3, "k" + std::to_string(i), "v"));
+      EXPECT_TRUE(put.result.has_value());
+      mesh.run_for(100ms);
+    }
+    mesh.filter = {};
+    return count;
+  };
+  const std::size_t failing = stores_to_5();
+  EXPECT_GE(failing, 1U) << "somebody has to find out";
+  EXPECT_LE(failing, 2U) << "of 20 puts: those that had their token before";
+  EXPECT_GT(mesh.nodes[5]->dht->stats().tokens_withheld_total, 10U);
+  EXPECT_EQ(mesh.nodes[5]->dht->stats().values, 0U);
+  mesh.run_for(1min);
+  const std::uint64_t tries = mesh.nodes[5]->persists;
+  mesh.run_for(1min);
+  EXPECT_NEAR(static_cast<double>(mesh.nodes[5]->persists - tries), 12.0, 3.0) << "one every 5 s";
+  mesh.nodes[5]->disk_fails = false;
+  mesh.run_for(6s);
+  EXPECT_GE(stores_to_5(), 12U);
+  EXPECT_GT(mesh.nodes[5]->dht->stats().values, 8U);
+}
+
 TEST(Dht, NumbersGrowAndCompareAndSetHolds) {
   Mesh mesh({.seed = 13});
   mesh.grow(40);
