@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -223,23 +224,17 @@ std::unexpected<Failure> cannot_open(const std::string& path, sqlite3* db) {
                 "; mend or move the file away (its values are then fetched anew)");
 }
 
-// A new file: its tables, without a sync for each step. One sync of the file and its directory
-// makes the whole durable; the write-ahead log is synced by the first commit. The sync goes through
-// SQLite's own descriptor: closing another one of this file would drop its locks.
-bool create_schema(sqlite3* db, const std::string& path) {
+// The tables of a new file, without a sync for each step: the caller makes the whole durable.
+bool create_schema(sqlite3* db) {
   if (!run(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; BEGIN") || !create_tables(db) ||
       !run(db, "COMMIT")) {
     return false;
   }
-  sqlite3_file* file = nullptr;
-  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return false;
   // Fills the log and the file with pages that later commits find in place.
   const std::string fill = "CREATE TABLE room(bytes BLOB); INSERT INTO room VALUES(zeroblob(" +
                            std::to_string((kLogPages - 8) * kPageBytes) +
                            ")); DROP TABLE room; PRAGMA wal_checkpoint(RESTART);";
-  if (!run(db, fill.c_str())) return false;
-  return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK &&
-         sync_directory(path.substr(0, path.rfind('/')));
+  return run(db, fill.c_str());
 }
 
 std::expected<std::vector<Write>, Failure> load_rows(sqlite3* db, const std::string& path) {
@@ -265,11 +260,7 @@ std::expected<void, Failure> check_version(sqlite3* db, const std::string& path)
     if (!upgrade_tables(db)) return cannot_open(path, db);
     return {};
   }
-  const auto tables = read_number(db, "SELECT count(*) FROM sqlite_master");
-  if (!tables) return cannot_open(path, db);
-  if (*tables != 0) return failed(path + " is a database, but not weft's; move it away");
-  if (!create_schema(db, path)) return cannot_open(path, db);
-  return {};
+  return failed(path + " is a database, but not weft's; move it away");
 }
 
 std::expected<Db, Failure> open_file(const std::string& path, int flags) {
@@ -284,6 +275,40 @@ std::expected<Db, Failure> open_file(const std::string& path, int flags) {
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
+bool is_there(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && info.st_size > 0;
+}
+
+bool sync_file(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return fd.valid() && ::fsync(fd.get()) == 0;
+}
+
+// A new store, complete under its name or not there: a power cut while it was made in place left a
+// database that no start could open. Its log comes along, for its pages.
+std::expected<void, Failure> make_store(const std::string& path) {
+  const std::string part = path + ".new";
+  for (const char* suffix : {"", "-wal", "-shm"}) {  // of an attempt that was cut off
+    ::unlink((part + suffix).c_str());
+    ::unlink((path + suffix).c_str());
+  }
+  {
+    auto db = open_file(part, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    if (!db) return std::unexpected(db.error());
+    int keep = 1;
+    sqlite3_file_control(db->get(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+    if (!create_schema(db->get())) return cannot_open(part, db->get());
+  }
+  ::unlink((part + "-shm").c_str());
+  if (!sync_file(part) || !sync_file(part + "-wal") ||
+      ::rename((part + "-wal").c_str(), (path + "-wal").c_str()) != 0 ||
+      ::rename(part.c_str(), path.c_str()) != 0 || !sync_directory(parent_of(path))) {
+    return failed("cannot put " + path + " in place: " + error_text(errno));
+  }
+  return {};
+}
+
 // The whole database at one moment, complete under its name or not there.
 std::expected<void, Failure> copy_durably(sqlite3* db, const std::string& to) {
   const std::string part = to + ".new";
@@ -293,8 +318,7 @@ std::expected<void, Failure> copy_durably(sqlite3* db, const std::string& to) {
       !step_done(copy.get())) {
     return cannot_open(part, db);
   }
-  const Fd fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid() || ::fsync(fd.get()) != 0 || ::rename(part.c_str(), to.c_str()) != 0 ||
+  if (!sync_file(part) || ::rename(part.c_str(), to.c_str()) != 0 ||
       !sync_directory(parent_of(to))) {
     return failed("cannot put " + to + " in place: " + error_text(errno));
   }
@@ -331,7 +355,10 @@ std::expected<void, Failure> move_old_store(const std::string& from, const std::
 std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
   configure_sqlite();
   const std::string path = options.path;
-  auto file = open_file(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (!is_there(path)) {
+    if (auto made = make_store(path); !made) return std::unexpected(made.error());
+  }
+  auto file = open_file(path, SQLITE_OPEN_READWRITE);
   if (!file) return std::unexpected(file.error());
   Connection connection;
   connection.db = std::move(*file);

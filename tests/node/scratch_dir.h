@@ -13,9 +13,15 @@ namespace weft::node {
 
 class ScratchDir {
  public:
-  ScratchDir() {
-    std::string pattern = "/tmp/weft-test-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
+  // Under `parent`, or /tmp if nothing can be made there.
+  explicit ScratchDir(const std::string& parent = "/tmp") {
+    std::string pattern = parent + "/weft-test-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      pattern = "/tmp/weft-test-XXXXXX";
+      path_ = ::mkdtemp(pattern.data());
+      return;
+    }
+    path_ = pattern;
   }
   ~ScratchDir() {
     std::error_code ignored;
