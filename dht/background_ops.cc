@@ -129,8 +129,13 @@ SpreadOp::SpreadOp(Why why, Spread::Value value, std::vector<Holder> holders)
 void SpreadOp::start(Now now, Core& core, Output& out) {
   const std::size_t wanted = holders_.size();
   spread_.emplace(key(), std::move(value_), /*background=*/true,
-                  StoreRound({.wanted = wanted, .needed = 0, .have = 0}, std::move(holders_)));
+                  StoreRound({.wanted = wanted, .needed = why_ == Why::kHandOver ? wanted : 0, .have = 0},
+                             std::move(holders_)));
   advance(now, core, out);
+}
+
+bool SpreadOp::in_vain() const {
+  return why_ == Why::kHandOver && silence_ && spread_ && spread_->round().copies() == 0;
 }
 
 void SpreadOp::advance(Now now, Core& core, Output& out) {
@@ -168,6 +173,7 @@ void SpreadOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
 }
 
 void SpreadOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
+  silence_ = true;
   spread_->on_timeout(asked);
   advance(now, core, out);
 }

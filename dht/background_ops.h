@@ -40,7 +40,8 @@ class PublishOp final : public Operation {
   std::optional<Spread> spread_;
 };
 
-// Stores one value to some given nodes: holders found wanting by a get, or newcomers.
+// Stores one value to some given nodes: holders found wanting by a get, or, one at a time, those who
+// have become holders. Of the latter it is told whether it was in vain.
 class SpreadOp final : public Operation {
  public:
   enum class Why : std::uint8_t { kRepair, kHandOver };
@@ -53,11 +54,13 @@ class SpreadOp final : public Operation {
   void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
   void end(Now now, Core& core, OpError why, Output& out) override;
+  bool in_vain() const override;
 
  private:
   void advance(Now now, Core& core, Output& out);
 
   Why why_;
+  bool silence_ = false;
   Spread::Value value_;
   std::vector<Holder> holders_;
   std::optional<Spread> spread_;

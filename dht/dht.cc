@@ -21,6 +21,8 @@ struct Dht::State {
   Operation* find(OpKey key);
   bool has_place(Now now, Output& out);
   void retire(Operation& operation);
+  // Retires it; upkeep that waited for its end goes on.
+  void ended(Now now, Operation& operation, Output& out);
   void settle(Now now, Output& out);
   template <class Deliver>
   void answered(Now now, RequestTag tag, Output& out, Deliver deliver);
@@ -33,7 +35,8 @@ struct Dht::State {
   std::set<std::pair<Instant, OpKey>> deadlines;
   std::map<OpKey, Instant> deadline_of;
   std::vector<std::unique_ptr<Operation>> graveyard;
-  bool shut = false;
+  bool shut = false;     // takes no operations; with `leaving` hands over
+  bool leaving = false;
 };
 
 Operation* Dht::State::find(OpKey key) {
@@ -71,7 +74,13 @@ void Dht::State::retire(Operation& operation) {
   const auto it = operations.find(key);
   graveyard.push_back(std::move(it->second));
   operations.erase(it);
-  upkeep.on_done(core, key);
+  upkeep.on_done(core, key, graveyard.back()->in_vain());
+}
+
+void Dht::State::ended(Now now, Operation& operation, Output& out) {
+  const bool background = operation.background();
+  retire(operation);
+  if (background && (!shut || leaving)) upkeep.run(now, core, out);
 }
 
 // Starts what was spawned, which may spawn more, until nothing new is left. Upkeep starts bounded
@@ -80,7 +89,7 @@ void Dht::State::settle(Now now, Output& out) {
   bool upkeep_changed = false;
   for (;;) {
     if (core.spawned.empty()) {
-      if (!upkeep_changed || shut) return;
+      if (!upkeep_changed || (shut && !leaving)) return;
       upkeep_changed = false;
       upkeep.run(now, core, out);
       continue;
@@ -111,11 +120,7 @@ void Dht::State::answered(Now now, RequestTag tag, Output& out, Deliver deliver)
   core.health.note(now, asked.peer.id, /*answered=*/true);
   if (Operation* operation = find(asked.op)) {
     deliver(*operation, asked);
-    if (operation->done()) {
-      const bool background = operation->background();
-      retire(*operation);
-      if (background && !shut) upkeep.run(now, core, out);
-    }
+    if (operation->done()) ended(now, *operation, out);
   }
   settle(now, out);
 }
@@ -240,10 +245,25 @@ void Dht::State::end_all(Now now, OpError why, Output& out) {
   }
 }
 
+void Dht::leave(Now now, Output& out) {
+  State& s = *state_;
+  s.begin();
+  if (s.shut) return;
+  s.shut = true;
+  s.leaving = true;
+  s.end_all(now, OpError::kShutdown, out);
+  s.upkeep.leave(now, s.core);
+  s.upkeep.run(now, s.core, out);
+  s.settle(now, out);
+}
+
+bool Dht::handed_over() const { return !state_->leaving || state_->upkeep.handed_over(); }
+
 void Dht::shutdown(Now now, Output& out) {
   State& s = *state_;
   s.begin();
   s.shut = true;
+  s.leaving = false;
   s.end_all(now, OpError::kShutdown, out);
 }
 
@@ -297,7 +317,7 @@ void Dht::on_slow(Now now, RequestTag tag, Output& out) {
   Operation* operation = s.find(asked.op);
   if (operation == nullptr) return;
   operation->on_slow(now, s.core, asked, out);
-  if (operation->done()) s.retire(*operation);
+  if (operation->done()) s.ended(now, *operation, out);
   s.settle(now, out);
 }
 
@@ -320,7 +340,7 @@ void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
   }
   if (Operation* operation = s.find(asked.op)) {
     operation->on_timeout(now, s.core, asked, out);
-    if (operation->done()) s.retire(*operation);
+    if (operation->done()) s.ended(now, *operation, out);
   }
   s.settle(now, out);
 }
@@ -346,16 +366,16 @@ void Dht::on_deadline(Now now, Output& out) {
     Operation* operation = s.find(s.deadlines.begin()->second);
     CHECK(operation != nullptr);
     operation->end(now, s.core, OpError::kTimedOut, out);
-    s.retire(*operation);
+    s.retire(*operation);  // upkeep comes next
   }
-  if (!s.shut) s.upkeep.run(now, s.core, out);
+  if (!s.shut || s.leaving) s.upkeep.run(now, s.core, out);
   s.settle(now, out);
 }
 
 std::optional<Instant> Dht::next_deadline() {
   State& s = *state_;
   std::optional<Instant> at;
-  if (!s.shut) at = s.upkeep.next_deadline(s.core);
+  if (!s.shut || s.leaving) at = s.upkeep.next_deadline(s.core);
   if (!s.deadlines.empty() && (!at || s.deadlines.begin()->first < *at)) {
     at = s.deadlines.begin()->first;
   }

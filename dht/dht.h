@@ -203,6 +203,10 @@ class Dht {
   void cancel(Now now, OpId op, Output& out);
   // Ends every operation with kShutdown.
   void shutdown(Now now, Output& out);
+  // As shutdown, but first the held values are handed to those that take this node's place; shutdown()
+  // follows once handed_over() is true, or sooner if that takes too long.
+  void leave(Now now, Output& out);
+  bool handed_over() const;
   // Other limits from now on. A lowered one takes nothing away that was acknowledged: while more is
   // held than `values_bytes_max`, only what is nearer than the farthest or replaces an older number
   // comes in, and something else goes for it.

@@ -27,6 +27,8 @@ class Operation {
   // The user's Done event is out, but there is still something to finish. Such an operation gives way
   // to a new one when all places are taken.
   virtual bool answered() const { return false; }
+  // Ended without what it was for, and worth another try.
+  virtual bool in_vain() const { return false; }
 
   bool done() const { return done_; }
   OpKey key() const { return key_; }

@@ -14,8 +14,9 @@ void Spread::pump(Now now, Core& core, Output& out) {
                         .blob = value_.blob};
       core.ask(op_, Role::kStore, ask->to, store, background_, out);
     } else {
-      // Whoever has it, or a newer one, shows it and need not be sent a thousand bytes.
-      const Get get{.key = value_.slot.key, .author = value_.slot.author, .after = {},
+      // Whoever has it, or a newer one, shows it and need not be sent a thousand bytes. A page that is
+      // not the first names no contacts, which would be as many bytes again.
+      const Get get{.key = value_.slot.key, .author = value_.slot.author, .after = value_.slot.author,
                     .want_token = true, .newer_than = value_.seq - 1};
       core.ask(op_, Role::kToken, ask->to, get, background_, out);
     }

@@ -27,16 +27,24 @@ std::size_t Upkeep::running(Kind kind) const {
       std::ranges::count_if(running_, [kind](const auto& op) { return op.second == kind; }));
 }
 
-void Upkeep::start(Core& core, Kind kind, std::unique_ptr<Operation> operation) {
+OpKey Upkeep::start(Core& core, Kind kind, std::unique_ptr<Operation> operation) {
   const OpKey key = core.spawn(std::move(operation));
   if (key != OpKey{}) running_[key] = kind;
+  return key;
 }
 
-void Upkeep::on_done(const Core& core, OpKey key) {
+void Upkeep::on_done(const Core& core, OpKey key, bool in_vain) {
   const auto it = running_.find(key);
   if (it == running_.end()) return;
   const Kind kind = it->second;
   running_.erase(it);
+  if (const auto handed = handing_.find(key); handed != handing_.end()) {
+    Transfer transfer = handed->second;
+    handing_.erase(handed);
+    if (in_vain && ++transfer.tries < kTransferTriesMax && transfers_.size() < kTransfersMax) {
+      transfers_.push_back(transfer);
+    }
+  }
   if (kind != Kind::kBootstrap) return;
   // Kademlia 2.3, joining: "refreshes all k-buckets further away than its closest neighbor".
   to_refresh_.clear();
@@ -190,19 +198,46 @@ void Upkeep::look_at(const Core& core, const Slot& slot) {
   }
 }
 
+void Upkeep::leave(Now now, const Core& core) {
+  leaving_ = true;
+  transfers_.clear();
+  const std::size_t replicas = core.config.replicas;
+  for (auto slot = core.store.next_after({}); slot && transfers_.size() < kTransfersMax;
+       slot = core.store.next_after(slot)) {
+    if (core.store.find(*slot)->expires <= now.mono) continue;
+    // With one of the nearest gone, the first who was not among them is.
+    std::size_t rank = 0;
+    std::optional<NodeId> heir;
+    core.table.visit_nearest(slot->key, [&](const RoutingTable::Entry& entry) {
+      if (entry.failures > 0) return true;
+      if (++rank < replicas) return true;
+      if (closer(slot->key, core.self(), entry.contact.id)) heir = entry.contact.id;
+      return false;
+    });
+    if (heir) transfers_.push_back({*slot, *heir});
+  }
+}
+
 void Upkeep::hand_over(Core& core) {
-  while (running(Kind::kHandOver) < kHandOversMax && !transfers_.empty()) {
+  const std::size_t at_once = leaving_ ? kLeaverHandOversMax : kHandOversMax;
+  while (running(Kind::kHandOver) < at_once && !transfers_.empty()) {
     const Transfer transfer = transfers_.front();
     transfers_.pop_front();
     const Held* held = core.store.find(transfer.slot);
     const RoutingTable::Entry* peer = core.table.find(transfer.to);
     if (held == nullptr || peer == nullptr) continue;
-    start(core, Kind::kHandOver,
-          std::make_unique<SpreadOp>(
-              SpreadOp::Why::kHandOver,
-              Spread::Value{.slot = transfer.slot, .blob = held->blob, .seq = held->seq,
-                            .expires = held->expires},
-              std::vector<Holder>{{.to = target_of(peer->contact), .token = {}}}));
+    const OpKey key = start(
+        core, Kind::kHandOver,
+        std::make_unique<SpreadOp>(
+            SpreadOp::Why::kHandOver,
+            Spread::Value{.slot = transfer.slot, .blob = held->blob, .seq = held->seq,
+                          .expires = held->expires},
+            std::vector<Holder>{{.to = target_of(peer->contact), .token = {}}}));
+    if (key == OpKey{}) {  // no place among the background operations: when one of them ends
+      transfers_.push_front(transfer);
+      return;
+    }
+    handing_[key] = transfer;
   }
 }
 
@@ -264,6 +299,7 @@ void Upkeep::try_store(Now now, Core& core, Output& out) {
 
 void Upkeep::run(Now now, Core& core, Output& out) {
   expire(now, core, out);
+  if (leaving_) return hand_over(core);
   try_store(now, core, out);
   if (settle_budget(now, core)) {
     publish(now, core, out);
@@ -276,6 +312,7 @@ void Upkeep::run(Now now, Core& core, Output& out) {
 }
 
 std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
+  if (leaving_) return core.store.next_expiry();
   std::optional<Instant> at = std::min(next_save_, next_probe_);
   earlier(at, core.store.next_expiry());
   earlier(at, core.store_try);

@@ -16,12 +16,15 @@ inline constexpr std::size_t kPublishesMax = 2;
 inline constexpr std::size_t kPublishesPerCall = 16;  // due ones looked at in one call
 inline constexpr std::size_t kRefreshesMax = 2;
 inline constexpr std::size_t kHandOversMax = 4;
+inline constexpr std::size_t kLeaverHandOversMax = 32;  // of a node that leaves
 // Peers that came or went since the last sweep; the oldest is forgotten first.
 inline constexpr std::size_t kChangesMax = 64;
 inline constexpr std::size_t kSweepValues = 64;
 inline constexpr Duration kSweepDelay = 15s;    // changes are collected for so long: no storm after a mass failure
 inline constexpr Duration kSweepEvery = 250ms;  // one piece of a sweep
 inline constexpr std::size_t kTransfersMax = 256;
+// Of one hand-over to a peer that does not answer, while it is in the table.
+inline constexpr std::size_t kTransferTriesMax = 3;
 // How many of the nearest holders hand a value over to a newcomer.
 inline constexpr std::size_t kHandOverRanks = 2;
 inline constexpr std::size_t kExpiredPerCall = 256;
@@ -43,8 +46,12 @@ class Upkeep {
   void left(Now now, const Core& core, const NodeId& peer);
   // Looks up the own id, then refreshes every bucket wider than the nearest neighbour's.
   void bootstrap(Now now, Core& core);
-  // An operation ended; of no interest unless upkeep started it.
-  void on_done(const Core& core, OpKey key);
+  // The node leaves: from now on it only hands over, each held value to the node that moves up to be among
+  // its holders then; kTransfersMax of them, the rest is left to the other holders' sweeps.
+  void leave(Now now, const Core& core);
+  bool handed_over() const { return transfers_.empty() && running(Kind::kHandOver) == 0; }
+  // An operation ended; of no interest unless upkeep started it. A hand-over in vain is made again.
+  void on_done(const Core& core, OpKey key, bool in_vain);
 
   // Does what is due; operations that it starts are spawned.
   void run(Now now, Core& core, Output& out);
@@ -60,9 +67,10 @@ class Upkeep {
   struct Transfer {
     Slot slot;
     NodeId to;
+    std::size_t tries = 0;
   };
   enum class Kind : std::uint8_t { kRefresh, kBootstrap, kPublish, kHandOver };
-  void start(Core& core, Kind kind, std::unique_ptr<Operation> operation);
+  OpKey start(Core& core, Kind kind, std::unique_ptr<Operation> operation);
   std::size_t running(Kind kind) const;
   void changed(Now now, const Core& core, const Change& change);
   void expire(Now now, Core& core, Output& out);
@@ -80,6 +88,7 @@ class Upkeep {
 
   Rng rng_;
   std::map<OpKey, Kind> running_;
+  std::map<OpKey, Transfer> handing_;  // of the hand-overs among them
   std::vector<Change> changes_;   // waiting for the next sweep
   std::vector<Change> sweeping_;  // of the sweep under way
   std::optional<Slot> cursor_;    // the last slot looked at
@@ -90,6 +99,7 @@ class Upkeep {
   Instant next_save_;
   Instant next_probe_;
   bool held_back_ = false;  // by the budget, when last run
+  bool leaving_ = false;
 };
 
 }  // namespace weft::dht

@@ -84,6 +84,7 @@ void NodeCore::State::on_timer(Now now, TimerQueue::Tag fired, Output& out) {
     case Timer::kSeeds: on_seeds_timer(now, out); break;
     case Timer::kFlush: flush_members(out); break;
     case Timer::kLeave: finish_leave(out); break;
+    case Timer::kHandOver: say_goodbye(now, out); break;
     case Timer::kNumber: want_record(now, out); break;
     case Timer::kTwin: on_twin_timer(now, out); break;
   }

@@ -201,12 +201,24 @@ void NodeCore::State::start_leave(Now now, OpId op, Output& out) {
   }
   leaving = op;
   status_.leaving = true;
-  dht.shutdown(now, dht_out);
   while (!joins.empty()) {
     for (SeedTry& s : joins.back().seeds) s.settled = true;
     finish_join_if_settled(now, joins.back(), out);
   }
-  if (membership == nullptr) return finish_leave(out);
+  if (membership == nullptr) {
+    dht.shutdown(now, dht_out);
+    return finish_leave(out);
+  }
+  // To the others it lives until it has handed over what it holds: drain() sees when.
+  handing_over = true;
+  dht.leave(now, dht_out);
+  timers.arm(now.mono + kHandOverDeadline, tag(Timer::kHandOver));
+}
+
+void NodeCore::State::say_goodbye(Now now, Output& out) {
+  if (!handing_over) return;
+  handing_over = false;
+  dht.shutdown(now, dht_out);
   own.set_status(RecordStatus::kLeft);
   want_record(now, out);
   timers.arm(now.mono + kLeaveDeadline, tag(Timer::kLeave));

@@ -16,7 +16,8 @@ void NodeCore::State::drain(Now now, Output& out) {
       if (dht_out.requests.empty() && dht_out.replies.empty() && dht_out.persist.empty() &&
           dht_out.events.empty() && gossip_out.requests.empty() && gossip_out.replies.empty() &&
           gossip_out.sends.empty() && gossip_out.events.empty()) {
-        return;
+        if (!handing_over || !dht.handed_over()) return;
+        say_goodbye(now, out);
       }
       continue;
     }

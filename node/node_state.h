@@ -21,8 +21,9 @@ inline constexpr std::size_t kPingOpsMax = 1024;
 inline constexpr Duration kHelloRetry = 500ms;
 inline constexpr Duration kJoinDeadline = 10s;
 inline constexpr std::size_t kLeaveFanout = 8;      // members told of it directly
+inline constexpr Duration kHandOverDeadline = 800ms;  // of a leaver's values, before its goodbye
 inline constexpr Duration kLeaveSpread = 300ms;     // lets the goodbye travel
-inline constexpr Duration kLeaveDeadline = 1500ms;  // even if the store hangs
+inline constexpr Duration kLeaveDeadline = 1500ms;  // even if the store hangs; from the goodbye on
 inline constexpr Duration kSeedsFirst = 1s;         // back-off of SeedsWanted
 inline constexpr Duration kSeedsMax = 30s;
 inline constexpr Duration kMemberFlush = 5s;        // members are written in batches
@@ -94,6 +95,7 @@ struct NodeCore::State {
   void arm_seeds(Now now);
   void on_seeds_timer(Now now, Output& out);
   void start_leave(Now now, OpId op, Output& out);
+  void say_goodbye(Now now, Output& out);
   void finish_leave(Output& out);
   void flush_members(Output& out);
   // A record under our key and with another instance was shown: to us by a seed that is asked for
@@ -117,7 +119,7 @@ struct NodeCore::State {
   std::size_t alive() const;
 
   // Timers of the core: a kind in the top byte of the tag, a number below.
-  enum class Timer : std::uint8_t { kRequest = 1, kJoin, kSeeds, kFlush, kLeave, kNumber, kTwin };
+  enum class Timer : std::uint8_t { kRequest = 1, kJoin, kSeeds, kFlush, kLeave, kNumber, kTwin, kHandOver };
   static TimerQueue::Tag tag(Timer kind, std::uint64_t number = 0) {
     return static_cast<std::uint64_t>(kind) << 56 | number;
   }
@@ -166,6 +168,7 @@ struct NodeCore::State {
   };
   std::optional<Twin> twin;
   std::optional<OpId> leaving;
+  bool handing_over = false;  // a leaver that has not begun its goodbye
   bool goodbye_said = false;
   bool left = false;
   std::uint64_t ops_ = 0;

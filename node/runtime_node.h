@@ -25,7 +25,7 @@
 
 namespace weft::node {
 
-inline constexpr std::uint64_t kLeaveMaxMs = 2500;
+inline constexpr std::uint64_t kLeaveMaxMs = 3000;
 inline constexpr std::uint64_t kFlushMaxMs = 500;
 inline constexpr int kExitMaxMs = 4500;  // what is promised is 5 s
 inline constexpr std::uint64_t kInterfacesEveryMs = 5000;

@@ -497,6 +497,60 @@ TEST(Dht, ARestartRemembersValuesNumbersAndPeers) {
   EXPECT_EQ(mesh.put_done(5, mesh.put(5, "mine", "again")).result->seq, 2U);
 }
 
+// Whoever leaves hands what it holds to those who take its place: the copies are all there before it goes.
+TEST(Dht, ALeaverHandsOver) {
+  Mesh mesh({.seed = 281});
+  mesh.grow(40);
+  const NodeId author = mesh.nodes[1]->contact.id;
+  std::vector<std::string> held;
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    ASSERT_TRUE(mesh.put_done(1, mesh.put(1, key, "v")).result.has_value());
+    mesh.run_for(100ms);
+  }
+  const auto copies_without_5 = [&](const std::string& key) {
+    mesh.nodes[5]->up = false;
+    const std::size_t copies = mesh.holders(id_of(key), author, 1);
+    mesh.nodes[5]->up = true;
+    return copies;
+  };
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    if (mesh.holders(id_of(key), author, 1) > copies_without_5(key)) held.push_back(key);
+  }
+  ASSERT_GE(held.size(), 6U);
+  const OpId mine = mesh.put(5, "under way", "v");
+  const std::uint64_t stores = mesh.counts.store;
+  mesh.leave(5);
+  EXPECT_EQ(mesh.put_done(5, mine).result.error().error, OpError::kShutdown);
+  EXPECT_EQ(mesh.put_done(5, mesh.put(5, "late", "v")).result.error().error, OpError::kShutdown);
+  EXPECT_FALSE(mesh.nodes[5]->dht->handed_over());
+  mesh.run_for(200ms);
+  EXPECT_TRUE(mesh.nodes[5]->dht->handed_over());
+  EXPECT_LE(mesh.counts.store - stores, held.size()) << "one each";
+  for (const std::string& key : held) EXPECT_GE(copies_without_5(key), 12U) << key;
+}
+
+// A hand-over that met silence is made again, a few times.
+TEST(Dht, AHandOverInVainIsMadeAgain) {
+  Mesh mesh({.seed = 282});
+  mesh.grow(40);
+  ASSERT_TRUE(mesh.put_done(1, mesh.put(1, "k", "v")).result.has_value());
+  mesh.run_for(1s);
+  const NodeId author = mesh.nodes[1]->contact.id;
+  std::size_t leaver = 0;
+  while (leaver == 1 || mesh.held_seq(leaver, id_of("k"), author) == 0) ++leaver;
+  std::map<std::size_t, int> dropped;  // the heir answers the second try
+  mesh.filter = [&](std::size_t from, std::size_t to, const Request& r) {
+    return from != leaver || !std::holds_alternative<Get>(r.message) || ++dropped[to] > 1;
+  };
+  mesh.leave(leaver);
+  mesh.run_for(2s);
+  EXPECT_TRUE(mesh.nodes[leaver]->dht->handed_over());
+  mesh.kill(leaver);
+  EXPECT_GE(mesh.holders(id_of("k"), author, 1), 12U);
+}
+
 TEST(Dht, AnOfflineNodeKeepsItsTable) {
   Mesh mesh({.seed = 28});
   mesh.grow(40);

@@ -118,6 +118,11 @@ class Mesh {
     }
     run_for(3s);
   }
+  void leave(std::size_t index) {
+    Output out;
+    nodes[index]->dht->leave(now(), out);
+    carry_out(index, out);
+  }
   void bootstrap(std::size_t index) {
     Output out;
     nodes[index]->dht->bootstrap(now(), out);
