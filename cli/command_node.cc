@@ -37,6 +37,17 @@ std::string list_text(const Json& list) {
   return text;
 }
 
+// ": 10 with 12 copies, 2 with 9"
+std::string copies_text(const Json& list) {
+  std::string text;
+  if (!list.is_array()) return text;
+  for (auto it = list.rbegin(); it != list.rend(); ++it) {
+    text += (text.empty() ? ": " : ", ") + std::to_string(count_at(*it, "values")) + " with " +
+            std::to_string(count_at(*it, "copies")) + (text.empty() ? " copies" : "");
+  }
+  return text;
+}
+
 std::string members_text(const Json& members) {
   std::string text = std::to_string(count_at(members, "alive")) + " alive";
   for (const char* state : {"suspect", "failed", "left"}) {
@@ -72,9 +83,7 @@ std::string status_text(const Json& s) {
   table.add({"store", std::to_string(count_at(store, "values")) + " values, " +
                           format_bytes(count_at(store, "bytes"))});
   if (count_at(store, "own") > 0) {
-    table.add({"own values", std::to_string(count_at(store, "own")) + ", at least " +
-                                 std::to_string(count_at(store, "own_copies_min")) +
-                                 " copies of each"});
+    table.add({"own values", std::to_string(count_at(store, "own")) + copies_text(at(store, "own_copies"))});
   }
   table.add({"sessions", std::to_string(count_at(s, "sessions"))});
   const Json& traffic = at(s, "traffic");

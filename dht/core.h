@@ -113,6 +113,7 @@ struct Core {
   SizeEstimate size;
   ByteBudget budget;               // of upkeep
   std::size_t background_bytes = 0;  // asked for since upkeep last settled its budget
+  std::uint64_t number_floor = 0;    // numbers of puts are above it, whatever the mesh tells
   std::optional<Instant> store_try;  // the store fails: when a write is tried again
   Stats counters;                  // the *_total fields
   std::vector<Contact> restored;   // of an earlier life, not proven in this one

@@ -138,6 +138,8 @@ void Dht::restore(Now now, ByteView key, ByteView value, Duration down) {
   restore_row(now, state_->core, key, value, down);
 }
 
+void Dht::set_number_floor(std::uint64_t floor) { state_->core.number_floor = floor; }
+
 const std::vector<Contact>& Dht::restored_contacts() const { return state_->core.restored; }
 
 // ---- evidence

@@ -179,6 +179,9 @@ class Dht {
   // ---- restart: rows that an earlier life persisted (keys starting with 'v', 'o' or 'c').
   // `down` is how long the node was off by its own wall clock, never negative.
   void restore(Now now, ByteView key, ByteView value, Duration down);
+  // Numbers of puts from now on are above this: an earlier life, of which only a backup was left, may have
+  // used any up to it.
+  void set_number_floor(std::uint64_t floor);
   // Contacts of an earlier life, likeliest to be up first, that have not been heard in this one.
   // They are not in the table; lookups start from them while the table is nearly empty.
   const std::vector<Contact>& restored_contacts() const;

@@ -134,7 +134,7 @@ void PutOp::commit(Now now, Core& core, Output& out) {
   holders_ = walk_->holders();
   core.note_nearest(dht_key_, walk_->lookup().closest(replicas_));
 
-  seq_ = current + 1;
+  seq_ = std::max(current, core.number_floor) + 1;
   const std::uint32_t lifetime_s = lifetime(now, core);
   const Instant expires = now.mono + std::chrono::seconds(lifetime_s);
   signed_ = {.slot = slot,

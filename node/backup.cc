@@ -13,6 +13,7 @@
 #include "crypto/bytes.h"
 #include "node/home.h"
 #include "node/sqlite_handles.h"
+#include "node/store_rows.h"
 #include "node/store_sqlite.h"
 #include "node/store_tables.h"
 

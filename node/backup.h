@@ -13,8 +13,9 @@
 //   into the file (triggers, views) does nothing. Names with a path in them are refused. Nothing of
 //   a home is replaced; the identity is written last, so what a crash leaves is no node yet.
 // - A backup is behind its node: what the node signed since may be known to the mesh. The restored
-//   node's own number goes on kRestoreNumberStep higher, far beyond what a life uses, so no number is
-//   used twice; a put asks the mesh for the newest number of its key first, as always.
+//   node's own number goes on kRestoreNumberStep higher, far beyond what a life uses, and so do the
+//   numbers of its values (the own number tells how often it was restored): none is used twice, even if
+//   the mesh cannot be asked for the newest one.
 // - It cannot know whether the node that was backed up still runs. Two with one key notice each
 //   other (kTwin) and say so.
 //
@@ -31,7 +32,6 @@
 namespace weft::node {
 
 inline constexpr std::int32_t kBackupApplicationId = 0x77656674;  // "weft"
-inline constexpr std::uint64_t kRestoreNumberStep = 1 << 20;
 inline constexpr std::size_t kBackupFilesMax = 64;
 inline constexpr std::size_t kBackupFileBytesMax = 1 << 20;
 // Of one row of either database; a longer one in a stranger's file is an error before it is read.

@@ -88,6 +88,17 @@ double as_ms(Duration duration) { return static_cast<double>(duration.count()) /
 
 std::string hex_key(const NodeId& key) { return "hex:" + to_string(key); }
 
+// How many of the own values had how many copies when they were last published, fewest first.
+json own_copies(const NodeCore& core) {
+  std::map<std::size_t, std::size_t> by_copies;
+  core.for_each_own([&by_copies](const dht::OwnValue& own) {
+    if (!own.withdrawn) ++by_copies[own.copies];
+  });
+  json list = json::array();
+  for (const auto& [copies, values] : by_copies) list.push_back({{"copies", copies}, {"values", values}});
+  return list;
+}
+
 std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now) {
   const Status s = core.status();
   const RecordRef& record = core.record();
@@ -113,6 +124,7 @@ std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now) 
                         {"bytes_max", facts.limits.store_bytes},
                         {"own", s.dht.own},
                         {"own_copies_min", s.dht.own_copies_min},
+                        {"own_copies", own_copies(core)},
                         {"queued_bytes", facts.store.queued_bytes},
                         {"failures", facts.store.failures_total}}},
                       {"state", {{"namespaces", 0}, {"entries", 0}}},

@@ -61,7 +61,9 @@ NodeCore::State::State(Config config_in, Stored stored, Now now, Deps deps_in)
   for (const Write& row : stored.rows) {
     if (row.key.empty()) continue;
     if (row.key[0] == kRowNumber && row.value.size() == 8) {
-      own.want_above(std::min(load_le<std::uint64_t>(row.value.data()), kNumberMax - 1));
+      const std::uint64_t number = std::min(load_le<std::uint64_t>(row.value.data()), kNumberMax - 1);
+      own.want_above(number);
+      dht.set_number_floor(number / kRestoreNumberStep * kRestoreNumberStep);
     } else if (row.key[0] == kRowMember) {
       if (auto record = deps.records.admit(row.value, config.network.id);
           record && (*record)->key != deps.identity.public_key()) {

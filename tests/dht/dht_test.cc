@@ -131,6 +131,18 @@ TEST(Dht, WhoCannotStoreGivesNoTokens) {
   EXPECT_GT(mesh.nodes[5]->dht->stats().values, 8U);
 }
 
+TEST(Dht, NumbersStartAboveTheFloor) {
+  Mesh mesh({.seed = 131});
+  mesh.grow(10);
+  EXPECT_EQ(mesh.put_done(3, mesh.put(3, "k", "v")).result->seq, 1U);
+  mesh.nodes[3]->dht->set_number_floor(1000);
+  // What it compares with is the current value's number, not the floor.
+  EXPECT_EQ(mesh.put_done(3, mesh.put(3, "k", "w", {.cas = 0})).result.error().current_seq, 1U);
+  EXPECT_EQ(mesh.put_done(3, mesh.put(3, "k", "w", {.cas = 1})).result->seq, 1001U);
+  EXPECT_EQ(mesh.put_done(3, mesh.put(3, "k", "x")).result->seq, 1002U);
+  EXPECT_EQ(mesh.put_done(3, mesh.put(3, "new", "v")).result->seq, 1001U);
+}
+
 TEST(Dht, NumbersGrowAndCompareAndSetHolds) {
   Mesh mesh({.seed = 13});
   mesh.grow(40);

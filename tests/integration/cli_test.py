@@ -103,7 +103,7 @@ class WithNodes(MeshTest):
                          "state", "sessions", "network_size_estimate", "traffic", "drops", "health")
         self.assert_keys(status["members"], "alive", "suspect", "failed", "left")
         self.assert_keys(status["routing"], "contacts", "buckets")
-        self.assert_keys(status["store"], "values", "bytes", "own", "own_copies_min")
+        self.assert_keys(status["store"], "values", "bytes", "own", "own_copies_min", "own_copies")
         self.assert_keys(status["state"], "namespaces", "entries")
         self.assert_keys(status["traffic"], "sent_bytes", "sent_packets", "received_bytes", "received_packets")
         self.assertEqual(status["members"]["alive"], 2)

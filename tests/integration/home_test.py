@@ -76,12 +76,31 @@ class Backups(MeshTest):
         self.assertGreater(after, before)
         own = {row["key"] for row in self.assert_status(weft("--json", "own", home=again.home), 0).json()}
         self.assertEqual(len(own), 20)
-        # What it forgot, the mesh knows: the number goes on.
+        # Above all that the lost life may have used.
         newer = self.assert_status(weft("--json", "put", "key-0", "newest", home=again.home), 0).json()
-        self.assertEqual(newer["seq"], 3)
+        self.assertEqual(newer["seq"], (1 << 20) + 1)
         for node in nodes[0], nodes[2], again:
             self.assertEqual(weft("get", "key-0", home=node.home).out, b"newest")
             self.assertEqual(weft("get", "key-7", home=node.home).out, b"value-7")
+
+    def test_no_number_is_used_twice_without_a_mesh(self):
+        node = self.mesh.new_node(0)  # alone: nobody can tell what it forgets
+        self.mesh.nodes.append(node.spawn().wait_ready())
+        kept = self.mesh.root / "node.backup"
+        self.assert_status(weft("put", "a", "1", home=node.home), 0)
+        for times in (1, 2):
+            self.assert_status(weft("backup", kept, home=node.home), 0)
+            used = [self.assert_status(weft("--json", "put", key, "later", home=node.home), 0).json()["seq"]
+                    for key in ("a", "unknown to the backup")]
+            node.kill()
+            shutil.rmtree(node.home)
+            self.assert_status(weft("restore", kept, home=node.home), 0)
+            kept.unlink()
+            node.spawn().wait_ready()
+            for key, before in zip(("a", "unknown to the backup"), used):
+                put = self.assert_status(weft("--json", "put", key, "now", home=node.home), 0).json()
+                self.assertGreater(put["seq"], before)
+                self.assertEqual(put["seq"], (times << 20) + 1)
 
     def test_refusals(self):
         (node,) = self.start(1)
