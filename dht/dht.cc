@@ -396,6 +396,8 @@ Stats Dht::stats() const {
   out.values_bytes = core.store.bytes();
   out.own = core.own.size();
   out.own_copies_min = core.own.copies_min();
+  out.hand_overs_waiting = state_->upkeep.hand_overs_waiting();
+  out.handing_over_since = state_->upkeep.busy_since();
   return out;
 }
 

@@ -153,6 +153,8 @@ struct Stats {
   std::size_t values_bytes = 0;
   std::size_t own = 0;
   std::size_t own_copies_min = 0;
+  std::size_t hand_overs_waiting = 0;
+  std::optional<Instant> handing_over_since;  // always something to hand over since then
   std::uint64_t lookups_total = 0;
   std::uint64_t requests_total = 0;
   std::uint64_t stores_refused_total[6] = {};  // by StoreStatus

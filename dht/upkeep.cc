@@ -307,6 +307,9 @@ void Upkeep::run(Now now, Core& core, Output& out) {
     sweep(now, core);
     hand_over(core);
   }
+  const bool overdue = next_sweep_ && *next_sweep_ <= now.mono;
+  if (sweeping_.empty() && transfers_.empty() && !overdue) busy_since_.reset();
+  else if (!busy_since_) busy_since_ = now.mono;
   save_contacts(now, core, out);
   probe(now, core, out);
 }

@@ -49,6 +49,9 @@ class Upkeep {
   // The node leaves: from now on it only hands over, each held value to the node that moves up to be among
   // its holders then; kTransfersMax of them, the rest is left to the other holders' sweeps.
   void leave(Now now, const Core& core);
+  std::size_t hand_overs_waiting() const { return transfers_.size(); }
+  // Since when there has always been something to look at or to hand over.
+  std::optional<Instant> busy_since() const { return busy_since_; }
   bool handed_over() const { return transfers_.empty() && running(Kind::kHandOver) == 0; }
   // An operation ended; of no interest unless upkeep started it. A hand-over in vain is made again.
   void on_done(const Core& core, OpKey key, bool in_vain);
@@ -100,6 +103,7 @@ class Upkeep {
   Instant next_probe_;
   bool held_back_ = false;  // by the budget, when last run
   bool leaving_ = false;
+  std::optional<Instant> busy_since_;
 };
 
 }  // namespace weft::dht

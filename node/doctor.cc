@@ -12,6 +12,8 @@ constexpr std::int64_t kWallMax = 4'102'444'800'000;
 constexpr Duration kClockJumpMin = 1h;
 // A short while alone after the start is no finding.
 constexpr Duration kAloneGrace = 5s;
+// After a mass failure values are handed over for half a minute; for so long, it does not keep up.
+constexpr Duration kHandOverLate = 5min;
 
 std::string joined(const std::vector<std::string>& items) {
   std::string text;
@@ -173,6 +175,12 @@ std::vector<std::string> health_of(const ShellFacts& facts, const Status& status
   }
   if (status.dht.values_bytes > facts.limits.store_bytes) {
     health.push_back("store: more values are held than limits.store allows; it shrinks with time");
+  }
+  if (const auto since = status.dht.handing_over_since; since && now.mono - *since > kHandOverLate) {
+    health.push_back("upkeep: handing values to new holders has been behind for " +
+                     std::to_string(std::chrono::duration_cast<std::chrono::minutes>(now.mono - *since).count()) +
+                     " min (" + std::to_string(status.dht.hand_overs_waiting) +
+                     " wait); raise limits.background, or see whether holders answer");
   }
   if (!facts.seeds_unresolved.empty()) {
     health.push_back("seeds: cannot resolve " + joined(facts.seeds_unresolved));

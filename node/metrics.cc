@@ -84,6 +84,8 @@ void add_core(Families& out, const Status& s, Now now) {
               s.dht.background_bytes_total);
   out.counter("weft_background_held_back_total", "Times upkeep had to wait for limits.background.",
               s.dht.background_held_back_total);
+  out.gauge("weft_hand_overs_waiting", "Values that wait to be handed to new holders.",
+            real(s.dht.hand_overs_waiting));
   out.counter("weft_tokens_withheld_total", "Write tokens asked for while the store failed.",
               s.dht.tokens_withheld_total);
   out.gauge("weft_own_values", "Own values kept alive.", real(s.dht.own));

@@ -73,5 +73,35 @@ TEST(Limits, UpkeepKeepsToItsBudget) {
   EXPECT_LE(bound, 200U * 600 + 60'000);
 }
 
+// Hand-overs that a budget holds back are told as what they are: something that has been behind since then.
+TEST(Limits, HandOversThatAreBehindAreTold) {
+  const auto longest_behind = [](std::uint64_t bytes_per_s) {
+    Config config;
+    config.background_bytes_per_s = bytes_per_s;
+    Mesh mesh({.seed = 6, .config = config});
+    mesh.grow(30);
+    for (int i = 0; i < 60; ++i) {
+      mesh.put_done(0, mesh.put(0, "k" + std::to_string(i), std::string(500, 'v')));
+    }
+    for (int i = 0; i < 6; ++i) {
+      const std::size_t newcomer = mesh.add();
+      mesh.introduce(newcomer, 0);
+      mesh.bootstrap(newcomer);
+    }
+    mesh.run_for(6min);
+    Duration longest{};
+    std::size_t waiting = 0;
+    for (const auto& node : mesh.nodes) {
+      const Stats stats = node->dht->stats();
+      waiting += stats.hand_overs_waiting;
+      if (stats.handing_over_since) longest = std::max(longest, mesh.clock - *stats.handing_over_since);
+    }
+    EXPECT_EQ(waiting > 0, longest > 5min);
+    return longest;
+  };
+  EXPECT_EQ(longest_behind(1 << 20), Duration{});
+  EXPECT_GT(longest_behind(20), 5min);
+}
+
 }  // namespace
 }  // namespace weft::dht
