@@ -166,10 +166,12 @@ void Dht::forget(Now now, const NodeId& peer) {
 
 void Dht::on_find_node(Now now, const Asker& asker, const FindNode& m, Nodes& reply) {
   serve_find_node(now, state_->core, asker, m, reply);
+  if (state_->shut) reply.token.reset();  // what is stored here now would leave with us
 }
 
 void Dht::on_get(Now now, const Asker& asker, const Get& m, Values& reply) {
   serve_get(now, state_->core, asker, m, reply);
+  if (state_->shut) reply.token.reset();
 }
 
 void Dht::on_store(Now now, const Asker& asker, const Store& m, Output& out) {

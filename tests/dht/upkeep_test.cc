@@ -116,6 +116,14 @@ TEST(Upkeep, ALeaverHandsOver) {
   EXPECT_EQ(mesh.put_done(5, mine).result.error().error, OpError::kShutdown);
   EXPECT_EQ(mesh.put_done(5, mesh.put(5, "late", "v")).result.error().error, OpError::kShutdown);
   EXPECT_FALSE(mesh.nodes[5]->dht->handed_over());
+  const Asker asker{.contact = mesh.nodes[2]->contact, .rpc = 1, .early = false, .reply_max = 1170};
+  Values values;
+  mesh.nodes[5]->dht->on_get(mesh.now(), asker, {.key = id_of(held[0]), .author = author, .want_token = true}, values);
+  EXPECT_FALSE(values.token) << "nobody stores at a leaver";
+  EXPECT_EQ(values.values.size(), 1U) << "but reads go on";
+  Nodes nodes;
+  mesh.nodes[5]->dht->on_find_node(mesh.now(), asker, {.target = id_of("x"), .want_token = true}, nodes);
+  EXPECT_FALSE(nodes.token);
   mesh.run_for(200ms);
   EXPECT_TRUE(mesh.nodes[5]->dht->handed_over());
   EXPECT_LE(mesh.counts.store - stores, held.size()) << "one each";
