@@ -1,5 +1,7 @@
 #include "dht/core.h"
 
+#include <utility>
+
 #include "dht/operation.h"
 
 namespace weft::dht {
@@ -13,8 +15,9 @@ constexpr Duration kRetryPublication = 2min;
 constexpr std::size_t kRequestBytes = 120;
 
 std::size_t request_bytes(const Core::Message& message) {
-  const auto* store = std::get_if<Store>(&message);
-  return kRequestBytes + (store == nullptr ? 0 : store->blob.size());
+  if (const auto* store = std::get_if<Store>(&message)) return kRequestBytes + store->blob.size();
+  if (const auto* compare = std::get_if<Compare>(&message)) return kRequestBytes + compare->sums.size();
+  return kRequestBytes;
 }
 
 }  // namespace
@@ -38,7 +41,7 @@ Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, R
 Core::~Core() = default;
 
 void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& message,
-               bool background, Output& out) {
+               bool background, Output& out, std::uint32_t detail) {
   CHECK(!to.endpoints.empty());
   const auto tag = static_cast<RequestTag>(++tags_);
   Contact peer{to.key, to.id, to.endpoints[0]};
@@ -53,7 +56,7 @@ void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& messa
     }
     peer.endpoint = known->contact.endpoint;
   }
-  asked.emplace(tag, Asked{asked_by, role, peer});
+  asked.emplace(tag, Asked{asked_by, role, peer, detail});
   ++counters.requests_total;
   if (background) background_bytes += request_bytes(message);
   out.requests.push_back({tag, target, message, background});
@@ -73,6 +76,12 @@ void Core::write(std::vector<Write> writes, Output& out) {
 void Core::note_commit(Now now, bool ok) {
   if (ok) store_try.reset();
   else store_try = now.mono + kStoreTryEvery;
+}
+
+bool Core::may_spend(Now now) {
+  counters.background_bytes_total += background_bytes;
+  budget.spend(now, std::exchange(background_bytes, 0));
+  return !budget.overdrawn(now);
 }
 
 void Core::seed(Now, Lookup& lookup) {
@@ -149,6 +158,12 @@ Instant Core::owner_republish(Now now, std::uint32_t lifetime_s, bool complete) 
   every = std::min<Duration>(every, std::chrono::seconds(lifetime_s) * 9 / 20);
   if (!complete) every = std::min(every, kRetryPublication);
   return now.mono + rng.jitter(std::max<Duration>(every, 1s), kJitter);
+}
+
+void Core::note_missed(Now now, const Slot& slot, std::size_t wanted, const Lookup& lookup,
+                       const StoreRound& round) {
+  for (const NodeId& peer : lookup.missing(wanted)) hints.add(now, peer, slot);
+  for (const NodeId& peer : round.silent()) hints.add(now, peer, slot);
 }
 
 void Core::note_nearest(const NodeId& target, const std::vector<Target>& nearest) {

@@ -8,6 +8,7 @@
 
 #include "dht/byte_budget.h"
 #include "dht/dht.h"
+#include "dht/hints.h"
 #include "dht/link_health.h"
 #include "dht/lookup.h"
 #include "dht/own_values.h"
@@ -32,11 +33,13 @@ enum class Role : std::uint8_t {
   kToken,     // a write token
   kStore,
   kFetch,     // a newer value
+  kCompare,   // which of our values it lacks
 };
 struct Asked {
   OpKey op{};
   Role role = Role::kPing;
   Contact peer;
+  std::uint32_t detail = 0;  // of the operation's own meaning
 };
 
 // Waiting for the disk: another's value, to be held and acknowledged.
@@ -68,10 +71,10 @@ struct Core {
   ~Core();
 
   // ---- verbs
-  using Message = std::variant<FindNode, Get, Store>;
+  using Message = std::variant<FindNode, Get, Store, Compare>;
   // Sends a request; its answer comes to `asked_by` under `role`.
   void ask(OpKey asked_by, Role role, const Target& to, const Message& message, bool background,
-           Output& out);
+           Output& out, std::uint32_t detail = 0);
   // Asks a contact whether it is alive.
   void ping(const Contact& peer, Output& out);
   // Writes rows whose fate nobody waits for.
@@ -81,6 +84,8 @@ struct Core {
   // elsewhere at once and not after its refusal, and tries a write now and then until one succeeds.
   void note_commit(Now now, bool ok);
   bool can_store() const { return !store_try; }
+  // Pays for what upkeep has asked for since; true if there is something left to spend.
+  bool may_spend(Now now);
   // Starts a lookup from the nearest contacts that we know.
   void seed(Now now, Lookup& lookup);
   // Puts a value into the store and erases the rows of what had to give way. False: no room.
@@ -96,6 +101,10 @@ struct Core {
   // When a holder publishes a value again if nobody else does; when the owner does.
   Instant holder_republish(Now now);
   Instant owner_republish(Now now, std::uint32_t lifetime_s, bool complete);
+  // A value was stored as far as its nearest answered: the others of the `wanted` nearest get it when
+  // they are heard again.
+  void note_missed(Now now, const Slot& slot, std::size_t wanted, const Lookup& lookup,
+                   const StoreRound& round);
   // A lookup has ended with these responders, nearest first.
   void note_nearest(const NodeId& target, const std::vector<Target>& nearest);
 
@@ -110,6 +119,7 @@ struct Core {
   ValueStore store;
   OwnValues own;
   WriteTokens tokens;
+  Hints hints;
   SizeEstimate size;
   ByteBudget budget;               // of upkeep
   std::size_t background_bytes = 0;  // asked for since upkeep last settled its budget

@@ -149,6 +149,7 @@ void Dht::heard_from(Now now, const Contact& peer, std::optional<Duration> rtt, 
   s.begin();
   const RoutingTable::Heard heard = s.core.table.heard(now, peer, rtt);
   if (heard.ping) s.core.ping(*heard.ping, out);
+  s.upkeep.heard(now, s.core, peer.id);
   if (!heard.added) return;
   std::erase_if(s.core.restored, [&peer](const Contact& c) { return c.id == peer.id; });
   s.upkeep.joined(now, s.core, peer.id);
@@ -177,6 +178,12 @@ void Dht::on_get(Now now, const Asker& asker, const Get& m, Values& reply) {
 void Dht::on_store(Now now, const Asker& asker, const Store& m, Output& out) {
   state_->begin();
   serve_store(now, state_->core, asker, m, out);
+}
+
+void Dht::on_compare(Now now, const Asker& asker, const Compare& m,
+                     ByteArray<kCompareItemsMax / 8>& room, Compared& reply) {
+  serve_compare(now, state_->core, asker, m, room, reply);
+  if (state_->shut) reply.token.reset();
 }
 
 // ---- operations
@@ -312,6 +319,13 @@ void Dht::on_stored(Now now, RequestTag tag, Duration, const Stored& m, Output& 
   });
 }
 
+void Dht::on_compared(Now now, RequestTag tag, Duration, const Compared& m, Output& out) {
+  State& s = *state_;
+  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+    operation.on_compared(now, s.core, asked, m, out);
+  });
+}
+
 void Dht::on_slow(Now now, RequestTag tag, Output& out) {
   State& s = *state_;
   s.begin();
@@ -332,10 +346,12 @@ void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
   if (it == s.core.asked.end()) return;
   const Asked asked = it->second;
   s.core.asked.erase(it);
-  s.core.health.note(now, asked.peer.id, /*answered=*/false);
-  if (s.core.health.suspect(now)) {
+  // Who does not answer a Compare may be of an older version, and well.
+  const bool counts = asked.role != Role::kCompare;
+  if (counts) s.core.health.note(now, asked.peer.id, /*answered=*/false);
+  if (counts && s.core.health.suspect(now)) {
     ++s.core.counters.evictions_frozen_total;
-  } else {
+  } else if (counts) {
     const bool known = s.core.table.find(asked.peer.id) != nullptr;
     if (const auto again = s.core.table.silent(asked.peer.id)) s.core.ping(*again, out);
     if (known && s.core.table.find(asked.peer.id) == nullptr) {
@@ -399,6 +415,7 @@ Stats Dht::stats() const {
   out.own = core.own.size();
   out.own_copies_min = core.own.copies_min();
   out.hand_overs_waiting = state_->upkeep.hand_overs_waiting();
+  out.hints = core.hints.size();
   out.handing_over_since = state_->upkeep.busy_since();
   return out;
 }

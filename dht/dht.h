@@ -95,7 +95,7 @@ using Event = std::variant<PutDone, GetDone, LookupDone>;
 struct Request {
   RequestTag tag{};
   Target to;
-  std::variant<FindNode, Get, Store> message;
+  std::variant<FindNode, Get, Store, Compare> message;
   bool background = false;  // upkeep: may wait behind users' requests
 };
 struct Reply {
@@ -154,6 +154,7 @@ struct Stats {
   std::size_t own = 0;
   std::size_t own_copies_min = 0;
   std::size_t hand_overs_waiting = 0;
+  std::size_t hints = 0;        // values that silent peers get when they are heard again
   std::optional<Instant> handing_over_since;  // always something to hand over since then
   std::uint64_t lookups_total = 0;
   std::uint64_t requests_total = 0;
@@ -162,6 +163,9 @@ struct Stats {
   std::uint64_t repairs_total = 0;
   std::uint64_t republished_total = 0;
   std::uint64_t handed_over_total = 0;
+  std::uint64_t hints_kept_total = 0;          // what a silent peer had missed, on its way to it
+  std::uint64_t compares_total = 0;            // holders asked what they lack
+  std::uint64_t copies_missing_total = 0;      // that they named
   std::uint64_t evictions_frozen_total = 0;
   std::uint64_t tokens_withheld_total = 0;     // asked for while the store failed
   std::uint64_t values_evicted_total = 0;      // farther ones, for a nearer one
@@ -197,6 +201,9 @@ class Dht {
   // ---- served
   void on_find_node(Now now, const Asker& asker, const FindNode& m, Nodes& reply);
   void on_get(Now now, const Asker& asker, const Get& m, Values& reply);
+  // The reply's view points into `room`.
+  void on_compare(Now now, const Asker& asker, const Compare& m,
+                  ByteArray<kCompareItemsMax / 8>& room, Compared& reply);
   // Answers now or after the commit, by Output::replies. Early askers are refused by NodeCore.
   void on_store(Now now, const Asker& asker, const Store& m, Output& out);
 
@@ -223,6 +230,7 @@ class Dht {
   void on_nodes(Now now, RequestTag tag, Duration rtt, const Nodes& m, Output& out);
   void on_values(Now now, RequestTag tag, Duration rtt, const Values& m, Output& out);
   void on_stored(Now now, RequestTag tag, Duration rtt, const Stored& m, Output& out);
+  void on_compared(Now now, RequestTag tag, Duration rtt, const Compared& m, Output& out);
   void on_slow(Now now, RequestTag tag, Output& out);     // longer than expected: hedge
   void on_timeout(Now now, RequestTag tag, Output& out);  // given up
 

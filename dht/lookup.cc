@@ -161,6 +161,18 @@ std::vector<Target> Lookup::closest(std::size_t max) const {
   return out;
 }
 
+std::vector<NodeId> Lookup::missing(std::size_t max) const {
+  std::vector<NodeId> out;
+  std::size_t seen = 0;
+  for (const std::uint16_t slot : order_) {
+    const Candidate& c = pool_[slot];
+    if (c.state == State::kHeard) continue;
+    if (seen++ == max) break;
+    if (c.state != State::kAnswered) out.push_back(c.to.id);
+  }
+  return out;
+}
+
 std::size_t Lookup::awaited_nearer_than(const NodeId& id) const {
   const Distance away = distance(id, options_.target);
   return static_cast<std::size_t>(std::ranges::count_if(order_, [&](std::uint16_t slot) {

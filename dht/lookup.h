@@ -70,6 +70,8 @@ class Lookup {
   // Responders, nearest first, at most `max`.
   std::vector<Target> closest(std::size_t max) const;
   std::size_t responders() const { return answered_; }
+  // Who was asked, has not answered, and would be among the `max` nearest if it had.
+  std::vector<NodeId> missing(std::size_t max) const;
   // Peers nearer than `id` whose answers are awaited and not late.
   std::size_t awaited_nearer_than(const NodeId& id) const;
   // Requests made; the longest chain of namings among the `want` closest responders.

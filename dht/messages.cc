@@ -101,6 +101,18 @@ void encode(Writer& w, std::uint32_t rpc, const Stored& m) {
   w.array(4).uint(kStored).uint(rpc).uint(static_cast<std::uint64_t>(m.status)).uint(m.seq);
 }
 
+void encode(Writer& w, std::uint32_t rpc, const Compare& m) {
+  ByteArray<8> salt;
+  store_le(salt.data(), m.salt);
+  w.array(6).uint(kCompare).uint(rpc).bin(m.first.bytes).bin(m.last.bytes).bin(salt).bin(m.sums);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Compared& m) {
+  w.array(4).uint(kCompared).uint(rpc);
+  write_token(w, m.token);
+  w.bin(m.missing);
+}
+
 std::optional<DecodeError> decode(Reader& r, FindNode& m) {
   m.target.bytes = r.bin_exact<32>();
   m.contacts_max = static_cast<std::uint8_t>(r.uint(kContactsPerReply));
@@ -150,6 +162,21 @@ std::optional<DecodeError> decode(Reader& r, Store& m) {
 std::optional<DecodeError> decode(Reader& r, Stored& m) {
   m.status = static_cast<StoreStatus>(r.uint(static_cast<std::uint64_t>(StoreStatus::kFailed)));
   m.seq = r.uint(kSeqMax);
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Compare& m) {
+  m.first.bytes = r.bin_exact<32>();
+  m.last.bytes = r.bin_exact<32>();
+  m.salt = load_le<std::uint64_t>(r.bin_exact<8>().data());
+  m.sums = r.bin(8 * kCompareItemsMax);
+  if (m.sums.empty() || m.sums.size() % 8 != 0 || m.last < m.first) r.fail(DecodeError::kBadValue);
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Compared& m) {
+  m.token = read_token(r);
+  m.missing = r.bin(kCompareItemsMax / 8);
   return r.finish();
 }
 

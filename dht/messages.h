@@ -21,6 +21,8 @@ inline constexpr std::size_t kValueBytesMax = 1000;
 // signature 64, then the value. A fixed layout, because the largest Store must fit one datagram.
 inline constexpr std::size_t kBlobHeadBytes = 32 + 8 + 4 + 64;
 inline constexpr std::size_t kBlobBytesMax = kBlobHeadBytes + kValueBytesMax;
+// Values that one Compare asks about.
+inline constexpr std::size_t kCompareItemsMax = 128;
 inline constexpr std::uint64_t kSeqMax = (1ULL << 53) - 1;
 // Authors that may hold a slot under one key at one holder. Keys of authors cost nothing, so without
 // this one key near a holder would be enough to fill it: 1,024 of the largest values are a tenth of
@@ -35,6 +37,8 @@ enum Kind : std::uint8_t {
   kValues = 19,
   kStore = 20,
   kStored = 21,
+  kCompare = 22,
+  kCompared = 23,
 };
 
 // A write token. 8 bytes: it is only ever guessed online, one try a Store, within ten minutes; and
@@ -87,6 +91,22 @@ struct Stored {
   StoreStatus status = StoreStatus::kStored;
   std::uint64_t seq = 0;  // the number held now
 };
+// "Which of these do you lack?" The values are shown by sums of 8 bytes (signed_value.h, compare_sum), in
+// the order of their keys, which lie from `first` to `last`.
+struct Compare {
+  NodeId first = {};
+  NodeId last = {};
+  std::uint64_t salt = 0;
+  ByteView sums = {};  // 1 to kCompareItemsMax, little-endian
+};
+// A bit for each sum, the lowest of the first byte first: set if no such value is held here. No bits: too many
+// values are held between the two keys to tell.
+struct Compared {
+  std::optional<Token> token = std::nullopt;  // good for every key from `first` to `last`
+  ByteView missing = {};
+};
+// The most that a Compared takes.
+inline constexpr std::size_t kComparedBytesMax = 1 + 1 + 5 + 2 + sizeof(Token) + 2 + kCompareItemsMax / 8;
 
 // The most that the envelope of a payload takes: array header, kind, rpc.
 inline constexpr std::size_t kEnvelopeBytesMax = 1 + 1 + 5;
@@ -105,6 +125,8 @@ void encode(Writer& w, std::uint32_t rpc, const Get& m);
 void encode(Writer& w, std::uint32_t rpc, const Values& m);
 void encode(Writer& w, std::uint32_t rpc, const Store& m);
 void encode(Writer& w, std::uint32_t rpc, const Stored& m);
+void encode(Writer& w, std::uint32_t rpc, const Compare& m);
+void encode(Writer& w, std::uint32_t rpc, const Compared& m);
 
 // Each reads its fields up to the end of the message. Nothing is allocated; on an error `m` is
 // worthless.
@@ -114,5 +136,7 @@ std::optional<DecodeError> decode(Reader& r, Get& m);
 std::optional<DecodeError> decode(Reader& r, Values& m);
 std::optional<DecodeError> decode(Reader& r, Store& m);
 std::optional<DecodeError> decode(Reader& r, Stored& m);
+std::optional<DecodeError> decode(Reader& r, Compare& m);
+std::optional<DecodeError> decode(Reader& r, Compared& m);
 
 }  // namespace weft::dht

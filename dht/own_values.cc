@@ -99,4 +99,22 @@ std::size_t OwnValues::copies_min() const {
   return least.value_or(0);
 }
 
+std::vector<NodeId> OwnValues::due_near(const NodeId& key, Instant until, std::size_t max) const {
+  const auto here = values_.find(key);
+  CHECK(here != values_.end());
+  std::vector<NodeId> out = {key};
+  auto before = here, after = std::next(here);
+  for (std::size_t i = 0; i < max && out.size() < max; ++i) {
+    if (after != values_.end()) {
+      if (after->second.republish <= until) out.push_back(after->first);
+      ++after;
+    }
+    if (before != values_.begin() && out.size() < max) {
+      --before;
+      if (before->second.republish <= until) out.push_back(before->first);
+    }
+  }
+  return out;
+}
+
 }  // namespace weft::dht

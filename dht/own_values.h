@@ -7,6 +7,7 @@
 
 #include <map>
 #include <set>
+#include <vector>
 
 #include "crypto/time.h"
 #include "dht/signed_value.h"
@@ -56,6 +57,10 @@ class OwnValues {
   std::optional<Instant> next_due() const;
   // A key whose republication, or whose end, is due.
   std::optional<NodeId> due(Now now) const;
+
+  // `key` and those next to it whose republication is due by `until`: at most `max`, found among the
+  // 2 * max nearest in the order of keys.
+  std::vector<NodeId> due_near(const NodeId& key, Instant until, std::size_t max) const;
 
   std::size_t size() const { return values_.size(); }
   std::size_t copies_min() const;  // of values that are not withdrawn; 0 if there is none

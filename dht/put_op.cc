@@ -190,6 +190,7 @@ void PutOp::complete(Now now, Core& core, Output& out) {
     core.own.published(dht_key_, copies(),
                        core.owner_republish(now, own->lifetime_s, copies() >= possible));
   }
+  core.note_missed(now, signed_.slot, replicas_, walk_->lookup(), spread_->round());
   if (answered_ && planted(Plant::kPutDoneTwice)) answer(out);
   if (answered_) return finish();
   if (copies() < std::max<std::size_t>(options_.quorum, 1)) {

@@ -276,6 +276,17 @@ std::size_t RoutingTable::bucket_population(std::size_t bucket) const {
   return bucket < buckets_.size() ? buckets_[bucket].live.size() : 0;
 }
 
+std::optional<int> RoutingTable::bits_known(std::size_t wanted) const {
+  std::size_t within = 1;
+  for (std::size_t j = buckets_.size(); j-- > 0;) {
+    const Bucket& bucket = buckets_[j];
+    if (bucket.live.size() >= config_.bucket_size || bucket.spare.size() > 0) return std::nullopt;
+    within += bucket.live.size();
+    if (within >= wanted) return static_cast<int>(j);
+  }
+  return 0;
+}
+
 void RoutingTable::note_lookup(Now now, const NodeId& target) {
   const std::size_t index = index_of(target);
   if (index < buckets_.size()) buckets_[index].last_lookup = now.mono;

@@ -71,6 +71,10 @@ class RoutingTable {
   // One more than the index of the deepest bucket that is not empty.
   std::size_t depth() const;
   std::size_t bucket_population(std::size_t bucket) const;
+  // How many leading bits of the own id a key must share for all nodes that share them, too, to be in the
+  // table, and to be at least `wanted` with ourselves: no bucket there turns anybody away. 0 if that is so of
+  // the whole mesh, however small; nullopt if it is nowhere so.
+  std::optional<int> bits_known(std::size_t wanted) const;
 
   // Calls visit(const Entry&) for live contacts, nearest to `target` first, until it returns false.
   // Allocates nothing.

@@ -116,6 +116,46 @@ void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& re
   fill_contacts(core, asker, m.key, m.after ? 0 : kContactsPerReply, room, reply.contacts);
 }
 
+void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m,
+                   ByteArray<kCompareItemsMax / 8>& room, Compared& reply) {
+  const std::size_t count = m.sums.size() / 8;
+  std::array<std::pair<std::uint64_t, std::uint8_t>, kCompareItemsMax> sums;
+  for (std::size_t i = 0; i < count; ++i) {
+    sums[i] = {load_le<std::uint64_t>(m.sums.data() + 8 * i), static_cast<std::uint8_t>(i)};
+  }
+  const std::span shown(sums.data(), count);
+  std::ranges::sort(shown);
+  room.fill(0);
+  for (std::size_t i = 0; i < count; ++i) {
+    room[i / 8] = static_cast<std::uint8_t>(room[i / 8] | 1U << (i % 8));
+  }
+  std::vector<Slot> both;
+  std::size_t scanned = 0;
+  core.store.visit_range(m.first, m.last, [&](const Slot& slot, const Held& held) {
+    if (++scanned > kCompareScannedMax) return false;
+    if (seconds_left(now, held.expires) == 0) return true;
+    const std::uint64_t sum = compare_sum(m.salt, slot.key, held.blob);
+    auto it = std::ranges::lower_bound(shown, std::pair{sum, std::uint8_t{0}});
+    if (it == shown.end() || it->first != sum) return true;
+    for (; it != shown.end() && it->first == sum; ++it) {
+      room[it->second / 8] = static_cast<std::uint8_t>(room[it->second / 8] & ~(1U << (it->second % 8)));
+    }
+    both.push_back(slot);
+    return true;
+  });
+  for (const Slot& slot : both) {
+    if (core.rng.below(kTrustNobodyEvery) != 0) core.store.set_republish(slot, core.holder_republish(now));
+  }
+  reply.missing = ByteView(room).first(scanned > kCompareScannedMax ? 0 : (count + 7) / 8);
+  reply.token.reset();
+  if (!core.can_store()) {
+    ++core.counters.tokens_withheld_total;
+    return;
+  }
+  reply.token = core.tokens.make_region(now, asker.contact, m.first,
+                                        common_prefix_bits(m.first, m.last));
+}
+
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out) {
   const ReplyTo to{asker.contact, asker.rpc};
   if (!core.tokens.check(now, asker.contact, m.key, m.token)) {

@@ -10,9 +10,17 @@ namespace weft::dht {
 
 // Values looked at for one Get before it says that there is more.
 inline constexpr std::size_t kValuesScannedMax = 64;
+// Values looked at for one Compare; if there are more between its keys, the answer says nothing of any.
+inline constexpr std::size_t kCompareScannedMax = 1024;
+// One in so many values that another holder has just compared is published by us all the same: who
+// pretends to see to the copies cannot keep all others from it.
+inline constexpr std::uint64_t kTrustNobodyEvery = 32;
 
 void serve_find_node(Now now, Core& core, const Asker& asker, const FindNode& m, Nodes& reply);
 void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& reply);
+// As the reads, but a value that the asker has, too, needs no publication of ours.
+void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m,
+                   ByteArray<kCompareItemsMax / 8>& room, Compared& reply);
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out);
 
 // A commit of another's value has ended: holds it and answers. False: not such a ticket.

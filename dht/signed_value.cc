@@ -64,6 +64,15 @@ Bytes sign_value(const Identity& identity, const ValueFields& fields) {
 
 ByteArray<32> blob_hash(ByteView blob) { return blake2b_256(blob); }
 
+std::uint64_t compare_sum(std::uint64_t salt, const NodeId& key, ByteView blob) {
+  ByteArray<8> salted;
+  store_le(salted.data(), salt);
+  ByteArray<16> out;
+  // The head names author, number and lifetime, and its signature the value.
+  blake2b(out, salted, as_bytes("weft-compare-1"), key.bytes, blob.first(kBlobHeadBytes));
+  return load_le<std::uint64_t>(out.data());
+}
+
 bool supersedes(std::uint64_t a_seq, ByteView a, std::uint64_t b_seq, ByteView b) {
   if (a_seq != b_seq) return a_seq > b_seq;
   if (equal(a, b)) return false;

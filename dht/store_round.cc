@@ -6,7 +6,8 @@ StoreRound::StoreRound(const Options& options, std::vector<Holder> nearest_first
     : options_(options), copies_(options.have) {
   places_.reserve(nearest_first.size());
   for (Holder& holder : nearest_first) {
-    places_.push_back({.holder = std::move(holder), .state = State::kIdle, .renewed = false});
+    places_.push_back({.holder = std::move(holder), .state = State::kIdle,
+                       .renewed = false, .silent = false});
   }
 }
 
@@ -85,7 +86,20 @@ void StoreRound::on_slow(const NodeId& id) {
 
 void StoreRound::on_silent(const NodeId& id) {
   Place* place = find(id);
-  if (place != nullptr && place->state != State::kHolds) place->state = State::kFailed;
+  if (place == nullptr || place->state == State::kHolds) return;
+  place->state = State::kFailed;
+  place->silent = true;
+}
+
+std::vector<NodeId> StoreRound::silent() const {
+  std::vector<NodeId> out;
+  for (std::size_t i = 0; i < std::min(options_.wanted, places_.size()); ++i) {
+    const Place& place = places_[i];
+    const bool open = place.state == State::kSlow || place.state == State::kToken ||
+                      place.state == State::kStoring;
+    if (place.silent || open) out.push_back(place.holder.to.id);
+  }
+  return out;
 }
 
 bool StoreRound::settled() const {

@@ -47,6 +47,8 @@ class StoreRound {
   bool settled() const;
   // Distinct holders that hold the value, those at the start included.
   std::size_t copies() const { return copies_; }
+  // Holders of the first `wanted` that have not answered: they may hold it or not.
+  std::vector<NodeId> silent() const;
   // The highest number with which a holder refused as stale; 0 if none did.
   std::uint64_t stale_seq() const { return stale_seq_; }
   // True if a holder refused for want of room.
@@ -60,6 +62,7 @@ class StoreRound {
     Holder holder;
     State state = State::kIdle;
     bool renewed = false;  // a second token was asked for
+    bool silent = false;   // kFailed, because it was
   };
   Place* find(const NodeId& id);
   std::size_t count(State state) const;

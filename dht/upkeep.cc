@@ -2,8 +2,7 @@
 
 #include "dht/background_ops.h"
 #include "dht/lookup_op.h"
-
-#include <utility>
+#include "dht/region_op.h"
 
 namespace weft::dht {
 namespace {
@@ -12,6 +11,18 @@ constexpr Ratio kJitter = {1, 5};
 
 void earlier(std::optional<Instant>& at, std::optional<Instant> other) {
   if (other && (!at || *other < *at)) at = other;
+}
+
+// What we can bring to others: held for the mesh, or our own.
+std::optional<Spread::Value> value_in(const Core& core, const Slot& slot) {
+  if (slot.author == core.self()) {
+    if (const Own* own = core.own.find(slot.key)) {
+      return Spread::Value{.slot = slot, .blob = own->blob, .seq = own->seq, .expires = own->expires};
+    }
+  }
+  const Held* held = core.store.find(slot);
+  if (held == nullptr) return std::nullopt;
+  return Spread::Value{.slot = slot, .blob = held->blob, .seq = held->seq, .expires = held->expires};
 }
 
 }  // namespace
@@ -79,6 +90,29 @@ void Upkeep::left(Now now, const Core& core, const NodeId& peer) {
   changed(now, core, {.peer = peer, .joined = false});
 }
 
+void Upkeep::heard(Now now, const Core& core, const NodeId& peer) {
+  if (!core.hints.has(peer) || leaving_ || returned_.size() == kReturnedMax) return;
+  if (std::ranges::find(returned_, peer) != returned_.end()) return;
+  returned_.push_back(peer);
+  if (!next_promise_) next_promise_ = now.mono + rng_.jitter(kHintDelay, kJitter);
+}
+
+// What somebody missed joins the hand-overs, as far as there is room for it.
+void Upkeep::keep_promises(Now now, Core& core) {
+  if (!next_promise_ || *next_promise_ > now.mono) return;
+  next_promise_.reset();
+  while (!returned_.empty() && transfers_.size() < kTransfersMax) {
+    const NodeId peer = returned_.back();
+    for (const Slot& slot : core.hints.take(now, peer, kTransfersMax - transfers_.size())) {
+      transfers_.push_back({slot, peer});
+      ++core.counters.hints_kept_total;
+    }
+    if (core.hints.has(peer)) break;
+    returned_.pop_back();
+  }
+  if (!returned_.empty()) next_promise_ = now.mono + kSweepEvery;
+}
+
 void Upkeep::expire(Now now, Core& core, Output& out) {
   std::vector<Write> gone = std::move(core.dead_rows);
   core.dead_rows.clear();
@@ -91,12 +125,22 @@ void Upkeep::expire(Now now, Core& core, Output& out) {
 void Upkeep::publish(Now now, Core& core, Output& out) {
   publish_own(now, core, out);
   for (std::size_t i = 0; i < kPublishesPerCall && running(Kind::kPublish) < kPublishesMax; ++i) {
-    const auto slot = core.store.due_republish(now);
-    if (!slot) return;
-    core.store.set_republish(*slot, core.holder_republish(now));
+    const auto due = core.store.due_republish(now);
+    if (!due) return;
+    // With it go its neighbours that would be due in the next while.
+    std::vector<Slot> slots =
+        core.store.due_near(*due, now.mono + core.config.republish_every / 2, kCompareItemsMax);
+    for (const Slot& slot : slots) core.store.set_republish(slot, core.holder_republish(now));
     // The owner publishes its own values by its own schedule.
-    if (slot->author == core.self() && core.own.find(slot->key) != nullptr) continue;
-    start(core, Kind::kPublish, std::make_unique<PublishOp>(*slot, /*owner=*/false));
+    const auto is_own = [&core](const Slot& slot) {
+      return slot.author == core.self() && core.own.find(slot.key) != nullptr;
+    };
+    std::erase_if(slots, is_own);
+    if (is_own(*due)) {
+      for (const Slot& slot : slots) core.store.set_republish(slot, now.mono);
+      continue;
+    }
+    start(core, Kind::kPublish, std::make_unique<RegionOp>(*due, std::move(slots), /*owner=*/false));
   }
 }
 
@@ -110,13 +154,20 @@ void Upkeep::publish_own(Now now, Core& core, Output& out) {
       core.write({own_erased(*key)}, out);
       continue;
     }
-    const bool over = !own->renew && seconds_left(now, own->expires) == 0;
-    core.own.published(*key, over ? 0 : own->copies,
-                       over ? Instant::max()
-                            : core.owner_republish(now, own->lifetime_s, /*complete=*/true));
-    if (over) continue;
+    if (!own->renew && seconds_left(now, own->expires) == 0) {
+      core.own.published(*key, 0, Instant::max());
+      continue;
+    }
+    std::vector<Slot> slots;
+    const Instant until = now.mono + core.config.republish_every / 3;
+    for (const NodeId& near : core.own.due_near(*key, until, kCompareItemsMax)) {
+      const Own* other = core.own.find(near);
+      core.own.published(near, other->copies,
+                         core.owner_republish(now, other->lifetime_s, /*complete=*/true));
+      slots.push_back({near, core.self()});
+    }
     start(core, Kind::kPublish,
-          std::make_unique<PublishOp>(Slot{*key, core.self()}, /*owner=*/true));
+          std::make_unique<RegionOp>(Slot{*key, core.self()}, std::move(slots), /*owner=*/true));
   }
 }
 
@@ -223,15 +274,13 @@ void Upkeep::hand_over(Core& core) {
   while (running(Kind::kHandOver) < at_once && !transfers_.empty()) {
     const Transfer transfer = transfers_.front();
     transfers_.pop_front();
-    const Held* held = core.store.find(transfer.slot);
+    std::optional<Spread::Value> value = value_in(core, transfer.slot);
     const RoutingTable::Entry* peer = core.table.find(transfer.to);
-    if (held == nullptr || peer == nullptr) continue;
+    if (!value || peer == nullptr) continue;
     const OpKey key = start(
         core, Kind::kHandOver,
         std::make_unique<SpreadOp>(
-            SpreadOp::Why::kHandOver,
-            Spread::Value{.slot = transfer.slot, .blob = held->blob, .seq = held->seq,
-                          .expires = held->expires},
+            SpreadOp::Why::kHandOver, std::move(*value),
             std::vector<Holder>{{.to = target_of(peer->contact), .token = {}}}));
     if (key == OpKey{}) {  // no place among the background operations: when one of them ends
       transfers_.push_front(transfer);
@@ -279,11 +328,8 @@ void Upkeep::probe(Now now, Core& core, Output& out) {
   }
 }
 
-// Pays for what was sent since; true if there is something left to spend.
 bool Upkeep::settle_budget(Now now, Core& core) {
-  core.counters.background_bytes_total += core.background_bytes;
-  core.budget.spend(now, std::exchange(core.background_bytes, 0));
-  const bool overdrawn = core.budget.overdrawn(now);
+  const bool overdrawn = !core.may_spend(now);
   if (overdrawn && !held_back_) ++core.counters.background_held_back_total;
   held_back_ = overdrawn;
   return !overdrawn;
@@ -305,6 +351,7 @@ void Upkeep::run(Now now, Core& core, Output& out) {
     publish(now, core, out);
     refresh(now, core);
     sweep(now, core);
+    keep_promises(now, core);
     hand_over(core);
   }
   const bool overdue = next_sweep_ && *next_sweep_ <= now.mono;
@@ -333,8 +380,11 @@ std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
       earlier(at, core.table.next_stale(core.config.refresh_every));
     }
   }
-  // A sweep that waits for room in the queue goes on when a hand-over ends.
-  if (transfers_.size() < kTransfersMax) earlier(at, next_sweep_);
+  // A sweep that waits for room in the queue goes on when a hand-over ends; so do promises.
+  if (transfers_.size() < kTransfersMax) {
+    earlier(at, next_sweep_);
+    earlier(at, next_promise_);
+  }
   return at;
 }
 

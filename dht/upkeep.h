@@ -22,6 +22,9 @@ inline constexpr std::size_t kChangesMax = 64;
 inline constexpr std::size_t kSweepValues = 64;
 inline constexpr Duration kSweepDelay = 15s;    // changes are collected for so long: no storm after a mass failure
 inline constexpr Duration kSweepEvery = 250ms;  // one piece of a sweep
+// A peer that missed something gets it so long after it was heard again: by then others know it, too.
+inline constexpr Duration kHintDelay = 500ms;
+inline constexpr std::size_t kReturnedMax = 64;  // such peers at once; others wait until they are heard again
 inline constexpr std::size_t kTransfersMax = 256;
 // Of one hand-over to a peer that does not answer, while it is in the table.
 inline constexpr std::size_t kTransferTriesMax = 3;
@@ -44,6 +47,8 @@ class Upkeep {
   // A contact entered the table, or a peer is gone for good.
   void joined(Now now, const Core& core, const NodeId& peer);
   void left(Now now, const Core& core, const NodeId& peer);
+  // A peer proved that it is there; of interest if it missed something (hints.h).
+  void heard(Now now, const Core& core, const NodeId& peer);
   // Looks up the own id, then refreshes every bucket wider than the nearest neighbour's.
   void bootstrap(Now now, Core& core);
   // The node leaves: from now on it only hands over, each held value to the node that moves up to be among
@@ -82,6 +87,7 @@ class Upkeep {
   void refresh(Now now, Core& core);
   void sweep(Now now, Core& core);
   void look_at(const Core& core, const Slot& slot);
+  void keep_promises(Now now, Core& core);
   void hand_over(Core& core);
   void try_store(Now now, Core& core, Output& out);
   void save_contacts(Now now, Core& core, Output& out);
@@ -97,6 +103,8 @@ class Upkeep {
   std::optional<Slot> cursor_;    // the last slot looked at
   std::optional<Instant> next_sweep_;
   std::deque<Transfer> transfers_;
+  std::vector<NodeId> returned_;  // heard again, with hints for them
+  std::optional<Instant> next_promise_;
   std::vector<std::size_t> to_refresh_;  // buckets, after a join
   Instant next_self_lookup_;
   Instant next_save_;

@@ -139,6 +139,24 @@ std::optional<Slot> ValueStore::next_after(const std::optional<Slot>& slot) cons
   return it->first;
 }
 
+std::vector<Slot> ValueStore::due_near(const Slot& slot, Instant until, std::size_t max) const {
+  const auto here = held_.find(slot);
+  CHECK(here != held_.end());
+  std::vector<Slot> out = {slot};
+  auto before = here, after = std::next(here);
+  for (std::size_t i = 0; i < max && out.size() < max; ++i) {
+    if (after != held_.end()) {
+      if (after->second.republish <= until) out.push_back(after->first);
+      ++after;
+    }
+    if (before != held_.begin() && out.size() < max) {
+      --before;
+      if (before->second.republish <= until) out.push_back(before->first);
+    }
+  }
+  return out;
+}
+
 std::optional<Instant> ValueStore::next_expiry() const {
   if (by_expiry_.empty()) return std::nullopt;
   return by_expiry_.begin()->first;

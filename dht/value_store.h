@@ -73,6 +73,17 @@ class ValueStore {
       if (!visit(it->first.author, it->second)) return;
     }
   }
+  // The same for the values of all keys from `first` to `last`, with their slots.
+  template <class Visit>
+  void visit_range(const NodeId& first, const NodeId& last, Visit visit) const {
+    for (auto it = held_.lower_bound({first, NodeId{}}); it != held_.end() && it->first.key <= last;
+         ++it) {
+      if (!visit(it->first, it->second)) return;
+    }
+  }
+  // `slot` and the slots next to it in the order of keys that are due by `until`: at most `max`, found among
+  // the 2 * max nearest in that order.
+  std::vector<Slot> due_near(const Slot& slot, Instant until, std::size_t max) const;
   // The first slot after `slot` (or the first at all), to walk through everything in pieces.
   std::optional<Slot> next_after(const std::optional<Slot>& slot) const;
 

@@ -2,7 +2,7 @@
 //
 // A token is keyed BLAKE2b over (asker's key, its endpoint, the DHT key), cut to 8 bytes. The
 // secret is rotated every kTokenRotation; the previous one is still accepted, so a token lives 5 to
-// 10 minutes. Nothing is kept per asker.
+// 10 minutes. Nothing is kept per asker. A Compare brings one for the region that it asked about.
 #pragma once
 
 #include "crypto/rng.h"
@@ -12,6 +12,7 @@
 namespace weft::dht {
 
 inline constexpr Duration kTokenRotation = 5min;
+inline constexpr int kRegionBitsMax = 255;
 
 class WriteTokens {
  public:
@@ -20,8 +21,11 @@ class WriteTokens {
 
   // The token with which `asker` may store under `key`, from its present endpoint.
   Token make(Now now, const Contact& asker, const NodeId& key);
-  // True if the token was made for the same asker, endpoint and key under the present or the
-  // previous secret.
+  // A token for every key that shares its leading `bits` (at most kRegionBitsMax) with `key`. Its first
+  // byte is `bits`, the others prove it.
+  Token make_region(Now now, const Contact& asker, const NodeId& key, int bits);
+  // True if the token was made for the same asker and endpoint, and for this key or a region in which it
+  // is, under the present or the previous secret.
   bool check(Now now, const Contact& asker, const NodeId& key, const Token& token);
 
  private:

@@ -36,6 +36,7 @@ inline bool is_reply(std::uint8_t kind) {
     case dht::kNodes:
     case dht::kValues:
     case dht::kStored:
+    case dht::kCompared:
       return true;
     default:
       return false;
@@ -48,6 +49,7 @@ inline std::uint8_t reply_kind(const gossip::Sync&) { return gossip::kSyncPage; 
 inline std::uint8_t reply_kind(const dht::FindNode&) { return dht::kNodes; }
 inline std::uint8_t reply_kind(const dht::Get&) { return dht::kValues; }
 inline std::uint8_t reply_kind(const dht::Store&) { return dht::kStored; }
+inline std::uint8_t reply_kind(const dht::Compare&) { return dht::kCompared; }
 
 // What may travel as early data: reads that carry nothing to be learned from.
 inline bool early_ok(const gossip::Ping& m) { return m.items.empty(); }
@@ -56,5 +58,12 @@ inline bool early_ok(const gossip::Sync& m) { return m.items.empty(); }
 inline bool early_ok(const dht::FindNode&) { return true; }
 inline bool early_ok(const dht::Get&) { return true; }
 inline bool early_ok(const dht::Store&) { return false; }
+inline bool early_ok(const dht::Compare&) { return false; }
+
+// The protocol minor that came with a request: a member of a lower one is not asked.
+template <class M>
+constexpr std::uint32_t minor_of(const M&) {
+  return std::is_same_v<M, dht::Compare> ? 1 : 0;
+}
 
 }  // namespace weft::node

@@ -84,6 +84,7 @@ void add_core(Families& out, const Status& s, Now now) {
               s.dht.background_bytes_total);
   out.counter("weft_background_held_back_total", "Times upkeep had to wait for limits.background.",
               s.dht.background_held_back_total);
+  out.gauge("weft_hints", "Values that silent peers get when they are heard again.", real(s.dht.hints));
   out.gauge("weft_hand_overs_waiting", "Values that wait to be handed to new holders.",
             real(s.dht.hand_overs_waiting));
   out.counter("weft_tokens_withheld_total", "Write tokens asked for while the store failed.",
@@ -91,6 +92,9 @@ void add_core(Families& out, const Status& s, Now now) {
   out.gauge("weft_own_values", "Own values kept alive.", real(s.dht.own));
   out.counter("weft_lookups_total", "Iterative lookups.", s.dht.lookups_total);
   out.counter("weft_dht_requests_total", "Requests of the DHT sent.", s.dht.requests_total);
+  out.counter("weft_hints_kept_total", "Values brought to peers that had missed them.", s.dht.hints_kept_total);
+  out.counter("weft_compares_total", "Holders asked which values they lack.", s.dht.compares_total);
+  out.counter("weft_copies_missing_total", "Copies that such holders lacked.", s.dht.copies_missing_total);
   out.counter("weft_republished_total", "Values republished.", s.dht.republished_total);
   out.counter("weft_handed_over_total", "Values handed to new neighbours.",
               s.dht.handed_over_total);

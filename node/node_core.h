@@ -26,7 +26,7 @@
 
 namespace weft::node {
 
-inline constexpr std::uint32_t kProtocolMinor = 0;
+inline constexpr std::uint32_t kProtocolMinor = 1;
 
 struct Seed {
   std::optional<NodeId> id;  // another key at the endpoint is refused

@@ -106,6 +106,7 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
     case gossip::kGossip:
     case gossip::kPingReq:
     case dht::kStore:
+    case dht::kCompare:
       break;
     default:
       return count(Drop::kUnknownKind);
@@ -127,6 +128,14 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
       if (decoded(r, m)) dht.on_store(now, asker, m, dht_out);
       return;
     }
+    case dht::kCompare: {
+      dht::Compare m;
+      if (!decoded(r, m)) return;
+      dht::Compared reply;
+      ByteArray<dht::kCompareItemsMax / 8> room;
+      dht.on_compare(now, asker, m, room, reply);
+      return answer(now, asker, reply, out);
+    }
     default:
       return;
   }
@@ -142,7 +151,7 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
   const RequestTag tag_of = found->tag;
   // Decoded first: a malformed answer changes nothing, and the request goes on waiting.
   std::variant<std::monostate, gossip::Ack, gossip::PingReqReply, gossip::SyncPage, dht::Nodes,
-               dht::Values, dht::Stored>
+               dht::Values, dht::Stored, dht::Compared>
       message;
   switch (head.kind) {
     case gossip::kAck: if (!decoded(r, message.emplace<gossip::Ack>())) return; break;
@@ -151,6 +160,7 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
     case dht::kNodes: if (!decoded(r, message.emplace<dht::Nodes>())) return; break;
     case dht::kValues: if (!decoded(r, message.emplace<dht::Values>())) return; break;
     case dht::kStored: if (!decoded(r, message.emplace<dht::Stored>())) return; break;
+    case dht::kCompared: if (!decoded(r, message.emplace<dht::Compared>())) return; break;
     default: return;
   }
   timers.cancel(found->timer);
@@ -179,6 +189,8 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
     dht.on_values(now, tag_of, rtt, *values, dht_out);
   } else if (const auto* stored = std::get_if<dht::Stored>(&message)) {
     dht.on_stored(now, tag_of, rtt, *stored, dht_out);
+  } else if (const auto* compared = std::get_if<dht::Compared>(&message)) {
+    dht.on_compared(now, tag_of, rtt, *compared, dht_out);
   }
 }
 

@@ -42,6 +42,10 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
   for (const dht::Request& asked : dht_work.requests) {
     std::visit(
         [&](const auto& m) {
+          if (minor_of(m) > 0 && membership != nullptr) {
+            const auto member = membership->find(asked.to.id);
+            if (member && member->record->minor < minor_of(m)) return untold.push_back(asked.tag);
+          }
           request(now,
                   {.owner = Owner::kDht,
                    .tag = asked.tag,
@@ -55,6 +59,10 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
   for (const dht::Reply& reply : dht_work.replies) reply_in_session(now, reply.to, reply.message, out);
   for (dht::Event& event : dht_work.events) on_event(now, event, out);
   dht_work.clear();
+  // Only now: an operation that this ends may own what the requests showed.
+  std::vector<RequestTag> failed;
+  failed.swap(untold);
+  for (const RequestTag request : failed) dht.on_timeout(now, request, dht_out);
 }
 
 void NodeCore::State::carry_out_membership(Now now, Output& out) {
@@ -103,10 +111,9 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
   RequestTable::Request* r = requests.open(info);
   if (r == nullptr) {
     count(Drop::kTooManyRequests);
-    // The owner still gets its one answer: through a slot-less failure on the next deadline would
-    // need a queue of its own, so the failure is told from here once the round is over.
+    // The owner still gets its one answer.
     switch (info.owner) {
-      case Owner::kDht: dht.on_timeout(now, info.tag, dht_out); break;
+      case Owner::kDht: untold.push_back(info.tag); break;
       case Owner::kMembership: membership->on_timeout(now, info.tag, gossip_out); break;
       case Owner::kPingOp:
         out.events.push_back(PingDone{static_cast<OpId>(info.tag), std::unexpected(OpError::kOverloaded)});

@@ -149,6 +149,7 @@ struct NodeCore::State {
 
   dht::Output dht_out, dht_work;
   gossip::Output gossip_out, gossip_work;
+  std::vector<RequestTag> untold;             // of the DHT, that were not sent at all
   std::vector<std::uint32_t> failed_at_once;  // rpc ids that found no address
 
   std::vector<JoinOp> joins;

@@ -15,6 +15,8 @@ void count_branches(const node::Status& status, Branches& branches) {
   branches["value_evicted"] += status.dht.values_evicted_total;
   branches["slow_overtaken"] += status.dht.slow_overtaken_total;
   branches["read_repaired"] += status.dht.repairs_total;
+  branches["hint_kept"] += status.dht.hints_kept_total;
+  branches["copy_missing"] += status.dht.copies_missing_total;
   branches["handed_over"] += status.dht.handed_over_total;
   branches["store_stale"] += refused(dht::StoreStatus::kStale);
   branches["token_expired"] += refused(dht::StoreStatus::kBadToken);

@@ -165,6 +165,18 @@ std::string Teller::payload(ByteView bytes) const {
       s = "Stored " + std::string(status(m.status)) + " " + text(m.seq);
       break;
     }
+    case dht::kCompare: {
+      const auto m = read(dht::Compare{});
+      s = "Compare " + text(m.sums.size() / 8) + " from " + name(m.first) + " to " + name(m.last);
+      break;
+    }
+    case dht::kCompared: {
+      const auto m = read(dht::Compared{});
+      std::size_t missing = 0;
+      for (const std::uint8_t byte : m.missing) missing += static_cast<std::size_t>(std::popcount(byte));
+      s = std::string("Compared") + (m.token ? " token" : "") + ", lacks " + text(missing);
+      break;
+    }
     default: s = "kind " + text(head.kind);
   }
   return damaged ? "[damaged]" : "[" + s + "]";

@@ -56,14 +56,16 @@ TEST(Limits, UpkeepKeepsToItsBudget) {
     Config config;
     config.background_bytes_per_s = bytes_per_s;
     config.republish_every = 1min;
+    config.default_ttl_s = 120;  // so that the values themselves are sent, and not only compared
     Mesh mesh({.seed = 5, .config = config});
     mesh.grow(12);
     for (int i = 0; i < 60; ++i) {
       mesh.put_done(0, mesh.put(0, "k" + std::to_string(i), std::string(500, 'v')));
     }
+    mesh.put_done(0, mesh.put(0, "kept", "v", {.ttl_s = 3600}));
     const std::uint64_t before = mesh.nodes[0]->dht->stats().background_bytes_total;
     mesh.run_for(10min);
-    EXPECT_TRUE(mesh.get_done(7, mesh.get(7, "k5")).result.has_value()) << "reading is not upkeep";
+    EXPECT_TRUE(mesh.get_done(7, mesh.get(7, "kept")).result.has_value()) << "reading is not upkeep";
     return mesh.nodes[0]->dht->stats().background_bytes_total - before;
   };
   const std::uint64_t free = bytes_after(1 << 20);

@@ -42,8 +42,8 @@ class Mesh {
     std::size_t reply_max = 1170;
   };
   struct Counts {
-    std::uint64_t find_node = 0, get = 0, store = 0, background = 0, bytes = 0;
-    std::uint64_t foreground() const { return find_node + get + store - background; }
+    std::uint64_t find_node = 0, get = 0, store = 0, compare = 0, background = 0, bytes = 0;
+    std::uint64_t foreground() const { return find_node + get + store + compare - background; }
   };
   struct Node {
     std::unique_ptr<Identity> identity;
@@ -304,6 +304,7 @@ class Mesh {
     if (std::holds_alternative<FindNode>(r.message)) ++counts.find_node;
     if (std::holds_alternative<Get>(r.message)) ++counts.get;
     if (std::holds_alternative<Store>(r.message)) ++counts.store;
+    if (std::holds_alternative<Compare>(r.message)) ++counts.compare;
     n.open[r.tag] = clock;
     const RequestTag tag = r.tag;
     const auto bytes = std::make_shared<const Bytes>(to_bytes(w.view()));
@@ -353,6 +354,13 @@ class Mesh {
       Values reply;
       dht.on_get(now(), asker, m, reply);
       encode(w, rpc, reply);
+    } else if (kind == kCompare) {
+      Compare m;
+      ASSERT_FALSE(decode(r, m));
+      Compared reply;
+      ByteArray<kCompareItemsMax / 8> bits;
+      dht.on_compare(now(), asker, m, bits, reply);
+      encode(w, rpc, reply);
     } else {
       Store m;
       ASSERT_FALSE(decode(r, m));
@@ -389,6 +397,10 @@ class Mesh {
         Values m;
         ASSERT_FALSE(decode(r, m));
         n.dht->on_values(now(), tag, rtt, m, out);
+      } else if (kind == kCompared) {
+        Compared m;
+        ASSERT_FALSE(decode(r, m));
+        n.dht->on_compared(now(), tag, rtt, m, out);
       } else {
         Stored m;
         ASSERT_FALSE(decode(r, m));

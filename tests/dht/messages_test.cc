@@ -107,7 +107,39 @@ TEST(Messages, EveryMessageSurvivesTheRoundTripAndNoTruncationDoes) {
                           .blob = blob});
     round_trip(rpc, Stored{.status = static_cast<StoreStatus>(rng.below(6)),
                            .seq = rng.below(kSeqMax)});
+    const Bytes sums = random_bytes(rng, 8 * (1 + rng.below(kCompareItemsMax)));
+    Compare compare{.first = random_id(rng), .last = random_id(rng), .salt = rng.next(), .sums = sums};
+    if (compare.last < compare.first) std::swap(compare.first, compare.last);
+    round_trip(rpc, compare);
+    const Bytes bits = random_bytes(rng, rng.below(kCompareItemsMax / 8 + 1));
+    Compared compared{.missing = bits};
+    if (rng.chance({1, 2})) compared.token = random_token(rng);
+    round_trip(rpc, compared);
   }
+}
+
+TEST(Messages, TheLargestCompareFitsOneDatagram) {
+  const Bytes sums(8 * kCompareItemsMax, 0xff), bits(kCompareItemsMax / 8, 0xff);
+  EXPECT_LE(encoded(UINT32_MAX, Compare{.last = NodeId{{0xff}}, .sums = sums}).size(), kPayloadRoom);
+  EXPECT_LE(encoded(UINT32_MAX, Compared{.token = Token{}, .missing = bits}).size(), kComparedBytesMax);
+}
+
+TEST(Messages, AnImpossibleCompareIsRefused) {
+  const auto refused = [](const Compare& m) {
+    const Bytes bytes = encoded(1, m);
+    Reader r(bytes);
+    (void)r.array(16);
+    (void)r.uint();
+    (void)r.uint();
+    Compare out;
+    return decode(r, out).has_value();
+  };
+  const Bytes sums(8 * (kCompareItemsMax + 1), 1);
+  const auto shown = [&sums](std::size_t size) { return ByteView(sums).first(size); };
+  EXPECT_FALSE(refused({.sums = shown(8)}));
+  EXPECT_TRUE(refused({.sums = shown(0)})) << "nothing asked";
+  EXPECT_TRUE(refused({.sums = shown(12)})) << "half a sum";
+  EXPECT_TRUE(refused({.first = NodeId{{1}}, .sums = shown(8)})) << "ends before it begins";
 }
 
 TEST(Messages, TheLargestStoreAndTheLargestValueFitOneDatagram) {

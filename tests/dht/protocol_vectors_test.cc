@@ -172,6 +172,17 @@ TEST(ProtocolDht, Messages) {
   const Vector& stored = all.at("Stored");
   expect_message(stored, Stored{.status = static_cast<StoreStatus>(number(stored, "status")),
                                 .seq = number(stored, "number")});
+  const Vector& compare = all.at("Compare");
+  const Bytes sums = bytes(compare, "sums");
+  expect_message(compare, Compare{.first = id(compare, "first"), .last = id(compare, "last"),
+                                  .salt = number(compare, "salt"), .sums = sums});
+  const Vector& value = all.at("value");
+  ByteArray<8> sum;
+  store_le(sum.data(), compare_sum(number(compare, "salt"), id(value, "key"), bytes(value, "blob")));
+  EXPECT_EQ(to_hex(ByteView(sum)), compare.at("sums").substr(0, 16));
+  const Vector& compared = all.at("Compared");
+  const Bytes missing = bytes(compared, "missing");
+  expect_message(compared, Compared{.token = maybe_token(compared), .missing = missing});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What nodes do for values by themselves, in a mesh in memory: newcomers and heirs get what is theirs.
 #include <gmock/gmock.h>
 
+#include "dht/hints.h"
 #include "tests/dht/mesh.h"
 
 namespace weft::dht {
@@ -148,6 +149,58 @@ TEST(Upkeep, AHandOverInVainIsMadeAgain) {
   EXPECT_TRUE(mesh.nodes[leaver]->dht->handed_over());
   mesh.kill(leaver);
   EXPECT_GE(mesh.holders(id_of("k"), author, 1), 12U);
+}
+
+// Who was silent while a value was stored is brought it when it is heard again, once, and nobody else is.
+TEST(Upkeep, WhoMissedAValueGetsItWhenHeardAgain) {
+  Mesh mesh({.seed = 283});
+  mesh.grow(40);
+  const NodeId key = id_of("k");
+  const NodeId author = mesh.nodes[1]->contact.id;
+  ASSERT_TRUE(mesh.put_done(1, mesh.put(1, "k", "old")).result.has_value());
+  mesh.run_for(1s);
+  std::vector<std::size_t> nearest = mesh.nearest(key);
+  std::erase(nearest, 1);
+  const std::size_t cut_off = nearest[0], dead = nearest[1];
+  mesh.filter = [&](std::size_t, std::size_t to, const Request&) { return to != cut_off && to != dead; };
+  ASSERT_TRUE(mesh.put_done(1, mesh.put(1, "k", "new")).result.has_value());
+  mesh.run_for(2s);
+  EXPECT_EQ(mesh.held_seq(cut_off, key, author), 1U);
+  EXPECT_EQ(mesh.nodes[1]->dht->stats().hints, 2U);
+  mesh.filter = {};
+  const std::uint64_t stores = mesh.counts.store;
+  mesh.hear(1, cut_off, std::nullopt);
+  mesh.run_for(1s);
+  EXPECT_EQ(mesh.held_seq(cut_off, key, author), 2U);
+  EXPECT_EQ(mesh.held_seq(dead, key, author), 1U);
+  EXPECT_EQ(mesh.counts.store - stores, 1U);
+  EXPECT_EQ(mesh.nodes[1]->dht->stats().hints, 1U);
+  mesh.hear(1, cut_off, std::nullopt);
+  mesh.run_for(1s);
+  EXPECT_EQ(mesh.counts.store - stores, 1U);
+}
+
+TEST(Upkeep, HintsAreBoundedAndEnd) {
+  Hints hints;
+  const auto slot = [](std::uint8_t i) { return Slot{.key = id_of(std::string(1, static_cast<char>(i))), .author = {}}; };
+  const auto peer = [](std::size_t i) { return id_of("peer" + std::to_string(i)); };
+  Now now{.mono = Instant{} + 1h, .wall = {}};
+  hints.add(now, peer(0), slot(1));
+  hints.add(now, peer(0), slot(1));
+  EXPECT_EQ(hints.size(), 1U);
+  for (std::size_t i = 1; i <= kHintsMax; ++i) hints.add(now, peer(i), slot(1));
+  EXPECT_EQ(hints.size(), kHintsMax);
+  EXPECT_FALSE(hints.has(peer(0))) << "the oldest gave way";
+  // What is taken and comes again lives as long as a new one.
+  EXPECT_EQ(hints.take(now, peer(1), 8).size(), 1U);
+  now.mono += kHintFor / 2;
+  hints.add(now, peer(1), slot(1));
+  for (std::uint8_t i = 2; i < 12; ++i) hints.add(now, peer(2), slot(i));
+  EXPECT_EQ(hints.take(now, peer(2), 8).size(), 8U);
+  now.mono += kHintFor / 2;
+  EXPECT_EQ(hints.take(now, peer(5), 8).size(), 0U) << "too old";
+  EXPECT_EQ(hints.take(now, peer(1), 8).size(), 1U);
+  EXPECT_EQ(hints.size(), 2U) << "of the second half: what is left for peer 2";
 }
 
 }  // namespace

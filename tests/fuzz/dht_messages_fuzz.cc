@@ -91,6 +91,18 @@ void feed(ByteView bytes) {
       if (!decode(r, m)) core.on_stored(target.now, target.ask(out), 1ms, m, out);
       break;
     }
+    case kCompare: {
+      Compare m;
+      Compared reply;
+      ByteArray<kCompareItemsMax / 8> room;
+      if (!decode(r, m)) core.on_compare(target.now, asker, m, room, reply);
+      break;
+    }
+    case kCompared: {
+      Compared m;
+      if (!decode(r, m)) core.on_compared(target.now, target.ask(out), 1ms, m, out);
+      break;
+    }
     default:
       break;
   }

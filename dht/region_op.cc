@@ -1,0 +1,308 @@
+#include "dht/region_op.h"
+
+#include "dht/background_ops.h"
+
+namespace weft::dht {
+namespace {
+
+// The owner renews once this much of the lifetime is gone: each holder may miss two renewals.
+constexpr Ratio kRenewAfter = {3, 10};
+// Of holders that showed a higher number, newer values are fetched from so many at most.
+constexpr std::size_t kFetchesMax = 8;
+
+bool renewal_due(Now now, const Own& own) {
+  if (!own.renew) return false;
+  const Duration lifetime = std::chrono::seconds(own.lifetime_s);
+  return own.expires - now.mono <=
+         lifetime - lifetime * kRenewAfter.numerator / kRenewAfter.denominator;
+}
+
+}  // namespace
+
+RegionOp::RegionOp(const Slot& target, std::vector<Slot> slots, bool owner)
+    : Operation(std::nullopt), target_(target), slots_(std::move(slots)), owner_(owner) {
+  CHECK(slots_.size() <= kCompareItemsMax);
+  std::ranges::sort(slots_);
+}
+
+void RegionOp::start(Now now, Core& core, Output& out) {
+  for (const Slot& slot : slots_) take_up(now, core, slot);
+  if (items_.empty()) return finish();
+  if (!owner_ && core.rng.below(kLookEvery) != 0 && knows_all_around(core)) {
+    return begin_comparing(now, core, out);
+  }
+  want_ = std::max(kRegionWant, core.config.replicas);
+  walk_.emplace(now, core, key(),
+                Walk::Options{.target = target_.key,
+                              .message = FindNode{.target = target_.key},
+                              .want = want_,
+                              .background = true});
+  advance(now, core, out);
+}
+
+// What there is to publish under a slot, if anything.
+void RegionOp::take_up(Now now, const Core& core, const Slot& slot) {
+  Item item{.slot = slot, .blob = {}, .seq = 0, .expires = {}, .newer_at = {}};
+  if (owner_) {
+    const Own* own = core.own.find(slot.key);
+    if (own == nullptr) return;
+    item.renew = renewal_due(now, *own);
+    item.expires =
+        item.renew ? now.mono + std::chrono::seconds(own->lifetime_s) : own->expires;
+    item.blob = own->blob;
+    item.seq = own->seq;
+  } else {
+    const Held* held = core.store.find(slot);
+    if (held == nullptr) return;
+    item.blob = held->blob;
+    item.seq = held->seq;
+    item.expires = held->expires;
+  }
+  if (seconds_left(now, item.expires) > 0) items_.push_back(std::move(item));
+}
+
+void RegionOp::advance(Now now, Core& core, Output& out) {
+  if (done()) return;
+  if (!comparing_) {
+    for (;;) {
+      walk_->pump(core, out);
+      if (!walk_->ended(core, out)) return;
+      bits_ = answers_for(core);
+      if (items_.size() == 1 || want_ >= kRegionWantMax || bits_) break;
+      want_ += kRegionWantMore;
+      walk_->widen(want_);
+    }
+    nearest_ = walk_->lookup().closest(want_);
+    core.note_nearest(target_.key, walk_->lookup().closest(core.config.replicas));
+    return begin_comparing(now, core, out);
+  }
+  send(now, core, out);
+  if (to_send_.empty() && sent_.empty() && std::ranges::none_of(peers_, &Peer::open)) {
+    complete(now, core, out);
+  }
+}
+
+std::optional<int> RegionOp::answers_for(const Core& core) const {
+  const std::vector<Target> nearest = walk_->lookup().closest(want_);
+  if (nearest.size() < want_) return 0;
+  const int bits = common_prefix_bits(target_.key, nearest.back().id) + 1;
+  auto within = static_cast<std::size_t>(std::ranges::count_if(nearest, [&](const Target& to) {
+    return common_prefix_bits(target_.key, to.id) >= bits;
+  }));
+  if (common_prefix_bits(target_.key, core.self()) >= bits) ++within;
+  if (within < core.config.replicas) return std::nullopt;
+  return bits;
+}
+
+bool RegionOp::knows_all_around(const Core& core) {
+  bits_ = core.table.bits_known(core.config.replicas);
+  if (!bits_ || common_prefix_bits(target_.key, core.self()) < *bits_) return false;
+  core.table.visit_nearest(target_.key, [&](const RoutingTable::Entry& entry) {
+    if (common_prefix_bits(entry.contact.id, core.self()) < *bits_) return true;
+    if (entry.failures == 0) nearest_.push_back(target_of(entry.contact));
+    return true;
+  });
+  // Some are silent: who stands in for them is not known.
+  return *bits_ == 0 || nearest_.size() + 1 >= core.config.replicas;
+}
+
+// The values whose holders this lookup cannot know are due again.
+void RegionOp::leave_out(Now now, Core& core, std::optional<int> bits) {
+  std::erase_if(items_, [&](const Item& item) {
+    const NodeId& key = item.slot.key;
+    if (key == target_.key || (bits && common_prefix_bits(target_.key, key) >= *bits)) return false;
+    if (owner_) {
+      if (const Own* own = core.own.find(key)) core.own.published(key, own->copies, now.mono);
+    } else {
+      core.store.set_republish(item.slot, now.mono);
+    }
+    return true;
+  });
+}
+
+void RegionOp::assign(Now now, Core& core, Output& out) {
+  const std::size_t replicas = core.config.replicas;
+  const std::size_t responders = nearest_.size();
+  for (Target& to : nearest_) peers_.push_back({.to = std::move(to), .items = {}, .sums = {}, .token = {}});
+  std::vector<std::uint16_t> order(responders);
+  for (std::uint16_t i = 0; i < items_.size(); ++i) {
+    Item& item = items_[i];
+    const NodeId& key = item.slot.key;
+    for (std::uint16_t p = 0; p < responders; ++p) order[p] = p;
+    std::ranges::sort(order, [&](std::uint16_t a, std::uint16_t b) {
+      return closer(key, peers_[a].to.id, peers_[b].to.id);
+    });
+    bool among = false;
+    for (const std::uint16_t p : order) {
+      if (item.holders == replicas) break;
+      if (!among && closer(key, core.self(), peers_[p].to.id)) {
+        among = true;
+        if (++item.holders == replicas) break;
+      }
+      ++item.holders;
+      peers_[p].items.push_back(i);
+    }
+    if (!among && item.holders < replicas) {
+      among = true;
+      ++item.holders;
+    }
+    if (among) {
+      ++item.copies;
+      core.adopt(now, item.slot, item.blob, seconds_left(now, item.expires), out);
+    } else if (!owner_ && responders >= replicas) {
+      // A stray copy: the nearest get it now, so we keep ours but stay silent for longer.
+      core.store.set_republish(item.slot, now.mono + 4 * core.config.republish_every);
+    }
+  }
+  std::erase_if(peers_, [](const Peer& peer) { return peer.items.empty(); });
+}
+
+void RegionOp::begin_comparing(Now now, Core& core, Output& out) {
+  comparing_ = true;
+  compare(now, core, out);
+  advance(now, core, out);
+}
+
+void RegionOp::compare(Now now, Core& core, Output& out) {
+  leave_out(now, core, bits_);
+  assign(now, core, out);
+  const std::uint64_t salt = core.rng.next();
+  for (Peer& peer : peers_) {
+    peer.sums.resize(8 * peer.items.size());
+    for (std::size_t i = 0; i < peer.items.size(); ++i) {
+      const Item& item = items_[peer.items[i]];
+      store_le(peer.sums.data() + 8 * i, compare_sum(salt, item.slot.key, item.blob));
+    }
+    peer.open = true;
+    ++core.counters.compares_total;
+    core.ask(key(), Role::kCompare, peer.to,
+             Compare{.first = items_[peer.items.front()].slot.key,
+                     .last = items_[peer.items.back()].slot.key,
+                     .salt = salt,
+                     .sums = peer.sums},
+             /*background=*/true, out);
+  }
+}
+
+RegionOp::Peer* RegionOp::find(const NodeId& id) {
+  const auto it = std::ranges::find_if(peers_, [&id](const Peer& peer) { return peer.to.id == id; });
+  return it == peers_.end() ? nullptr : &*it;
+}
+
+void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compared& m,
+                           Output& out) {
+  Peer* peer = find(asked.peer.id);
+  if (peer == nullptr || !peer->open) return;
+  peer->open = false;
+  peer->token = m.token;
+  if (m.missing.size() == (peer->items.size() + 7) / 8) {
+    const auto at = static_cast<std::uint16_t>(peer - peers_.data());
+    for (std::size_t i = 0; i < peer->items.size(); ++i) {
+      Item& item = items_[peer->items[i]];
+      const bool missing = (m.missing[i / 8] >> (i % 8) & 1) != 0;
+      if (missing) ++core.counters.copies_missing_total;
+      if (!missing) ++item.copies;
+      if (m.token && (missing || item.renew)) to_send_.push_back({at, peer->items[i], missing});
+    }
+  }
+  advance(now, core, out);
+}
+
+// Value by value, once it is known who lacks what: if the budget ends, those that were begun are done.
+void RegionOp::send(Now now, Core& core, Output& out) {
+  if (std::ranges::any_of(peers_, &Peer::open)) return;
+  if (!sorted_) {
+    sorted_ = true;
+    std::ranges::stable_sort(to_send_, {}, &Sending::item);
+  }
+  while (!to_send_.empty() && sent_.size() < kRegionStoresOpen) {
+    const Sending next = to_send_.front();
+    to_send_.pop_front();
+    Item& item = items_[next.item];
+    if (!item.begun && begun_ >= kRegionLeast && !core.may_spend(now)) item.unsent = true;
+    const std::uint32_t remaining_s = seconds_left(now, item.expires);
+    if (item.unsent || remaining_s == 0) continue;
+    if (!item.begun) ++begun_;
+    item.begun = true;
+    sent_.push_back(next);
+    const Peer& peer = peers_[next.peer];
+    core.ask(key(), Role::kStore, peer.to,
+             Store{.key = item.slot.key, .token = *peer.token, .remaining_s = remaining_s,
+                   .blob = item.blob},
+             /*background=*/true, out, static_cast<std::uint32_t>(next.item));
+  }
+}
+
+void RegionOp::on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) {
+  const auto it = std::ranges::find_if(sent_, [&](const Sending& s) {
+    return s.item == asked.detail && peers_[s.peer].to.id == asked.peer.id;
+  });
+  if (it == sent_.end()) return;
+  Item& item = items_[it->item];
+  if (m.status == StoreStatus::kStored && it->missing) ++item.copies;
+  if (m.status == StoreStatus::kStale && m.seq > item.seq) item.newer_at = peers_[it->peer].to;
+  sent_.erase(it);
+  advance(now, core, out);
+}
+
+void RegionOp::on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
+                        Output& out) {
+  if (!comparing_) walk_->on_nodes(asked, rtt, m);  // later ones help no more
+  advance(now, core, out);
+}
+
+void RegionOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
+  if (asked.role == Role::kWalk && !comparing_) walk_->on_slow(asked);
+  advance(now, core, out);
+}
+
+void RegionOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
+  if (asked.role == Role::kCompare) {
+    if (Peer* peer = find(asked.peer.id)) peer->open = false;
+  } else if (asked.role == Role::kStore) {
+    std::erase_if(sent_, [&](const Sending& s) {
+      return s.item == asked.detail && peers_[s.peer].to.id == asked.peer.id;
+    });
+  } else if (!comparing_) {
+    walk_->on_timeout(asked);
+  }
+  advance(now, core, out);
+}
+
+void RegionOp::complete(Now now, Core& core, Output& out) {
+  finish();
+  for (const Sending& left : to_send_) items_[left.item].unsent = true;
+  std::size_t fetches = 0;
+  for (const Item& item : items_) {
+    ++core.counters.republished_total;
+    if (owner_) end_own(now, core, item, out);
+    else if (item.unsent) core.store.set_republish(item.slot, now.mono);
+    if (item.newer_at && fetches++ < kFetchesMax) {
+      core.spawn(std::make_unique<FetchOp>(item.slot, item.seq, *item.newer_at));
+    }
+  }
+}
+
+void RegionOp::end_own(Now now, Core& core, const Item& item, Output& out) {
+  const NodeId& key = item.slot.key;
+  const Own* own = core.own.find(key);
+  if (own == nullptr || own->seq != item.seq) return;
+  if (item.renew && !item.unsent && item.copies > 0) {
+    core.own.renewed(key, item.expires);
+    core.write({own_row(now, key, *own)}, out);
+    const Held* held = core.store.find(item.slot);
+    if (held != nullptr && held->seq == item.seq && held->expires < item.expires) {
+      core.store.set_expiry(item.slot, item.expires);
+      core.write({value_row(now, item.slot, held->blob, item.expires)}, out);
+    }
+  }
+  const Instant again = core.owner_republish(now, own->lifetime_s, item.copies >= item.holders);
+  core.own.published(key, item.copies, item.unsent ? now.mono : again);
+}
+
+void RegionOp::end(Now now, Core& core, OpError why, Output& out) {
+  if (comparing_ && why != OpError::kShutdown) return complete(now, core, out);
+  finish();
+}
+
+}  // namespace weft::dht

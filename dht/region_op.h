@@ -1,0 +1,115 @@
+// Publishing again what lies close together, as one operation: one lookup, one question to each holder.
+//
+// Values whose keys are neighbours have nearly the same holders. So one lookup finds the holders of
+// all of them, each is shown one short keyed sum a value (Compare) and names those that it lacks, and only
+// these are sent: an hourly round costs 8 bytes a copy in place of a lookup and the whole value
+// (Demers et al. 1987: anti-entropy that compares checksums first).
+//
+// Which keys one lookup answers for: the nearest responders, kRegionWant at first, are all that there are within
+// the distance of the last of them, so every node that shares more bits with the target than the last one does
+// is known. A key that shares as many bits, too, has its `replicas` nearest among those, if they are that many;
+// if not, the lookup goes on until they are, or kRegionWantMax have answered. If the mesh has fewer
+// responders than were wanted, all are known. Values that are not answered for are
+// due again at once, and become the target of an operation of their own: each answers for its target at least.
+//
+// A holder knows its own neighbours anyway: if its table has room left for all that are near, it is asked in
+// place of the mesh, but for one time in kLookEvery, as a table may miss somebody.
+//
+// As a holder, so that copies outlive the nodes that kept them (Maymounkov, Mazieres 2002, section
+// 2.5); as the owner, also to renew the lifetime: the value then is sent to each holder.
+//
+// Bounds: kCompareItemsMax values, kRegionStoresOpen stores under way. When upkeep's budget is overdrawn no
+// further value is begun and the rest is due again; what is not done at the operation's deadline is found missing the
+// next time. A holder that lies about what it holds harms its own copy only,
+// as with a Store that it forgets; sums are keyed anew each time, so nobody can prepare two values with one.
+#pragma once
+
+#include <deque>
+
+#include "dht/operation.h"
+#include "dht/walk.h"
+
+namespace weft::dht {
+
+inline constexpr std::size_t kRegionWant = 20;
+inline constexpr std::size_t kRegionWantMore = 12;  // each time it goes on
+inline constexpr std::size_t kRegionWantMax = 68;
+inline constexpr std::uint64_t kLookEvery = 4;
+inline constexpr std::size_t kRegionStoresOpen = 32;
+// Values that are sent whatever the budget says, so that each operation achieves something.
+inline constexpr std::size_t kRegionLeast = 4;
+
+class RegionOp final : public Operation {
+ public:
+  // `slots` (at most kCompareItemsMax, `target` among them): held values, or with `owner` own ones. What
+  // is gone by the start is left out.
+  RegionOp(const Slot& target, std::vector<Slot> slots, bool owner);
+
+  void start(Now now, Core& core, Output& out) override;
+  void on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
+                Output& out) override;
+  void on_compared(Now now, Core& core, const Asked& asked, const Compared& m,
+                   Output& out) override;
+  void on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) override;
+  void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
+  void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
+  void end(Now now, Core& core, OpError why, Output& out) override;
+
+ private:
+  struct Item {
+    Slot slot;
+    Bytes blob;
+    std::uint64_t seq = 0;
+    Instant expires;
+    bool renew = false;       // the owner starts the lifetime anew
+    bool begun = false;       // somebody was sent it
+    bool unsent = false;      // the budget was overdrawn before anybody was
+    std::size_t holders = 0;  // that should have it, we among them
+    std::size_t copies = 0;   // that have
+    std::optional<Target> newer_at;
+  };
+  struct Peer {
+    Target to;
+    std::vector<std::uint16_t> items;  // that it should hold, by key
+    Bytes sums;                        // shown to it
+    std::optional<Token> token;
+    bool open = false;                 // asked and not answered
+  };
+  struct Sending {
+    std::uint16_t peer = 0;
+    std::uint16_t item = 0;
+    bool missing = false;  // else it holds it, and is told that it lives longer
+  };
+  void take_up(Now now, const Core& core, const Slot& slot);
+  void advance(Now now, Core& core, Output& out);
+  void begin_comparing(Now now, Core& core, Output& out);
+  void compare(Now now, Core& core, Output& out);
+  // How many leading bits a key must share with the target for its holders to be known: 0 for all keys,
+  // nullopt for the target alone.
+  std::optional<int> answers_for(const Core& core) const;
+  // A holder need not look up who is around it if its table holds all of them.
+  bool knows_all_around(const Core& core);
+  void leave_out(Now now, Core& core, std::optional<int> bits);
+  void assign(Now now, Core& core, Output& out);
+  void send(Now now, Core& core, Output& out);
+  void complete(Now now, Core& core, Output& out);
+  void end_own(Now now, Core& core, const Item& item, Output& out);
+  Peer* find(const NodeId& id);
+
+  Slot target_;
+  std::vector<Slot> slots_;
+  bool owner_;
+  std::vector<Item> items_;  // by key
+  std::size_t want_ = kRegionWant;
+  std::vector<Target> nearest_;  // holders to choose from
+  std::optional<int> bits_;      // that a key must share with the target for them to be all
+  std::optional<Walk> walk_;
+  bool comparing_ = false;
+  std::vector<Peer> peers_;
+  std::deque<Sending> to_send_;
+  bool sorted_ = false;
+  std::size_t begun_ = 0;
+  std::vector<Sending> sent_;  // stores under way
+};
+
+}  // namespace weft::dht
