@@ -122,6 +122,7 @@ struct Core {
   Hints hints;
   SizeEstimate size;
   ByteBudget budget;               // of upkeep
+  bool looked_around = false;      // the own id was looked up in this life
   std::size_t background_bytes = 0;  // asked for since upkeep last settled its budget
   std::uint64_t number_floor = 0;    // numbers of puts are above it, whatever the mesh tells
   std::optional<Instant> store_try;  // the store fails: when a write is tried again

@@ -95,6 +95,7 @@ std::optional<int> RegionOp::answers_for(const Core& core) const {
 }
 
 bool RegionOp::knows_all_around(const Core& core) {
+  if (!core.looked_around) return false;
   bits_ = core.table.bits_known(core.config.replicas);
   if (!bits_ || common_prefix_bits(target_.key, core.self()) < *bits_) return false;
   core.table.visit_nearest(target_.key, [&](const RoutingTable::Entry& entry) {
@@ -260,6 +261,7 @@ void RegionOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) 
   if (asked.role == Role::kCompare) {
     if (Peer* peer = find(asked.peer.id)) peer->open = false;
   } else if (asked.role == Role::kStore) {
+    core.hints.add(now, asked.peer.id, items_[asked.detail].slot);
     std::erase_if(sent_, [&](const Sending& s) {
       return s.item == asked.detail && peers_[s.peer].to.id == asked.peer.id;
     });

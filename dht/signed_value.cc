@@ -2,6 +2,7 @@
 
 #include "crypto/check.h"
 #include "crypto/planted.h"
+#include "crypto/siphash.h"
 
 namespace weft::dht {
 namespace {
@@ -65,12 +66,14 @@ Bytes sign_value(const Identity& identity, const ValueFields& fields) {
 ByteArray<32> blob_hash(ByteView blob) { return blake2b_256(blob); }
 
 std::uint64_t compare_sum(std::uint64_t salt, const NodeId& key, ByteView blob) {
-  ByteArray<8> salted;
+  ByteArray<16> salted;
   store_le(salted.data(), salt);
-  ByteArray<16> out;
+  std::ranges::copy(as_bytes("weft-cmp"), salted.begin() + 8);
   // The head names author, number and lifetime, and its signature the value.
-  blake2b(out, salted, as_bytes("weft-compare-1"), key.bytes, blob.first(kBlobHeadBytes));
-  return load_le<std::uint64_t>(out.data());
+  ByteArray<32 + kBlobHeadBytes> summed;
+  std::ranges::copy(key.bytes, summed.begin());
+  std::ranges::copy(blob.first(kBlobHeadBytes), summed.begin() + 32);
+  return siphash(salted, summed);
 }
 
 bool supersedes(std::uint64_t a_seq, ByteView a, std::uint64_t b_seq, ByteView b) {

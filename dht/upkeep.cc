@@ -44,7 +44,7 @@ OpKey Upkeep::start(Core& core, Kind kind, std::unique_ptr<Operation> operation)
   return key;
 }
 
-void Upkeep::on_done(const Core& core, OpKey key, bool in_vain) {
+void Upkeep::on_done(Core& core, OpKey key, bool in_vain) {
   const auto it = running_.find(key);
   if (it == running_.end()) return;
   const Kind kind = it->second;
@@ -57,6 +57,7 @@ void Upkeep::on_done(const Core& core, OpKey key, bool in_vain) {
     }
   }
   if (kind != Kind::kBootstrap) return;
+  core.looked_around = true;
   // Kademlia 2.3, joining: "refreshes all k-buckets further away than its closest neighbor".
   to_refresh_.clear();
   for (std::size_t bucket = 0; bucket + 1 < core.table.depth(); ++bucket) {
@@ -140,7 +141,9 @@ void Upkeep::publish(Now now, Core& core, Output& out) {
       for (const Slot& slot : slots) core.store.set_republish(slot, now.mono);
       continue;
     }
-    start(core, Kind::kPublish, std::make_unique<RegionOp>(*due, std::move(slots), /*owner=*/false));
+    if (start(core, Kind::kPublish, std::make_unique<RegionOp>(*due, slots, /*owner=*/false)) == OpKey{}) {
+      for (const Slot& slot : slots) core.store.set_republish(slot, now.mono + kPublishAgain);
+    }
   }
 }
 
@@ -166,8 +169,12 @@ void Upkeep::publish_own(Now now, Core& core, Output& out) {
                          core.owner_republish(now, other->lifetime_s, /*complete=*/true));
       slots.push_back({near, core.self()});
     }
-    start(core, Kind::kPublish,
-          std::make_unique<RegionOp>(Slot{*key, core.self()}, std::move(slots), /*owner=*/true));
+    if (start(core, Kind::kPublish,
+              std::make_unique<RegionOp>(Slot{*key, core.self()}, slots, /*owner=*/true)) == OpKey{}) {
+      for (const Slot& slot : slots) {
+        core.own.published(slot.key, core.own.find(slot.key)->copies, now.mono + kPublishAgain);
+      }
+    }
   }
 }
 

@@ -14,6 +14,7 @@ namespace weft::dht {
 
 inline constexpr std::size_t kPublishesMax = 2;
 inline constexpr std::size_t kPublishesPerCall = 16;  // due ones looked at in one call
+inline constexpr Duration kPublishAgain = 1min;  // when all places of background operations were taken
 inline constexpr std::size_t kRefreshesMax = 2;
 inline constexpr std::size_t kHandOversMax = 4;
 inline constexpr std::size_t kLeaverHandOversMax = 32;  // of a node that leaves
@@ -59,7 +60,7 @@ class Upkeep {
   std::optional<Instant> busy_since() const { return busy_since_; }
   bool handed_over() const { return transfers_.empty() && running(Kind::kHandOver) == 0; }
   // An operation ended; of no interest unless upkeep started it. A hand-over in vain is made again.
-  void on_done(const Core& core, OpKey key, bool in_vain);
+  void on_done(Core& core, OpKey key, bool in_vain);
 
   // Does what is due; operations that it starts are spawned.
   void run(Now now, Core& core, Output& out);
