@@ -153,8 +153,11 @@ Instant Core::holder_republish(Now now) {
   return now.mono + rng.jitter(config.republish_every, kJitter);
 }
 
-Instant Core::owner_republish(Now now, std::uint32_t lifetime_s, bool complete) {
+Instant Core::owner_republish(Now now, std::uint32_t lifetime_s, bool complete, unsigned calm) {
   Duration every = config.republish_every * 7 / 10;
+  // Twice before a renewal is due.
+  const Duration seldom = std::chrono::seconds(lifetime_s) * 3 / 20;
+  every = std::max(every, std::min(every * (1 << calm), seldom));
   every = std::min<Duration>(every, std::chrono::seconds(lifetime_s) * 9 / 20);
   if (!complete) every = std::min(every, kRetryPublication);
   return now.mono + rng.jitter(std::max<Duration>(every, 1s), kJitter);

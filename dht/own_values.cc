@@ -99,6 +99,12 @@ std::size_t OwnValues::copies_min() const {
   return least.value_or(0);
 }
 
+void OwnValues::set_calm(const NodeId& key, bool all_there) {
+  const auto it = values_.find(key);
+  if (it == values_.end()) return;
+  it->second.calm = all_there ? std::min(it->second.calm + 1, kCalmMax) : 0;
+}
+
 std::vector<NodeId> OwnValues::due_near(const NodeId& key, Instant until, std::size_t max) const {
   const auto here = values_.find(key);
   CHECK(here != values_.end());

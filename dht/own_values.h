@@ -18,6 +18,9 @@ inline constexpr std::size_t kOwnValuesMax = 8192;
 // A number is remembered this long after the value expired: no holder can still have it then.
 inline constexpr Duration kOwnGrace = 10min;
 
+// Each time an owner finds all copies in place it looks half as often, so many times.
+inline constexpr unsigned kCalmMax = 3;
+
 struct Own {
   Bytes blob;
   std::uint64_t seq = 0;
@@ -26,6 +29,7 @@ struct Own {
   bool renew = false;   // kept alive by the owner until withdrawn
   std::size_t copies = 0;
   Instant republish;    // Instant::max(): not again
+  unsigned calm = 0;    // publications in a row, up to kCalmMax, that found every copy where it should be
   bool withdrawn() const { return blob.size() == kBlobHeadBytes; }
   std::size_t value_bytes() const { return blob.size() - kBlobHeadBytes; }
 };
@@ -51,6 +55,8 @@ class OwnValues {
 
   // A publication ended with so many copies; the next one is due at `republish`.
   void published(const NodeId& key, std::size_t copies, Instant republish);
+  // That publication missed no copy, or did.
+  void set_calm(const NodeId& key, bool all_there);
   // The owner's refresh starts the lifetime anew.
   void renewed(const NodeId& key, Instant expires);
 

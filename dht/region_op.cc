@@ -31,7 +31,12 @@ void RegionOp::start(Now now, Core& core, Output& out) {
   if (!owner_ && core.rng.below(kLookEvery) != 0 && knows_all_around(core)) {
     return begin_comparing(now, core, out);
   }
-  want_ = std::max(kRegionWant, core.config.replicas);
+  if (worth_a_region(core)) {
+    want_ = std::max(kRegionWant, core.config.replicas);
+  } else {
+    leave_out(now, core, std::nullopt);
+    want_ = core.config.replicas;
+  }
   walk_.emplace(now, core, key(),
                 Walk::Options{.target = target_.key,
                               .message = FindNode{.target = target_.key},
@@ -76,10 +81,10 @@ void RegionOp::advance(Now now, Core& core, Output& out) {
     core.note_nearest(target_.key, walk_->lookup().closest(core.config.replicas));
     return begin_comparing(now, core, out);
   }
+  ask_peers(core, out);
+  if (count(Peer::State::kDone) < peers_.size()) return;
   send(now, core, out);
-  if (to_send_.empty() && sent_.empty() && std::ranges::none_of(peers_, &Peer::open)) {
-    complete(now, core, out);
-  }
+  if (to_send_.empty() && sent_.empty()) complete(now, core, out);
 }
 
 std::optional<int> RegionOp::answers_for(const Core& core) const {
@@ -92,6 +97,16 @@ std::optional<int> RegionOp::answers_for(const Core& core) const {
   if (common_prefix_bits(target_.key, core.self()) >= bits) ++within;
   if (within < core.config.replicas) return std::nullopt;
   return bits;
+}
+
+bool RegionOp::worth_a_region(const Core& core) const {
+  const std::size_t nodes = std::max<std::size_t>(core.table.size() + 1, core.size.nodes());
+  int bits = 0;
+  while (nodes >> (bits + 1) >= kRegionNodes) ++bits;
+  const auto near = std::ranges::count_if(items_, [&](const Item& item) {
+    return common_prefix_bits(target_.key, item.slot.key) >= bits;
+  });
+  return static_cast<std::size_t>(near) > kRegionFew;
 }
 
 bool RegionOp::knows_all_around(const Core& core) {
@@ -126,6 +141,7 @@ void RegionOp::assign(Now now, Core& core, Output& out) {
   const std::size_t responders = nearest_.size();
   for (Target& to : nearest_) peers_.push_back({.to = std::move(to), .items = {}, .sums = {}, .token = {}});
   std::vector<std::uint16_t> order(responders);
+  std::size_t adopted = 0;
   for (std::uint16_t i = 0; i < items_.size(); ++i) {
     Item& item = items_[i];
     const NodeId& key = item.slot.key;
@@ -148,8 +164,11 @@ void RegionOp::assign(Now now, Core& core, Output& out) {
       ++item.holders;
     }
     if (among) {
-      ++item.copies;
-      core.adopt(now, item.slot, item.blob, seconds_left(now, item.expires), out);
+      const bool lacking = core.store.judge(item.slot, item.seq, item.blob) == Verdict::kNewer;
+      if (lacking && adopted++ < kRegionAdopts) {
+        core.adopt(now, item.slot, item.blob, seconds_left(now, item.expires), out);
+      }
+      if (!lacking || adopted <= kRegionAdopts) ++item.copies;
     } else if (!owner_ && responders >= replicas) {
       // A stray copy: the nearest get it now, so we keep ours but stay silent for longer.
       core.store.set_republish(item.slot, now.mono + 4 * core.config.republish_every);
@@ -160,26 +179,33 @@ void RegionOp::assign(Now now, Core& core, Output& out) {
 
 void RegionOp::begin_comparing(Now now, Core& core, Output& out) {
   comparing_ = true;
-  compare(now, core, out);
+  leave_out(now, core, bits_);
+  assign(now, core, out);
+  salt_ = core.rng.next();
   advance(now, core, out);
 }
 
-void RegionOp::compare(Now now, Core& core, Output& out) {
-  leave_out(now, core, bits_);
-  assign(now, core, out);
-  const std::uint64_t salt = core.rng.next();
+std::size_t RegionOp::count(Peer::State state) const {
+  return static_cast<std::size_t>(std::ranges::count(peers_, state, &Peer::state));
+}
+
+void RegionOp::ask_peers(Core& core, Output& out) {
+  std::size_t open = count(Peer::State::kAsked);
   for (Peer& peer : peers_) {
+    if (open == kRegionComparesOpen) return;
+    if (peer.state != Peer::State::kToAsk) continue;
+    peer.state = Peer::State::kAsked;
+    ++open;
     peer.sums.resize(8 * peer.items.size());
     for (std::size_t i = 0; i < peer.items.size(); ++i) {
       const Item& item = items_[peer.items[i]];
-      store_le(peer.sums.data() + 8 * i, compare_sum(salt, item.slot.key, item.blob));
+      store_le(peer.sums.data() + 8 * i, compare_sum(salt_, item.slot.key, item.blob));
     }
-    peer.open = true;
     ++core.counters.compares_total;
     core.ask(key(), Role::kCompare, peer.to,
              Compare{.first = items_[peer.items.front()].slot.key,
                      .last = items_[peer.items.back()].slot.key,
-                     .salt = salt,
+                     .salt = salt_,
                      .sums = peer.sums},
              /*background=*/true, out);
   }
@@ -193,8 +219,8 @@ RegionOp::Peer* RegionOp::find(const NodeId& id) {
 void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compared& m,
                            Output& out) {
   Peer* peer = find(asked.peer.id);
-  if (peer == nullptr || !peer->open) return;
-  peer->open = false;
+  if (peer == nullptr || peer->state != Peer::State::kAsked) return;
+  peer->state = Peer::State::kDone;
   peer->token = m.token;
   if (m.missing.size() == (peer->items.size() + 7) / 8) {
     const auto at = static_cast<std::uint16_t>(peer - peers_.data());
@@ -202,6 +228,7 @@ void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compar
       Item& item = items_[peer->items[i]];
       const bool missing = (m.missing[i / 8] >> (i % 8) & 1) != 0;
       if (missing) ++core.counters.copies_missing_total;
+      item.gap = item.gap || missing;
       if (!missing) ++item.copies;
       if (m.token && (missing || item.renew)) to_send_.push_back({at, peer->items[i], missing});
     }
@@ -211,7 +238,6 @@ void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compar
 
 // Value by value, once it is known who lacks what: if the budget ends, those that were begun are done.
 void RegionOp::send(Now now, Core& core, Output& out) {
-  if (std::ranges::any_of(peers_, &Peer::open)) return;
   if (!sorted_) {
     sorted_ = true;
     std::ranges::stable_sort(to_send_, {}, &Sending::item);
@@ -259,7 +285,7 @@ void RegionOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
 
 void RegionOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
   if (asked.role == Role::kCompare) {
-    if (Peer* peer = find(asked.peer.id)) peer->open = false;
+    if (Peer* peer = find(asked.peer.id)) peer->state = Peer::State::kDone;
   } else if (asked.role == Role::kStore) {
     core.hints.add(now, asked.peer.id, items_[asked.detail].slot);
     std::erase_if(sent_, [&](const Sending& s) {
@@ -274,31 +300,35 @@ void RegionOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) 
 void RegionOp::complete(Now now, Core& core, Output& out) {
   finish();
   for (const Sending& left : to_send_) items_[left.item].unsent = true;
+  std::vector<Write> rows;
   std::size_t fetches = 0;
   for (const Item& item : items_) {
     ++core.counters.republished_total;
-    if (owner_) end_own(now, core, item, out);
+    if (owner_) end_own(now, core, item, rows);
     else if (item.unsent) core.store.set_republish(item.slot, now.mono);
     if (item.newer_at && fetches++ < kFetchesMax) {
       core.spawn(std::make_unique<FetchOp>(item.slot, item.seq, *item.newer_at));
     }
   }
+  core.write(std::move(rows), out);
 }
 
-void RegionOp::end_own(Now now, Core& core, const Item& item, Output& out) {
+void RegionOp::end_own(Now now, Core& core, const Item& item, std::vector<Write>& rows) {
   const NodeId& key = item.slot.key;
   const Own* own = core.own.find(key);
   if (own == nullptr || own->seq != item.seq) return;
   if (item.renew && !item.unsent && item.copies > 0) {
     core.own.renewed(key, item.expires);
-    core.write({own_row(now, key, *own)}, out);
+    rows.push_back(own_row(now, key, *own));
     const Held* held = core.store.find(item.slot);
     if (held != nullptr && held->seq == item.seq && held->expires < item.expires) {
       core.store.set_expiry(item.slot, item.expires);
-      core.write({value_row(now, item.slot, held->blob, item.expires)}, out);
+      rows.push_back(value_row(now, item.slot, held->blob, item.expires));
     }
   }
-  const Instant again = core.owner_republish(now, own->lifetime_s, item.copies >= item.holders);
+  const bool complete = item.copies >= item.holders;
+  core.own.set_calm(key, complete && !item.gap);
+  const Instant again = core.owner_republish(now, own->lifetime_s, complete, own->calm);
   core.own.published(key, item.copies, item.unsent ? now.mono : again);
 }
 

@@ -35,7 +35,14 @@ inline constexpr std::size_t kRegionWant = 20;
 inline constexpr std::size_t kRegionWantMore = 12;  // each time it goes on
 inline constexpr std::size_t kRegionWantMax = 68;
 inline constexpr std::uint64_t kLookEvery = 4;
-inline constexpr std::size_t kRegionStoresOpen = 32;
+// A lookup is expected to answer for all keys of the smallest subtree with so many nodes...
+inline constexpr std::size_t kRegionNodes = 16;
+// ...and with no more values than this in it each gets a lookup of its own.
+inline constexpr std::size_t kRegionFew = 2;
+inline constexpr std::size_t kRegionStoresOpen = 24;
+inline constexpr std::size_t kRegionComparesOpen = 16;
+// Values that we should hold and do not, taken up in one operation; the others come from their holders.
+inline constexpr std::size_t kRegionAdopts = 4;
 // Values that are sent whatever the budget says, so that each operation achieves something.
 inline constexpr std::size_t kRegionLeast = 4;
 
@@ -66,6 +73,7 @@ class RegionOp final : public Operation {
     bool unsent = false;      // the budget was overdrawn before anybody was
     std::size_t holders = 0;  // that should have it, we among them
     std::size_t copies = 0;   // that have
+    bool gap = false;         // somebody lacked it
     std::optional<Target> newer_at;
   };
   struct Peer {
@@ -73,7 +81,7 @@ class RegionOp final : public Operation {
     std::vector<std::uint16_t> items;  // that it should hold, by key
     Bytes sums;                        // shown to it
     std::optional<Token> token;
-    bool open = false;                 // asked and not answered
+    enum class State : std::uint8_t { kToAsk, kAsked, kDone } state = State::kToAsk;
   };
   struct Sending {
     std::uint16_t peer = 0;
@@ -83,18 +91,21 @@ class RegionOp final : public Operation {
   void take_up(Now now, const Core& core, const Slot& slot);
   void advance(Now now, Core& core, Output& out);
   void begin_comparing(Now now, Core& core, Output& out);
-  void compare(Now now, Core& core, Output& out);
+  void ask_peers(Core& core, Output& out);
   // How many leading bits a key must share with the target for its holders to be known: 0 for all keys,
   // nullopt for the target alone.
   std::optional<int> answers_for(const Core& core) const;
+  // A lookup that answers for a region asks more nodes than one for the target alone: not for a few values.
+  bool worth_a_region(const Core& core) const;
   // A holder need not look up who is around it if its table holds all of them.
   bool knows_all_around(const Core& core);
   void leave_out(Now now, Core& core, std::optional<int> bits);
   void assign(Now now, Core& core, Output& out);
   void send(Now now, Core& core, Output& out);
   void complete(Now now, Core& core, Output& out);
-  void end_own(Now now, Core& core, const Item& item, Output& out);
+  void end_own(Now now, Core& core, const Item& item, std::vector<Write>& rows);
   Peer* find(const NodeId& id);
+  std::size_t count(Peer::State state) const;
 
   Slot target_;
   std::vector<Slot> slots_;
@@ -106,6 +117,7 @@ class RegionOp final : public Operation {
   std::optional<Walk> walk_;
   bool comparing_ = false;
   std::vector<Peer> peers_;
+  std::uint64_t salt_ = 0;
   std::deque<Sending> to_send_;
   bool sorted_ = false;
   std::size_t begun_ = 0;

@@ -162,7 +162,9 @@ void Upkeep::publish_own(Now now, Core& core, Output& out) {
       continue;
     }
     std::vector<Slot> slots;
-    const Instant until = now.mono + core.config.republish_every / 3;
+    // What is looked at seldom varies by more.
+    const Duration seldom = std::chrono::seconds(own->lifetime_s) / 16;
+    const Instant until = now.mono + std::max<Duration>(core.config.republish_every / 3, seldom);
     for (const NodeId& near : core.own.due_near(*key, until, kCompareItemsMax)) {
       const Own* other = core.own.find(near);
       core.own.published(near, other->copies,

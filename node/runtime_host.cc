@@ -9,6 +9,16 @@
 #include "node/runtime_node.h"
 
 namespace weft::node {
+namespace {
+
+// What needs the mesh; the others tell or change something about this process.
+bool is_operation(const ControlRequest& request) {
+  static constexpr std::string_view kPaths[] = {"/v1/put",  "/v1/get",  "/v1/rm",      "/v1/lookup",
+                                                "/v1/ping", "/v1/join", "/v1/provide", "/v1/providers"};
+  return request.method == "POST" && std::ranges::find(kPaths, request.path) != std::end(kPaths);
+}
+
+}  // namespace
 
 // ---- ControlHost
 
@@ -81,6 +91,10 @@ void RunningNode::on_event(Now now, const Event& event, Output& out) {
         if constexpr (requires { on(now, e); }) on(now, e);
       },
       event);
+  if (std::holds_alternative<Ready>(event)) {
+    ready_ = true;
+    serve_waiting(now, out);
+  }
 }
 
 void RunningNode::on(Now now, const Ready&) { publish(ready_event(*core_, facts(), now)); }
@@ -136,6 +150,10 @@ void RunningNode::on(Now, const LeaveDone& event) {
 
 ControlOutcome RunningNode::on_request(RequestId id, const ControlRequest& request) {
   ControlOutcome outcome = Later{};
+  if (!ready_ && !finishing_ && is_operation(request) && waiting_.size() < kWaitingMax) {
+    waiting_.push_back({id, request});
+    return outcome;
+  }
   shell_->turn([&](Now now, Output& out) {
     outcome = api_->handle(now, id, request, out);
     pass_answers();
@@ -144,8 +162,20 @@ ControlOutcome RunningNode::on_request(RequestId id, const ControlRequest& reque
   return outcome;
 }
 
+void RunningNode::serve_waiting(Now now, Output& out) {
+  std::vector<Waiting> waiting;
+  waiting.swap(waiting_);
+  for (const Waiting& one : waiting) {
+    ControlOutcome outcome = api_->handle(now, one.id, one.request, out);
+    if (auto* reply = std::get_if<ControlReply>(&outcome)) http_->answer(one.id, std::move(*reply));
+  }
+  pass_answers();
+  arm_api_timer();
+}
+
 void RunningNode::on_gone(RequestId id) {
   if (finishing_) return;
+  std::erase_if(waiting_, [id](const Waiting& one) { return one.id == id; });
   shell_->turn([&](Now now, Output& out) { api_->on_hang_up(now, id, out); });
   arm_api_timer();
 }
@@ -262,6 +292,10 @@ void RunningNode::finish(int exit_status, const std::string& reason) {
   finishing_ = true;
   exit_status_ = exit_status;
   publish(stopped_event(reason, read_clocks()));
+  for (const Waiting& one : waiting_) {
+    http_->answer(one.id, to_reply(ApiError{"shutdown", "the node is leaving"}));
+  }
+  waiting_.clear();
   api_->shutdown();
   pass_answers();
   http_->finish();

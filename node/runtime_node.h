@@ -75,6 +75,7 @@ class RunningNode final : public ControlHost {
   void on(Now now, const JoinDone& event);
   void on(Now now, const LeaveDone& event);
   ControlOutcome on_request(RequestId id, const ControlRequest& request);
+  void serve_waiting(Now now, Output& out);
   void on_gone(RequestId id);
   void on_api_timer();
   void pass_answers();
@@ -117,6 +118,15 @@ class RunningNode final : public ControlHost {
 
   std::string network_name_;
   bool network_private_ = false;
+  // Operations asked for before the node speaks: its first commit may take a while on a busy disk.
+  struct Waiting {
+    RequestId id{};
+    ControlRequest request;
+  };
+  static constexpr std::size_t kWaitingMax = 64;
+  std::vector<Waiting> waiting_;
+  bool ready_ = false;
+
   std::vector<Endpoint> listen_;
   std::vector<Endpoint> advertised_;
   std::string http_text_;
