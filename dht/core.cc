@@ -153,14 +153,18 @@ Instant Core::holder_republish(Now now) {
   return now.mono + rng.jitter(config.republish_every, kJitter);
 }
 
-Instant Core::owner_republish(Now now, std::uint32_t lifetime_s, bool complete, unsigned calm) {
+Duration Core::owner_every(std::uint32_t lifetime_s, unsigned calm) const {
+  const Duration lifetime = std::chrono::seconds(lifetime_s);
   Duration every = config.republish_every * 7 / 10;
   // Twice before a renewal is due.
-  const Duration seldom = std::chrono::seconds(lifetime_s) * 3 / 20;
-  every = std::max(every, std::min(every * (1 << calm), seldom));
-  every = std::min<Duration>(every, std::chrono::seconds(lifetime_s) * 9 / 20);
+  every = std::max<Duration>(every, std::min<Duration>(every * (1 << calm), lifetime * 3 / 20));
+  return std::max<Duration>(std::min<Duration>(every, lifetime * 9 / 20), 1s);
+}
+
+Instant Core::owner_republish(Now now, std::uint32_t lifetime_s, bool complete, unsigned calm) {
+  Duration every = owner_every(lifetime_s, calm);
   if (!complete) every = std::min(every, kRetryPublication);
-  return now.mono + rng.jitter(std::max<Duration>(every, 1s), kJitter);
+  return now.mono + rng.jitter(every, kJitter);
 }
 
 void Core::note_missed(Now now, const Slot& slot, std::size_t wanted, const Lookup& lookup,

@@ -100,6 +100,7 @@ struct Core {
   OpKey spawn(std::unique_ptr<Operation> operation);
   // When a holder publishes a value again if nobody else does; when the owner does.
   Instant holder_republish(Now now);
+  Duration owner_every(std::uint32_t lifetime_s, unsigned calm) const;  // before jitter
   Instant owner_republish(Now now, std::uint32_t lifetime_s, bool complete, unsigned calm = 0);
   // A value was stored as far as its nearest answered: the others of the `wanted` nearest get it when
   // they are heard again.

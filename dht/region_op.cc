@@ -19,14 +19,14 @@ bool renewal_due(Now now, const Own& own) {
 
 }  // namespace
 
-RegionOp::RegionOp(const Slot& target, std::vector<Slot> slots, bool owner)
-    : Operation(std::nullopt), target_(target), slots_(std::move(slots)), owner_(owner) {
-  CHECK(slots_.size() <= kCompareItemsMax);
-  std::ranges::sort(slots_);
+RegionOp::RegionOp(const Slot& target, std::vector<Due> due, bool owner)
+    : Operation(std::nullopt), target_(target), due_(std::move(due)), owner_(owner) {
+  CHECK(due_.size() <= kCompareItemsMax);
+  std::ranges::sort(due_, {}, &Due::slot);
 }
 
 void RegionOp::start(Now now, Core& core, Output& out) {
-  for (const Slot& slot : slots_) take_up(now, core, slot);
+  for (const Due& due : due_) take_up(now, core, due);
   if (items_.empty()) return finish();
   if (!owner_ && core.rng.below(kLookEvery) != 0 && knows_all_around(core)) {
     return begin_comparing(now, core, out);
@@ -34,7 +34,7 @@ void RegionOp::start(Now now, Core& core, Output& out) {
   if (worth_a_region(core)) {
     want_ = std::max(kRegionWant, core.config.replicas);
   } else {
-    leave_out(now, core, std::nullopt);
+    leave_out(core, std::nullopt);
     want_ = core.config.replicas;
   }
   walk_.emplace(now, core, key(),
@@ -46,8 +46,9 @@ void RegionOp::start(Now now, Core& core, Output& out) {
 }
 
 // What there is to publish under a slot, if anything.
-void RegionOp::take_up(Now now, const Core& core, const Slot& slot) {
-  Item item{.slot = slot, .blob = {}, .seq = 0, .expires = {}, .newer_at = {}};
+void RegionOp::take_up(Now now, const Core& core, const Due& due) {
+  const Slot& slot = due.slot;
+  Item item{.slot = slot, .blob = {}, .seq = 0, .expires = {}, .was_due = due.at, .newer_at = {}};
   if (owner_) {
     const Own* own = core.own.find(slot.key);
     if (own == nullptr) return;
@@ -72,13 +73,14 @@ void RegionOp::advance(Now now, Core& core, Output& out) {
     for (;;) {
       walk_->pump(core, out);
       if (!walk_->ended(core, out)) return;
+      if (looked_aside_) break;
+      nearest_ = walk_->lookup().closest(want_);
+      core.note_nearest(target_.key, walk_->lookup().closest(core.config.replicas));
       bits_ = answers_for(core);
-      if (items_.size() == 1 || want_ >= kRegionWantMax || bits_) break;
-      want_ += kRegionWantMore;
-      walk_->widen(want_);
+      if (items_.size() == 1 || bits_) return begin_comparing(now, core, out);
+      look_aside(now, core);
     }
-    nearest_ = walk_->lookup().closest(want_);
-    core.note_nearest(target_.key, walk_->lookup().closest(core.config.replicas));
+    add_aside(core);
     return begin_comparing(now, core, out);
   }
   ask_peers(core, out);
@@ -88,15 +90,42 @@ void RegionOp::advance(Now now, Core& core, Output& out) {
 }
 
 std::optional<int> RegionOp::answers_for(const Core& core) const {
-  const std::vector<Target> nearest = walk_->lookup().closest(want_);
-  if (nearest.size() < want_) return 0;
-  const int bits = common_prefix_bits(target_.key, nearest.back().id) + 1;
-  auto within = static_cast<std::size_t>(std::ranges::count_if(nearest, [&](const Target& to) {
+  if (nearest_.size() < want_) return 0;
+  const int bits = common_prefix_bits(target_.key, nearest_.back().id) + 1;
+  auto within = static_cast<std::size_t>(std::ranges::count_if(nearest_, [&](const Target& to) {
     return common_prefix_bits(target_.key, to.id) >= bits;
   }));
   if (common_prefix_bits(target_.key, core.self()) >= bits) ++within;
   if (within < core.config.replicas) return std::nullopt;
   return bits;
+}
+
+// The other half of the subtree in which the farthest of them is: with it, all of that is known.
+void RegionOp::look_aside(Now now, Core& core) {
+  const auto bit = static_cast<std::size_t>(common_prefix_bits(target_.key, nearest_.back().id));
+  NodeId aside = target_.key;
+  aside.bytes[bit / 8] = static_cast<std::uint8_t>(aside.bytes[bit / 8] ^ (0x80U >> (bit % 8)));
+  looked_aside_ = static_cast<int>(bit);
+  walk_.emplace(now, core, key(),
+                Walk::Options{.target = aside,
+                              .message = FindNode{.target = aside},
+                              .want = want_,
+                              .background = true});
+}
+
+void RegionOp::add_aside(const Core& core) {
+  const std::vector<Target> others = walk_->lookup().closest(want_);
+  const NodeId& aside = walk_->lookup().target();
+  // Half of it again may lie beyond what this lookup knows; then the target alone is answered for.
+  const bool whole = others.size() < want_ ||
+                     common_prefix_bits(aside, others.back().id) + 1 <= *looked_aside_ + 1;
+  for (const Target& to : others) {
+    if (std::ranges::find(nearest_, to.id, &Target::id) == nearest_.end()) nearest_.push_back(to);
+  }
+  std::ranges::sort(nearest_, [&](const Target& a, const Target& b) {
+    return closer(target_.key, a.id, b.id);
+  });
+  if (whole && nearest_.size() >= core.config.replicas) bits_ = *looked_aside_;
 }
 
 bool RegionOp::worth_a_region(const Core& core) const {
@@ -122,15 +151,15 @@ bool RegionOp::knows_all_around(const Core& core) {
   return *bits_ == 0 || nearest_.size() + 1 >= core.config.replicas;
 }
 
-// The values whose holders this lookup cannot know are due again.
-void RegionOp::leave_out(Now now, Core& core, std::optional<int> bits) {
+// The values whose holders this lookup cannot know are due when they were.
+void RegionOp::leave_out(Core& core, std::optional<int> bits) {
   std::erase_if(items_, [&](const Item& item) {
     const NodeId& key = item.slot.key;
     if (key == target_.key || (bits && common_prefix_bits(target_.key, key) >= *bits)) return false;
     if (owner_) {
-      if (const Own* own = core.own.find(key)) core.own.published(key, own->copies, now.mono);
+      if (const Own* own = core.own.find(key)) core.own.published(key, own->copies, item.was_due);
     } else {
-      core.store.set_republish(item.slot, now.mono);
+      core.store.set_republish(item.slot, item.was_due);
     }
     return true;
   });
@@ -179,7 +208,7 @@ void RegionOp::assign(Now now, Core& core, Output& out) {
 
 void RegionOp::begin_comparing(Now now, Core& core, Output& out) {
   comparing_ = true;
-  leave_out(now, core, bits_);
+  leave_out(core, bits_);
   assign(now, core, out);
   salt_ = core.rng.next();
   advance(now, core, out);

@@ -5,12 +5,14 @@
 // these are sent: an hourly round costs 8 bytes a copy in place of a lookup and the whole value
 // (Demers et al. 1987: anti-entropy that compares checksums first).
 //
-// Which keys one lookup answers for: the nearest responders, kRegionWant at first, are all that there are within
-// the distance of the last of them, so every node that shares more bits with the target than the last one does
-// is known. A key that shares as many bits, too, has its `replicas` nearest among those, if they are that many;
-// if not, the lookup goes on until they are, or kRegionWantMax have answered. If the mesh has fewer
-// responders than were wanted, all are known. Values that are not answered for are
-// due again at once, and become the target of an operation of their own: each answers for its target at least.
+// Which keys one lookup answers for: the kRegionWant nearest responders are all that there are within the
+// distance of the last of them, so every node that shares more bits with the target than the last one does
+// is known. A key that shares as many bits, too, has its `replicas` nearest among those, if they are that many.
+// If not, a second lookup on the other side of the first bit in which the last one differs makes the next larger
+// subtree known. More than kRegionWant of one lookup would prove nothing, as no answer names more. If the mesh has
+// fewer responders than were wanted, all are known. Values that are not answered for are
+// due when they were before, and become the target of an operation of their own: each answers for its target at
+// least, which was due, so no two operations can make each other's values due for ever.
 //
 // A holder knows its own neighbours anyway: if its table has room left for all that are near, it is asked in
 // place of the mesh, but for one time in kLookEvery, as a table may miss somebody.
@@ -32,8 +34,6 @@
 namespace weft::dht {
 
 inline constexpr std::size_t kRegionWant = 20;
-inline constexpr std::size_t kRegionWantMore = 12;  // each time it goes on
-inline constexpr std::size_t kRegionWantMax = 68;
 inline constexpr std::uint64_t kLookEvery = 4;
 // A lookup is expected to answer for all keys of the smallest subtree with so many nodes...
 inline constexpr std::size_t kRegionNodes = 16;
@@ -48,9 +48,13 @@ inline constexpr std::size_t kRegionLeast = 4;
 
 class RegionOp final : public Operation {
  public:
-  // `slots` (at most kCompareItemsMax, `target` among them): held values, or with `owner` own ones. What
-  // is gone by the start is left out.
-  RegionOp(const Slot& target, std::vector<Slot> slots, bool owner);
+  struct Due {
+    Slot slot;
+    Instant at;  // when it was due: again then, if it is not answered for
+  };
+  // `due` (at most kCompareItemsMax, `target` among them): held values, or with `owner` own ones, whose
+  // schedule has moved on already. What is gone by the start is left out.
+  RegionOp(const Slot& target, std::vector<Due> due, bool owner);
 
   void start(Now now, Core& core, Output& out) override;
   void on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
@@ -68,6 +72,7 @@ class RegionOp final : public Operation {
     Bytes blob;
     std::uint64_t seq = 0;
     Instant expires;
+    Instant was_due;
     bool renew = false;       // the owner starts the lifetime anew
     bool begun = false;       // somebody was sent it
     bool unsent = false;      // the budget was overdrawn before anybody was
@@ -88,18 +93,20 @@ class RegionOp final : public Operation {
     std::uint16_t item = 0;
     bool missing = false;  // else it holds it, and is told that it lives longer
   };
-  void take_up(Now now, const Core& core, const Slot& slot);
+  void take_up(Now now, const Core& core, const Due& due);
   void advance(Now now, Core& core, Output& out);
   void begin_comparing(Now now, Core& core, Output& out);
   void ask_peers(Core& core, Output& out);
   // How many leading bits a key must share with the target for its holders to be known: 0 for all keys,
   // nullopt for the target alone.
   std::optional<int> answers_for(const Core& core) const;
+  void look_aside(Now now, Core& core);
+  void add_aside(const Core& core);
   // A lookup that answers for a region asks more nodes than one for the target alone: not for a few values.
   bool worth_a_region(const Core& core) const;
   // A holder need not look up who is around it if its table holds all of them.
   bool knows_all_around(const Core& core);
-  void leave_out(Now now, Core& core, std::optional<int> bits);
+  void leave_out(Core& core, std::optional<int> bits);
   void assign(Now now, Core& core, Output& out);
   void send(Now now, Core& core, Output& out);
   void complete(Now now, Core& core, Output& out);
@@ -108,11 +115,12 @@ class RegionOp final : public Operation {
   std::size_t count(Peer::State state) const;
 
   Slot target_;
-  std::vector<Slot> slots_;
+  std::vector<Due> due_;
   bool owner_;
   std::vector<Item> items_;  // by key
   std::size_t want_ = kRegionWant;
-  std::vector<Target> nearest_;  // holders to choose from
+  std::optional<int> looked_aside_;  // in a second lookup, beyond this bit
+  std::vector<Target> nearest_;      // holders to choose from, nearest to the target first
   std::optional<int> bits_;      // that a key must share with the target for them to be all
   std::optional<Walk> walk_;
   bool comparing_ = false;

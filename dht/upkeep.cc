@@ -128,21 +128,24 @@ void Upkeep::publish(Now now, Core& core, Output& out) {
   for (std::size_t i = 0; i < kPublishesPerCall && running(Kind::kPublish) < kPublishesMax; ++i) {
     const auto due = core.store.due_republish(now);
     if (!due) return;
-    // With it go its neighbours that would be due in the next while.
-    std::vector<Slot> slots =
-        core.store.due_near(*due, now.mono + core.config.republish_every / 2, kCompareItemsMax);
-    for (const Slot& slot : slots) core.store.set_republish(slot, core.holder_republish(now));
-    // The owner publishes its own values by its own schedule.
+    // With it go its neighbours that would be due in the next while; but the owner publishes its own values
+    // by its own schedule.
     const auto is_own = [&core](const Slot& slot) {
       return slot.author == core.self() && core.own.find(slot.key) != nullptr;
     };
-    std::erase_if(slots, is_own);
     if (is_own(*due)) {
-      for (const Slot& slot : slots) core.store.set_republish(slot, now.mono);
+      core.store.set_republish(*due, core.holder_republish(now));
       continue;
     }
-    if (start(core, Kind::kPublish, std::make_unique<RegionOp>(*due, slots, /*owner=*/false)) == OpKey{}) {
-      for (const Slot& slot : slots) core.store.set_republish(slot, now.mono + kPublishAgain);
+    std::vector<RegionOp::Due> batch;
+    const Instant until = now.mono + core.config.republish_every / 2;
+    for (const Slot& slot : core.store.due_near(*due, until, kCompareItemsMax)) {
+      if (is_own(slot)) continue;
+      batch.push_back({slot, core.store.find(slot)->republish});
+      core.store.set_republish(slot, core.holder_republish(now));
+    }
+    if (start(core, Kind::kPublish, std::make_unique<RegionOp>(*due, batch, /*owner=*/false)) == OpKey{}) {
+      for (const auto& [slot, at] : batch) core.store.set_republish(slot, now.mono + kPublishAgain);
     }
   }
 }
@@ -161,19 +164,17 @@ void Upkeep::publish_own(Now now, Core& core, Output& out) {
       core.own.published(*key, 0, Instant::max());
       continue;
     }
-    std::vector<Slot> slots;
-    // What is looked at seldom varies by more.
-    const Duration seldom = std::chrono::seconds(own->lifetime_s) / 16;
-    const Instant until = now.mono + std::max<Duration>(core.config.republish_every / 3, seldom);
+    std::vector<RegionOp::Due> batch;
+    const Instant until = now.mono + core.owner_every(own->lifetime_s, own->calm) / 3;
     for (const NodeId& near : core.own.due_near(*key, until, kCompareItemsMax)) {
       const Own* other = core.own.find(near);
+      batch.push_back({{near, core.self()}, other->republish});
       core.own.published(near, other->copies,
                          core.owner_republish(now, other->lifetime_s, /*complete=*/true));
-      slots.push_back({near, core.self()});
     }
     if (start(core, Kind::kPublish,
-              std::make_unique<RegionOp>(Slot{*key, core.self()}, slots, /*owner=*/true)) == OpKey{}) {
-      for (const Slot& slot : slots) {
+              std::make_unique<RegionOp>(Slot{*key, core.self()}, batch, /*owner=*/true)) == OpKey{}) {
+      for (const auto& [slot, at] : batch) {
         core.own.published(slot.key, core.own.find(slot.key)->copies, now.mono + kPublishAgain);
       }
     }
