@@ -1,6 +1,7 @@
 #include "dht/own_values.h"
 
 #include "crypto/check.h"
+#include "dht/due_near.h"
 
 namespace weft::dht {
 
@@ -106,21 +107,7 @@ void OwnValues::set_calm(const NodeId& key, bool all_there) {
 }
 
 std::vector<NodeId> OwnValues::due_near(const NodeId& key, Instant until, std::size_t max) const {
-  const auto here = values_.find(key);
-  CHECK(here != values_.end());
-  std::vector<NodeId> out = {key};
-  auto before = here, after = std::next(here);
-  for (std::size_t i = 0; i < max && out.size() < max; ++i) {
-    if (after != values_.end()) {
-      if (after->second.republish <= until) out.push_back(after->first);
-      ++after;
-    }
-    if (before != values_.begin() && out.size() < max) {
-      --before;
-      if (before->second.republish <= until) out.push_back(before->first);
-    }
-  }
-  return out;
+  return dht::due_near(values_, key, until, max);
 }
 
 }  // namespace weft::dht

@@ -2,6 +2,7 @@
 
 #include "crypto/check.h"
 #include "crypto/planted.h"
+#include "dht/due_near.h"
 
 namespace weft::dht {
 
@@ -140,21 +141,7 @@ std::optional<Slot> ValueStore::next_after(const std::optional<Slot>& slot) cons
 }
 
 std::vector<Slot> ValueStore::due_near(const Slot& slot, Instant until, std::size_t max) const {
-  const auto here = held_.find(slot);
-  CHECK(here != held_.end());
-  std::vector<Slot> out = {slot};
-  auto before = here, after = std::next(here);
-  for (std::size_t i = 0; i < max && out.size() < max; ++i) {
-    if (after != held_.end()) {
-      if (after->second.republish <= until) out.push_back(after->first);
-      ++after;
-    }
-    if (before != held_.begin() && out.size() < max) {
-      --before;
-      if (before->second.republish <= until) out.push_back(before->first);
-    }
-  }
-  return out;
+  return dht::due_near(held_, slot, until, max);
 }
 
 std::optional<Instant> ValueStore::next_expiry() const {
