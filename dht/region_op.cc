@@ -269,7 +269,9 @@ void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compar
 void RegionOp::send(Now now, Core& core, Output& out) {
   if (!sorted_) {
     sorted_ = true;
-    std::ranges::stable_sort(to_send_, {}, &Sending::item);
+    std::ranges::sort(to_send_, [](const Sending& a, const Sending& b) {
+      return a.item != b.item ? a.item < b.item : a.peer < b.peer;
+    });
   }
   while (!to_send_.empty() && sent_.size() < kRegionStoresOpen) {
     const Sending next = to_send_.front();
