@@ -20,10 +20,16 @@ std::size_t request_bytes(const Core::Message& message) {
   return kRequestBytes;
 }
 
+ByteArray<16> recency_key(Entropy& entropy, const Config& config) {
+  ByteArray<16> key{};
+  if (config.values_memory_max > 0) entropy.fill(key);
+  return key;
+}
+
 }  // namespace
 
 Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, Rng luck,
-           const Config& configuration, Now now)
+           const Config& configuration, Now now, UnixMillis node_time)
     : identity(id),
       provider(crypto),
       config(configuration),
@@ -34,9 +40,15 @@ Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, R
                       .prefix_per_table = config.prefix_per_table}),
       store(id.id(), {.bytes_max = config.values_bytes_max,
                       .per_author_max = config.values_per_author_max,
-                      .per_key_max = config.authors_per_key_max}),
+                      .per_key_max = config.authors_per_key_max,
+                      .memory_max = config.values_memory_max,
+                      .republish_every = config.republish_every,
+                      .recency_key = recency_key(entropy, config)}),
       tokens(entropy, now),
-      budget(config.background_bytes_per_s) {}
+      budget(config.background_bytes_per_s) {
+  const UnixMillis start = node_time.value > 0 ? node_time : now.wall;
+  node_ahead_ms_ = start.value - now.mono.time_since_epoch() / 1ms;
+}
 
 Core::~Core() = default;
 
@@ -69,8 +81,149 @@ void Core::ping(const Contact& peer, Output& out) {
 }
 
 void Core::write(std::vector<Write> writes, Output& out) {
-  if (writes.empty()) return;
-  out.persist.push_back({next_ticket(), std::move(writes)});
+  if (!writes.empty()) (void)persist(std::move(writes), out);
+}
+
+Ticket Core::persist(std::vector<Write> writes, Output& out) {
+  const Ticket ticket = next_ticket();
+  if (config.values_memory_max > 0) {
+    writes_.insert(ticket);
+    for (const Write& row : writes) {
+      const auto slot = slot_of_row(row.key);
+      if (!slot) continue;
+      store.note_change(slot->key, static_cast<std::uint64_t>(ticket));
+      if (row.erase) erasures_.insert(ticket);
+    }
+  }
+  out.persist.push_back({ticket, std::move(writes)});
+  return ticket;
+}
+
+Now Core::stamp(Now now) const {
+  return {.mono = now.mono, .wall = {now.mono.time_since_epoch() / 1ms + node_ahead_ms_}};
+}
+
+void Core::note_written(Ticket ticket) {
+  writes_.erase(ticket);
+  erasures_.erase(ticket);
+}
+
+void Core::trim() {
+  if (store.outgrown() && erasures_.empty()) {
+    std::vector<NodeId> coming;
+    for (const auto& [ticket, commit] : store_commits) coming.push_back(commit.slot.key);
+    for (const auto& [ticket, commit] : own_commits) coming.push_back(commit.key);
+    store.page_all(tickets_, coming);
+  }
+  if (!store.paged()) return;
+  const auto oldest = [](const auto& tickets, auto ticket_of) {
+    return tickets.empty() ? UINT64_MAX : static_cast<std::uint64_t>(ticket_of(*tickets.begin()));
+  };
+  store.trim({.oldest_write = oldest(writes_, [](Ticket ticket) { return ticket; }),
+              .oldest_load = oldest(loads_, [](const auto& load) { return load.first; }),
+              .now_at = tickets_ + 1});
+}
+
+bool Core::add_load(decltype(Load::what) what, OpenLoad load, Output& out) {
+  if (loads_.size() >= kLoadsMax || (load.wide && wide_loads_ >= kWideLoadsMax)) return false;
+  const Ticket ticket = next_ticket();
+  if (load.key) loads_by_key_[*load.key] = ticket;
+  if (load.wide) ++wide_loads_;
+  ++counters.loads_total;
+  loads_.emplace(ticket, std::move(load));
+  out.loads.push_back({ticket, std::move(what)});
+  return true;
+}
+
+bool Core::want(const NodeId& key, const std::optional<NodeId>& author, Then then, Output& out) {
+  if (load_waiters_ >= kLoadWaitersMax) return false;
+  const std::pair of{key, author};
+  if (const auto open = loads_by_key_.find(of); open != loads_by_key_.end()) {
+    loads_.at(open->second).then.push_back(std::move(then));
+  } else {
+    OpenLoad load{.key = of, .wide = false, .then = {}, .then_rows = nullptr};
+    load.then.push_back(std::move(then));
+    if (!add_load(LoadKeys{.first = key, .last = key, .rows_max = 1, .author = author,
+                           .author_max = config.values_per_author_max},
+                  std::move(load), out)) {
+      return false;
+    }
+  }
+  ++load_waiters_;
+  return true;
+}
+
+bool Core::want(const NodeId& key, OpKey op, Output& out) {
+  return want(key, std::nullopt, [this, op](Now, bool, Output&) { resumed.push_back(op); }, out);
+}
+
+bool Core::want_farthest(Then then, Output& out) {
+  return want_rows(
+      LoadFarthest{.from = self(), .rows_max = kFarthestMax},
+      [this, then = std::move(then)](Now now, const Loaded& loaded, Output& o) {
+        std::vector<Slot> slots;
+        if (loaded.ok) {
+          fill(now, loaded.rows, [&slots](const Slot& slot) { slots.push_back(slot); });
+          store.farthest_are(std::move(slots));
+        }
+        then(now, loaded.ok, o);
+      },
+      out);
+}
+
+bool Core::want_rows(decltype(Load::what) what, ThenRows then, Output& out) {
+  return add_load(std::move(what),
+                  {.key = {}, .wide = true, .then = {}, .then_rows = std::move(then)}, out);
+}
+
+void Core::fill(Now now, const std::vector<Write>& rows,
+                const std::function<void(const Slot&)>& visit) {
+  const Now stamped = stamp(now);
+  for (auto row = rows.begin(); row != rows.end();) {
+    const auto slot = slot_of_row(row->key);
+    if (!slot) {
+      ++row;
+      continue;
+    }
+    std::vector<std::pair<NodeId, Held>> values;
+    std::vector<Slot> slots;
+    for (; row != rows.end(); ++row) {
+      const auto here = slot_of_row(row->key);
+      if (!here || here->key != slot->key) break;
+      slots.push_back(*here);
+      auto read = read_value_row(row->key, row->value);
+      if (!read) continue;
+      const Instant expires = end_of(stamped, *read);
+      if (seconds_left(now, expires) == 0) continue;
+      values.emplace_back(here->author, Held{.blob = std::move(read->blob), .seq = read->value.seq,
+                                             .expires = expires, .republish = {}});
+    }
+    store.fill(now, slot->key, std::move(values));
+    for (const Slot& each : slots) {
+      if (store.find(each) != nullptr) visit(each);
+    }
+  }
+}
+
+void Core::on_loaded(Now now, const Loaded& loaded, Output& out) {
+  const auto it = loads_.find(loaded.ticket);
+  if (it == loads_.end()) return;
+  OpenLoad load = std::move(it->second);
+  loads_.erase(it);
+  load_waiters_ -= load.then.size();
+  if (load.wide) --wide_loads_;
+  if (!loaded.ok) ++counters.loads_failed_total;
+  if (load.key) {
+    const auto& [key, author] = *load.key;
+    loads_by_key_.erase(*load.key);
+    if (loaded.ok) {
+      fill(now, loaded.rows, [](const Slot&) {});
+      store.fill(now, key, {});  // if there is nothing
+      if (author) store.author_has(*author, loaded.of_author);
+    }
+  }
+  if (load.then_rows) load.then_rows(now, loaded, out);
+  for (const Then& then : load.then) then(now, loaded.ok, out);
 }
 
 void Core::note_commit(Now now, bool ok) {
@@ -118,15 +271,40 @@ void Core::adopt(Now now, const Slot& slot, ByteView blob, std::uint32_t remaini
                  Output& out) {
   const auto value = decode_value(blob);
   if (!value || remaining_s == 0 || store_commits.size() >= kCommitsMax) return;
+  const bool asks = !store.knows(slot.key) || store.room_for(slot, blob.size()) == Room::kAskAuthor;
+  if (asks) {
+    // Once more when it is known; not again if that has not helped.
+    const Duration left = std::chrono::seconds(remaining_s);
+    (void)want(slot.key, slot.author,
+               [this, slot, blob = to_bytes(blob), at = now.mono + left](Now then, bool ok, Output& o) {
+                 if (ok && store.knows(slot.key)) adopt(then, slot, blob, seconds_left(then, at), o);
+               },
+               out);
+    return;
+  }
   if (store.judge(slot, value->seq, blob) != Verdict::kNewer) return;
   if (!store.has_room(slot, blob.size())) return;
   const Instant expires = now.mono + std::chrono::seconds(std::min(remaining_s, value->lifetime_s));
-  const Ticket ticket = next_ticket();
+  const Ticket ticket = persist({value_row(stamp(now), slot, blob, expires)}, out);
   store_commits[ticket] = {
       .reply = {}, .slot = slot,
       .held = {to_bytes(blob), value->seq, expires, holder_republish(now)}};
   newest_commit[slot] = ticket;
-  out.persist.push_back({ticket, {value_row(now, slot, blob, expires)}});
+}
+
+void Core::renew_held(Now now, const Slot& slot, std::uint64_t seq, Instant expires, Output& out) {
+  if (!store.knows(slot.key)) {
+    (void)want(slot.key, std::nullopt,
+               [this, slot, seq, expires](Now then, bool ok, Output& o) {
+                 if (ok && store.knows(slot.key)) renew_held(then, slot, seq, expires, o);
+               },
+               out);
+    return;
+  }
+  const Held* held = store.find(slot);
+  if (held == nullptr || held->seq != seq || held->expires >= expires) return;
+  store.set_expiry(slot, expires);
+  write({value_row(stamp(now), slot, held->blob, expires)}, out);
 }
 
 bool Core::responsible_for(const NodeId& key) const {

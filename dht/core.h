@@ -4,6 +4,7 @@
 // routes every answer to the operation that asked.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "dht/byte_budget.h"
@@ -58,6 +59,12 @@ struct OwnCommit {
 
 // Stores of others that wait for the disk.
 inline constexpr std::size_t kCommitsMax = 1024;
+// Questions to the durable store under way, those about many keys among them, and who waits for their answers.
+inline constexpr std::size_t kLoadsMax = 1024;
+inline constexpr std::size_t kWideLoadsMax = 16;
+inline constexpr std::size_t kLoadWaitersMax = 4096;
+// Of the farthest values, when the store is full.
+inline constexpr std::size_t kFarthestMax = 64;
 // A store that failed is tried again after this.
 inline constexpr Duration kStoreTryEvery = 5s;
 // Operations that no user asked for; more are dropped.
@@ -66,8 +73,9 @@ inline constexpr std::size_t kBackgroundOpsMax = 64;
 class Operation;
 
 struct Core {
+  // `node_time` as Dht's.
   Core(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
-       const Config& config, Now now);
+       const Config& config, Now now, UnixMillis node_time);
   ~Core();
 
   // ---- verbs
@@ -79,7 +87,33 @@ struct Core {
   void ping(const Contact& peer, Output& out);
   // Writes rows whose fate nobody waits for.
   void write(std::vector<Write> writes, Output& out);
-  Ticket next_ticket() { return static_cast<Ticket>(++tickets_); }
+  // Writes rows; on_persisted tells how that ended.
+  Ticket persist(std::vector<Write> writes, Output& out);
+  // `now` with node time (loads.h) for a wall clock, as rows.h wants it.
+  Now stamp(Now now) const;
+
+  // ---- a paged store (value_store.h): what is not in memory comes later
+  using Then = std::function<void(Now, bool ok, Output&)>;
+  using ThenRows = std::function<void(Now, const Loaded&, Output&)>;
+  // Asks for what is under a key, and if `author` is given how many values it has; `then` is called when the
+  // key is known, or with ok = false if the store could not tell. False: too much is under way, nothing follows.
+  bool want(const NodeId& key, const std::optional<NodeId>& author, Then then, Output& out);
+  // The same for an operation, which gets on_loaded.
+  bool want(const NodeId& key, OpKey op, Output& out);
+  // The same for the farthest values.
+  bool want_farthest(Then then, Output& out);
+  // Asks for rows and makes nothing known by itself. One question at most is about ended values.
+  bool want_rows(decltype(Load::what) what, ThenRows then, Output& out);
+  // An answer to any of these.
+  void on_loaded(Now now, const Loaded& loaded, Output& out);
+  // Makes the keys of these rows known, as far as they were not; calls visit(slot) for each value that has not
+  // ended and is in memory then.
+  void fill(Now now, const std::vector<Write>& rows, const std::function<void(const Slot&)>& visit);
+  bool is_writing(Ticket ticket) const { return writes_.contains(ticket); }
+  // A write has ended.
+  void note_written(Ticket ticket);
+  // Lets go of what memory has no room for. Ends what find() has returned.
+  void trim();
   // A commit has ended. After one that failed the node gives no write tokens, so that writers store
   // elsewhere at once and not after its refusal, and tries a write now and then until one succeeds.
   void note_commit(Now now, bool ok);
@@ -91,8 +125,10 @@ struct Core {
   // Puts a value into the store and erases the rows of what had to give way. False: no room.
   bool hold(const Slot& slot, Held held, Output& out);
   // Takes up a value that we found to be newer than ours, or missing here: writes it, then holds
-  // it. The caller has verified it.
+  // it; later, if it is not known what we have. The caller has verified it.
   void adopt(Now now, const Slot& slot, ByteView blob, std::uint32_t remaining_s, Output& out);
+  // The own value's copy that we hold lives longer, if it is that one.
+  void renew_held(Now now, const Slot& slot, std::uint64_t seq, Instant expires, Output& out);
   // True if we are among the config.replicas nearest to `key`, as far as our table knows.
   bool responsible_for(const NodeId& key) const;
   // Has dht.cc start another operation after this call; returns its key. Upkeep beyond
@@ -128,6 +164,7 @@ struct Core {
   std::uint64_t number_floor = 0;    // numbers of puts are above it, whatever the mesh tells
   std::optional<Instant> store_try;  // the store fails: when a write is tried again
   Stats counters;                  // the *_total fields
+  NodeId round_from;               // where the earlier life's round of publishing was
   std::vector<Contact> restored;   // of an earlier life, not proven in this one
   std::vector<Write> dead_rows;    // found expired or malformed at the restart: to be erased
   // Bounded by what the operations and pings of their limits have open.
@@ -136,9 +173,26 @@ struct Core {
   std::map<Slot, Ticket> newest_commit;  // of store_commits, by slot
   std::map<Ticket, OwnCommit> own_commits;
   std::vector<std::unique_ptr<Operation>> spawned;
+  std::vector<OpKey> resumed;  // operations that waited for a load
   std::size_t background_open = 0;  // operations without a user, the spawned ones included
 
  private:
+  struct OpenLoad {
+    std::optional<std::pair<NodeId, std::optional<NodeId>>> key;  // of one key, with the author counted
+    bool wide = false;
+    std::vector<Then> then;
+    ThenRows then_rows;
+  };
+  bool add_load(decltype(Load::what) what, OpenLoad load, Output& out);
+  Ticket next_ticket() { return static_cast<Ticket>(++tickets_); }
+
+  std::int64_t node_ahead_ms_ = 0;  // node time beyond the monotonic clock
+  std::map<Ticket, OpenLoad> loads_;
+  std::map<std::pair<NodeId, std::optional<NodeId>>, Ticket> loads_by_key_;
+  std::size_t load_waiters_ = 0;
+  std::size_t wide_loads_ = 0;
+  std::set<Ticket> writes_;    // under way
+  std::set<Ticket> erasures_;  // those of them that erase values
   std::uint64_t tags_ = 0;
   std::uint64_t tickets_ = 0;
   std::uint64_t operations_ = 0;

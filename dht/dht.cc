@@ -12,11 +12,14 @@ namespace weft::dht {
 
 struct Dht::State {
   State(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
-        const Config& config, Now now)
-      : core(identity, provider, entropy, rng, config, now), upkeep(now, core) {}
+        const Config& config, Now now, UnixMillis node_time)
+      : core(identity, provider, entropy, rng, config, now, node_time), upkeep(now, core) {}
 
   // Finished operations own bytes that the last output shows; they go at the next call.
-  void begin() { graveyard.clear(); }
+  void begin() {
+    graveyard.clear();
+    core.trim();
+  }
   void start_user(Now now, OpId op, std::unique_ptr<Operation> operation, Output& out);
   Operation* find(OpKey key);
   bool has_place(Now now, Output& out);
@@ -126,8 +129,8 @@ void Dht::State::answered(Now now, RequestTag tag, Output& out, Deliver deliver)
 }
 
 Dht::Dht(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
-         Config config, Now now)
-    : state_(std::make_unique<State>(identity, provider, entropy, rng, config, now)) {}
+         Config config, Now now, UnixMillis node_time)
+    : state_(std::make_unique<State>(identity, provider, entropy, rng, config, now, node_time)) {}
 
 Dht::~Dht() = default;
 
@@ -137,6 +140,10 @@ void Dht::restore(Now now, ByteView key, ByteView value, Duration down) {
   if (planted(Plant::kValuesForgotten)) return;
   restore_row(now, state_->core, key, value, down);
 }
+
+void Dht::values_on_disk(const HeldTotals& totals) { state_->core.store.page(totals); }
+
+UnixMillis Dht::node_time(Now now) const { return state_->core.stamp(now).wall; }
 
 void Dht::set_number_floor(std::uint64_t floor) { state_->core.number_floor = floor; }
 
@@ -170,9 +177,12 @@ void Dht::on_find_node(Now now, const Asker& asker, const FindNode& m, Nodes& re
   if (state_->shut) reply.token.reset();  // what is stored here now would leave with us
 }
 
-void Dht::on_get(Now now, const Asker& asker, const Get& m, Values& reply) {
-  serve_get(now, state_->core, asker, m, reply);
+bool Dht::on_get(Now now, const Asker& asker, const Get& m, Values& reply, Output& out) {
+  Core& core = state_->core;
+  if (core.store.knows(m.key)) serve_get(now, core, asker, m, reply);
+  else if (serve_get_later(now, core, asker, m, reply, out)) return false;
   if (state_->shut) reply.token.reset();
+  return true;
 }
 
 void Dht::on_store(Now now, const Asker& asker, const Store& m, Output& out) {
@@ -180,10 +190,18 @@ void Dht::on_store(Now now, const Asker& asker, const Store& m, Output& out) {
   serve_store(now, state_->core, asker, m, out);
 }
 
-void Dht::on_compare(Now now, const Asker& asker, const Compare& m,
-                     ByteArray<kCompareItemsMax / 8>& room, Compared& reply) {
-  serve_compare(now, state_->core, asker, m, room, reply);
+bool Dht::on_compare(Now now, const Asker& asker, const Compare& m,
+                     ByteArray<kCompareItemsMax / 8>& room, Compared& reply, Output& out) {
+  Core& core = state_->core;
+  if (!core.store.paged()) {
+    serve_compare(now, core, asker, m, nullptr, room, reply);
+  } else {
+    if (serve_compare_later(core, asker, m, out)) return false;
+    const Loaded nothing;
+    serve_compare(now, core, asker, m, &nothing, room, reply);
+  }
   if (state_->shut) reply.token.reset();
+  return true;
 }
 
 // ---- operations
@@ -263,7 +281,7 @@ void Dht::leave(Now now, Output& out) {
   s.shut = true;
   s.leaving = true;
   s.end_all(now, OpError::kShutdown, out);
-  s.upkeep.leave(now, s.core);
+  s.upkeep.leave(now, s.core, out);
   s.upkeep.run(now, s.core, out);
   s.settle(now, out);
 }
@@ -368,6 +386,7 @@ void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
 void Dht::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   State& s = *state_;
   s.begin();
+  s.core.note_written(ticket);
   s.core.note_commit(now, ok);
   if (finish_store(now, s.core, ticket, ok, out)) return;
   const auto committed = finish_own(now, s.core, ticket, ok, out);
@@ -376,6 +395,26 @@ void Dht::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
     operation->on_committed(now, s.core, ok, out);
     if (operation->done()) s.retire(*operation);
   }
+  s.settle(now, out);
+}
+
+void Dht::on_loaded(Now now, const Loaded& loaded, Output& out) {
+  State& s = *state_;
+  s.begin();
+  s.core.on_loaded(now, loaded, out);
+  if (s.shut) {
+    for (LateValues& late : out.late_values) late.message.token.reset();
+    for (LateCompared& late : out.late_compared) late.token.reset();
+  }
+  std::vector<OpKey> resumed;
+  resumed.swap(s.core.resumed);
+  for (const OpKey key : resumed) {
+    Operation* operation = s.find(key);
+    if (operation == nullptr) continue;
+    operation->on_loaded(now, s.core, out);
+    if (operation->done()) s.ended(now, *operation, out);
+  }
+  if (!s.shut || s.leaving) s.upkeep.run(now, s.core, out);
   s.settle(now, out);
 }
 
@@ -412,6 +451,9 @@ Stats Dht::stats() const {
   out.buckets = core.table.buckets();
   out.values = core.store.size();
   out.values_bytes = core.store.bytes();
+  out.values_memory_bytes = core.store.memory_bytes();
+  out.values_paged = core.store.paged();
+  out.round_since = state_->upkeep.round_since();
   out.own = core.own.size();
   out.own_copies_min = core.own.copies_min();
   out.hand_overs_waiting = state_->upkeep.hand_overs_waiting();

@@ -12,6 +12,7 @@
 #include "crypto/effects.h"
 #include "crypto/keys.h"
 #include "crypto/rng.h"
+#include "dht/loads.h"
 #include "dht/messages.h"
 
 namespace weft::dht {
@@ -28,6 +29,9 @@ struct Config {
   Duration republish_every = 1h;       // holders, jittered
   Duration refresh_every = 15min;      // stale buckets
   std::size_t values_bytes_max = 16 << 20;
+  // Of them in memory; those beyond it are read from the durable store when they are asked for. 0: all, always
+  // (if nothing is durable).
+  std::size_t values_memory_max = 16 << 20;
   std::size_t values_per_author_max = 2048;
   std::size_t authors_per_key_max = kAuthorsPerKeyMax;
   // What upkeep may send: publications, hand-overs and refreshes wait while it is overdrawn.
@@ -102,6 +106,16 @@ struct Reply {
   ReplyTo to;
   Stored message;
 };
+// Answers to reads that had to wait for the durable store.
+struct LateValues {
+  ReplyTo to;
+  Values message;
+};
+struct LateCompared {
+  ReplyTo to;
+  Bytes missing;
+  std::optional<Token> token;
+};
 struct Persist {
   Ticket ticket{};
   std::vector<Write> writes;
@@ -109,9 +123,24 @@ struct Persist {
 struct Output {
   std::vector<Request> requests;
   std::vector<Reply> replies;
+  std::vector<LateValues> late_values;
+  std::vector<LateCompared> late_compared;
   std::vector<Persist> persist;
+  std::vector<Load> loads;
   std::vector<Event> events;
-  void clear() { requests.clear(); replies.clear(); persist.clear(); events.clear(); }
+  void clear() {
+    requests.clear();
+    replies.clear();
+    late_values.clear();
+    late_compared.clear();
+    persist.clear();
+    loads.clear();
+    events.clear();
+  }
+  bool empty() const {
+    return requests.empty() && replies.empty() && late_values.empty() && late_compared.empty() &&
+           persist.empty() && loads.empty() && events.empty();
+  }
 };
 
 struct PutOptions {
@@ -151,6 +180,9 @@ struct Stats {
   std::size_t buckets = 0;      // non-empty
   std::size_t values = 0;
   std::size_t values_bytes = 0;
+  std::size_t values_memory_bytes = 0;  // of those that are in memory
+  bool values_paged = false;            // they need not all be
+  std::optional<Instant> round_since;   // paged: the round of publishing that is under way
   std::size_t own = 0;
   std::size_t own_copies_min = 0;
   std::size_t hand_overs_waiting = 0;
@@ -166,6 +198,9 @@ struct Stats {
   std::uint64_t hints_kept_total = 0;          // what a silent peer had missed, on its way to it
   std::uint64_t compares_total = 0;            // holders asked what they lack
   std::uint64_t copies_missing_total = 0;      // that they named
+  std::uint64_t loads_total = 0;               // questions to the durable store
+  std::uint64_t loads_failed_total = 0;
+  std::uint64_t rounds_late_total = 0;         // of publishing what is stored, longer than a period
   std::uint64_t evictions_frozen_total = 0;
   std::uint64_t tokens_withheld_total = 0;     // asked for while the store failed
   std::uint64_t values_evicted_total = 0;      // farther ones, for a nearer one
@@ -177,14 +212,18 @@ struct Stats {
 
 class Dht {
  public:
-  // `identity`, `provider` and `entropy` must outlive it.
+  // `identity`, `provider` and `entropy` must outlive it. `node_time` (loads.h): of the start; 0: the first,
+  // so that the wall clock is taken.
   Dht(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
-      Config config, Now now);
+      Config config, Now now, UnixMillis node_time = {});
   ~Dht();
 
   // ---- restart: rows that an earlier life persisted (keys starting with 'v', 'o' or 'c').
   // `down` is how long the node was off by its own wall clock, never negative.
   void restore(Now now, ByteView key, ByteView value, Duration down);
+  // In place of the values' rows: they stay in the durable store, which has this much.
+  void values_on_disk(const HeldTotals& totals);
+  UnixMillis node_time(Now now) const;
   // Numbers of puts from now on are above this: an earlier life, of which only a backup was left, may have
   // used any up to it.
   void set_number_floor(std::uint64_t floor);
@@ -200,10 +239,11 @@ class Dht {
 
   // ---- served
   void on_find_node(Now now, const Asker& asker, const FindNode& m, Nodes& reply);
-  void on_get(Now now, const Asker& asker, const Get& m, Values& reply);
-  // The reply's view points into `room`.
-  void on_compare(Now now, const Asker& asker, const Compare& m,
-                  ByteArray<kCompareItemsMax / 8>& room, Compared& reply);
+  // False: not yet, the answer comes in Output::late_values.
+  bool on_get(Now now, const Asker& asker, const Get& m, Values& reply, Output& out);
+  // The reply's view points into `room`. False: not yet, the answer comes in Output::late_compared.
+  bool on_compare(Now now, const Asker& asker, const Compare& m,
+                  ByteArray<kCompareItemsMax / 8>& room, Compared& reply, Output& out);
   // Answers now or after the commit, by Output::replies. Early askers are refused by NodeCore.
   void on_store(Now now, const Asker& asker, const Store& m, Output& out);
 
@@ -235,6 +275,7 @@ class Dht {
   void on_timeout(Now now, RequestTag tag, Output& out);  // given up
 
   void on_persisted(Now now, Ticket ticket, bool ok, Output& out);
+  void on_loaded(Now now, const Loaded& loaded, Output& out);
   void on_deadline(Now now, Output& out);
   std::optional<Instant> next_deadline();
 

@@ -11,6 +11,7 @@ GetOp::GetOp(OpId user, const NodeId& key, const GetOptions& options)
 
 void GetOp::start(Now now, Core& core, Output& out) {
   quorum_ = options_.quorum != 0 ? options_.quorum : core.config.read_quorum;
+  if (!core.store.knows(dht_key_)) loading_ = core.want(dht_key_, key(), out);
   look_here(now, core);
   walk_.emplace(now, core, key(),
                 Walk::Options{.target = dht_key_,
@@ -21,6 +22,12 @@ void GetOp::start(Now now, Core& core, Output& out) {
                                              .newer_than = 0},
                               .want = core.config.replicas,
                               .background = false});
+  advance(now, core, out);
+}
+
+void GetOp::on_loaded(Now now, Core& core, Output& out) {
+  loading_ = false;
+  look_here(now, core);
   advance(now, core, out);
 }
 
@@ -127,7 +134,7 @@ void GetOp::advance(Now now, Core& core, Output& out) {
   if (enough()) return complete(now, core, /*converged=*/false, out);
   if (!enough_asked()) walk_->pump(core, out);
   if (pages_open_ > 0) return;
-  if (!walk_->ended(core, out)) return;
+  if (!walk_->ended(core, out) || loading_) return;
   if (found_.empty() && !widened_ && walk_->lookup().responders() > 0) {
     widened_ = true;
     walk_->widen(kWiderSearch * core.config.replicas);

@@ -37,6 +37,7 @@ class GetOp final : public Operation {
                 Output& out) override;
   void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
+  void on_loaded(Now now, Core& core, Output& out) override;
   void end(Now now, Core& core, OpError why, Output& out) override;
 
  private:
@@ -59,6 +60,7 @@ class GetOp final : public Operation {
   GetOptions options_;
   std::size_t quorum_ = 0;
   bool widened_ = false;
+  bool loading_ = false;  // what this node holds itself
   std::optional<Walk> walk_;
   FoundValues found_;
   std::map<NodeId, Responder> responders_;

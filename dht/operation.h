@@ -22,6 +22,8 @@ class Operation {
   virtual void on_timeout(Now, Core&, const Asked&, Output&) {}
   // The own value of this operation is durable, or could not be made so.
   virtual void on_committed(Now, Core&, bool /*ok*/, Output&) {}
+  // What Core::want() was to make known is known, or cannot be.
+  virtual void on_loaded(Now, Core&, Output&) {}
   // Ends now: because of the deadline (kTimedOut), a cancel or the shutdown.
   virtual void end(Now now, Core& core, OpError why, Output& out) = 0;
 

@@ -20,6 +20,24 @@ void PutOp::start(Now now, Core& core, Output& out) {
                                              .newer_than = core.own.number(dht_key_)},
                               .want = replicas_,
                               .background = false});
+  (void)know_here(core, out);
+  advance(now, core, out);
+}
+
+bool PutOp::know_here(Core& core, Output& out) {
+  if (loading_ || loads_ == kOwnLoadsMax) return !loading_;
+  const Slot slot{dht_key_, core.self()};
+  const std::size_t bytes = kBlobHeadBytes + value_.size();
+  const Room room = core.store.knows(dht_key_) ? core.store.room_for(slot, bytes) : Room::kAskAuthor;
+  const auto resume = [&core, op = key()](Now, bool, Output&) { core.resumed.push_back(op); };
+  if (room == Room::kAskAuthor) loading_ = core.want(dht_key_, core.self(), resume, out);
+  if (room == Room::kAskFarthest) loading_ = core.want_farthest(resume, out);
+  if (loading_) ++loads_;
+  return !loading_;
+}
+
+void PutOp::on_loaded(Now now, Core& core, Output& out) {
+  loading_ = false;
   advance(now, core, out);
 }
 
@@ -119,6 +137,7 @@ std::uint32_t PutOp::lifetime(Now now, const Core& core) const {
 }
 
 void PutOp::commit(Now now, Core& core, Output& out) {
+  if (!know_here(core, out)) return;
   const Slot slot{dht_key_, core.self()};
   std::uint64_t current = std::max(found_seq_, core.own.number(dht_key_));
   if (const Held* held = core.store.find(slot)) current = std::max(current, held->seq);
@@ -144,18 +163,18 @@ void PutOp::commit(Now now, Core& core, Output& out) {
              .expires = expires};
   const auto nearer = static_cast<std::size_t>(std::ranges::count_if(
       holders_, [&](const Holder& h) { return closer(dht_key_, h.to.id, core.self()); }));
-  const bool hold = nearer < replicas_ && core.store.has_room(slot, signed_.blob.size());
+  const bool hold = nearer < replicas_ && core.store.knows(dht_key_) &&
+                    core.store.has_room(slot, signed_.blob.size());
   no_room_here_ = nearer < replicas_ && !hold;
   // Without a lifetime of the user's choice the owner keeps the value alive until it is withdrawn.
   Own own{.blob = signed_.blob, .seq = seq_, .lifetime_s = lifetime_s, .expires = expires,
           .renew = options_.ttl_s == 0 && !value_.empty(), .copies = 0,
           .republish = core.owner_republish(now, lifetime_s, /*complete=*/true)};
-  std::vector<Write> rows = {own_row(now, dht_key_, own)};
-  if (hold) rows.push_back(value_row(now, slot, signed_.blob, expires));
+  std::vector<Write> rows = {own_row(core.stamp(now), dht_key_, own)};
+  if (hold) rows.push_back(value_row(core.stamp(now), slot, signed_.blob, expires));
   core.own.take(dht_key_, seq_);
-  const Ticket ticket = core.next_ticket();
+  const Ticket ticket = core.persist(std::move(rows), out);
   core.own_commits[ticket] = {.op = key(), .key = dht_key_, .own = std::move(own), .hold = hold};
-  out.persist.push_back({ticket, std::move(rows)});
   committing_ = true;
 }
 

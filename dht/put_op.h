@@ -19,6 +19,9 @@
 
 namespace weft::dht {
 
+// Questions to the durable store before a put goes on without an own copy.
+inline constexpr std::size_t kOwnLoadsMax = 3;
+
 class PutOp final : public Operation {
  public:
   PutOp(OpId user, const NodeId& key, Bytes value, const PutOptions& options);
@@ -32,6 +35,7 @@ class PutOp final : public Operation {
   void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_committed(Now now, Core& core, bool ok, Output& out) override;
+  void on_loaded(Now now, Core& core, Output& out) override;
   void end(Now now, Core& core, OpError why, Output& out) override;
   bool answered() const override { return answered_; }
 
@@ -39,6 +43,8 @@ class PutOp final : public Operation {
   void advance(Now now, Core& core, Output& out);
   void ask_in_session(Core& core, const Contact& peer, Output& out);
   void look_at(Now now, Core& core, const Values& m);
+  // False: what we hold under the key is being asked for, and whether there is room for one more.
+  bool know_here(Core& core, Output& out);
   void commit(Now now, Core& core, Output& out);
   std::uint32_t lifetime(Now now, const Core& core) const;
   std::size_t copies() const;
@@ -58,6 +64,8 @@ class PutOp final : public Operation {
   Instant found_expires_;  // of the highest number found: a withdrawal must outlive it
   std::uint64_t seq_ = 0;
   bool committing_ = false;
+  bool loading_ = false;  // what this node holds itself...
+  std::size_t loads_ = 0;  // ...so often; at last the others hold the value, and we do not
   bool held_here_ = false;
   bool answered_ = false;  // PutDone is out
   bool no_room_here_ = false;  // we are among the nearest and our store is full

@@ -193,11 +193,14 @@ void RegionOp::assign(Now now, Core& core, Output& out) {
       ++item.holders;
     }
     if (among) {
-      const bool lacking = core.store.judge(item.slot, item.seq, item.blob) == Verdict::kNewer;
+      // What is not known is taken for held, and looked at for a few, as it would be taken up for a few.
+      const bool known = core.store.knows(key);
+      const bool lacking =
+          known ? core.store.judge(item.slot, item.seq, item.blob) == Verdict::kNewer : owner_;
       if (lacking && adopted++ < kRegionAdopts) {
         core.adopt(now, item.slot, item.blob, seconds_left(now, item.expires), out);
       }
-      if (!lacking || adopted <= kRegionAdopts) ++item.copies;
+      if (!known || !lacking || adopted <= kRegionAdopts) ++item.copies;
     } else if (!owner_ && responders >= replicas) {
       // A stray copy: the nearest get it now, so we keep ours but stay silent for longer.
       core.store.set_republish(item.slot, now.mono + 4 * core.config.republish_every);
@@ -335,7 +338,7 @@ void RegionOp::complete(Now now, Core& core, Output& out) {
   std::size_t fetches = 0;
   for (const Item& item : items_) {
     ++core.counters.republished_total;
-    if (owner_) end_own(now, core, item, rows);
+    if (owner_) end_own(now, core, item, rows, out);
     else if (item.unsent) core.store.set_republish(item.slot, now.mono);
     if (item.newer_at && fetches++ < kFetchesMax) {
       core.spawn(std::make_unique<FetchOp>(item.slot, item.seq, *item.newer_at));
@@ -344,17 +347,19 @@ void RegionOp::complete(Now now, Core& core, Output& out) {
   core.write(std::move(rows), out);
 }
 
-void RegionOp::end_own(Now now, Core& core, const Item& item, std::vector<Write>& rows) {
+void RegionOp::end_own(Now now, Core& core, const Item& item, std::vector<Write>& rows, Output& out) {
   const NodeId& key = item.slot.key;
   const Own* own = core.own.find(key);
   if (own == nullptr || own->seq != item.seq) return;
   if (item.renew && !item.unsent && item.copies > 0) {
     core.own.renewed(key, item.expires);
-    rows.push_back(own_row(now, key, *own));
+    rows.push_back(own_row(core.stamp(now), key, *own));
     const Held* held = core.store.find(item.slot);
     if (held != nullptr && held->seq == item.seq && held->expires < item.expires) {
       core.store.set_expiry(item.slot, item.expires);
-      rows.push_back(value_row(now, item.slot, held->blob, item.expires));
+      rows.push_back(value_row(core.stamp(now), item.slot, held->blob, item.expires));
+    } else if (!core.store.knows(key)) {
+      core.renew_held(now, item.slot, item.seq, item.expires, out);
     }
   }
   const bool complete = item.copies >= item.holders;

@@ -110,7 +110,7 @@ class RegionOp final : public Operation {
   void assign(Now now, Core& core, Output& out);
   void send(Now now, Core& core, Output& out);
   void complete(Now now, Core& core, Output& out);
-  void end_own(Now now, Core& core, const Item& item, std::vector<Write>& rows);
+  void end_own(Now now, Core& core, const Item& item, std::vector<Write>& rows, Output& out);
   Peer* find(const NodeId& id);
   std::size_t count(Peer::State state) const;
 

@@ -53,12 +53,23 @@ std::uint32_t seconds_left(Now now, Instant expires) {
   return static_cast<std::uint32_t>(std::min<std::int64_t>(left, kLifetimeMaxS));
 }
 
+std::optional<Slot> slot_of_row(ByteView key) {
+  if (key.size() != 65 || key[0] != kValueTable) return std::nullopt;
+  return Slot{id_from(key.subspan(1)), id_from(key.subspan(33))};
+}
+
 Write value_row(Now now, const Slot& slot, ByteView blob, Instant expires) {
   ByteArray<kBlobBytesMax + 32> room;
   Writer w(room);
   w.array(3).bin(blob).uint(seconds_left(now, expires)).uint(wall_ms(now));
   CHECK(w.ok());
   return {.key = slot_key(slot), .value = to_bytes(w.view()), .erase = false};
+}
+
+Instant end_of(Now now, const ValueRow& row, Duration down) {
+  // A clock that was set back cannot lengthen a life, one that was set forward may shorten it.
+  const Duration since = std::chrono::milliseconds(now.wall.value - row.wall_ms);
+  return now.mono + std::chrono::seconds(row.remaining_s) - std::max({down, since, Duration{}});
 }
 
 Write value_erased(const Slot& slot) { return {.key = slot_key(slot), .value = {}, .erase = true}; }
@@ -74,6 +85,10 @@ Write own_row(Now now, const NodeId& key, const Own& own) {
 
 Write own_erased(const NodeId& key) {
   return {.key = row_key(kOwnTable, key), .value = {}, .erase = true};
+}
+
+Write round_row(const NodeId& from) {
+  return {.key = {kRoundTable}, .value = to_bytes(ByteView(from.bytes)), .erase = false};
 }
 
 Write contacts_row(std::span<const Contact> contacts) {

@@ -54,7 +54,30 @@ void refresh_held(Now now, Core& core, const Asker& asker, const Slot& slot, con
   const Instant expires = now.mono + std::chrono::seconds(m.remaining_s);
   if (expires <= held->expires) return;
   core.store.set_expiry(slot, expires);
-  core.write({value_row(now, slot, m.blob, expires)}, out);
+  core.write({value_row(core.stamp(now), slot, m.blob, expires)}, out);
+}
+
+// A store that waits for what the durable store knows: it owns its bytes.
+struct Parked {
+  Asker asker;
+  Store store;
+  Bytes blob;
+};
+constexpr int kParkedMax = 3;  // a store asks for the key, for the author, for the farthest
+
+void take_store(Now now, Core& core, const Asker& asker, const Store& m, int parked, Output& out);
+
+// Takes the store up again when what is asked for (a call that begins the load) is known.
+template <class Want>
+void park(Core& core, const Asker& asker, const Store& m, int parked, Want want, Output& out) {
+  auto kept = std::make_shared<Parked>(Parked{asker, m, to_bytes(m.blob)});
+  kept->store.blob = kept->blob;
+  const auto then = [&core, kept, parked](Now later, bool ok, Output& o) {
+    if (ok) return take_store(later, core, kept->asker, kept->store, parked + 1, o);
+    answer(core, {kept->asker.contact, kept->asker.rpc}, StoreStatus::kFailed, 0, o);
+  };
+  if (parked < kParkedMax && want(then)) return;
+  answer(core, {asker.contact, asker.rpc}, StoreStatus::kFailed, 0, out);
 }
 
 // What is held or on its way to the disk under a slot, if it is not superseded by `seq`, `blob`.
@@ -116,7 +139,46 @@ void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& re
   fill_contacts(core, asker, m.key, m.after ? 0 : kContactsPerReply, room, reply.contacts);
 }
 
-void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m,
+bool serve_get_later(Now now, Core& core, const Asker& asker, const Get& m, Values& reply,
+                     Output& out) {
+  if (asker.early) {
+    // By the time it asks in a session, it is here.
+    (void)core.want(m.key, std::nullopt, [](Now, bool, Output&) {}, out);
+  } else if (core.want(m.key, std::nullopt,
+                       [&core, asker, m](Now later, bool ok, Output& o) {
+                         LateValues& late = o.late_values.emplace_back();
+                         late.to = {asker.contact, asker.rpc};
+                         serve_get(later, core, asker, m, late.message);
+                         if (!ok) late.message.more = true;
+                       },
+                       out)) {
+    return true;
+  }
+  serve_get(now, core, asker, m, reply);
+  reply.more = true;  // than the nothing that is here
+  return false;
+}
+
+bool serve_compare_later(Core& core, const Asker& asker, const Compare& m, Output& out) {
+  auto sums = std::make_shared<Bytes>(to_bytes(m.sums));
+  return core.want_rows(
+      LoadKeys{.first = m.first, .last = m.last, .rows_max = kCompareScannedMax + 1, .author = {},
+               .author_max = 0},
+      [&core, asker, m, sums](Now later, const Loaded& loaded, Output& o) {
+        Compare shown = m;
+        shown.sums = *sums;
+        LateCompared& late = o.late_compared.emplace_back();
+        late.to = {asker.contact, asker.rpc};
+        ByteArray<kCompareItemsMax / 8> room;
+        Compared reply;
+        serve_compare(later, core, asker, shown, &loaded, room, reply);
+        late.missing = to_bytes(reply.missing);
+        late.token = reply.token;
+      },
+      out);
+}
+
+void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, const Loaded* loaded,
                    ByteArray<kCompareItemsMax / 8>& room, Compared& reply) {
   const std::size_t count = m.sums.size() / 8;
   std::array<std::pair<std::uint64_t, std::uint8_t>, kCompareItemsMax> sums;
@@ -131,10 +193,10 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m,
   }
   std::vector<Slot> both;
   std::size_t scanned = 0;
-  core.store.visit_range(m.first, m.last, [&](const Slot& slot, const Held& held) {
+  const auto look_at = [&](const Slot& slot, ByteView blob, Instant expires) {
     if (++scanned > kCompareScannedMax) return false;
-    if (seconds_left(now, held.expires) == 0) return true;
-    const std::uint64_t sum = compare_sum(m.salt, slot.key, held.blob);
+    if (seconds_left(now, expires) == 0) return true;
+    const std::uint64_t sum = compare_sum(m.salt, slot.key, blob);
     auto it = std::ranges::lower_bound(shown, std::pair{sum, std::uint8_t{0}});
     if (it == shown.end() || it->first != sum) return true;
     for (; it != shown.end() && it->first == sum; ++it) {
@@ -142,6 +204,19 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m,
     }
     both.push_back(slot);
     return true;
+  };
+  if (loaded != nullptr) {
+    if (!loaded->ok) scanned = kCompareScannedMax + 1;  // it says nothing of any
+    const Now stamped = core.stamp(now);
+    for (const Write& row : loaded->rows) {
+      const auto slot = slot_of_row(row.key);
+      if (!slot || core.store.knows(slot->key)) continue;  // what is here is newer
+      const auto read = read_value_row(row.key, row.value);
+      if (read && !look_at(*slot, read->blob, end_of(stamped, *read))) break;
+    }
+  }
+  core.store.visit_range(m.first, m.last, [&](const Slot& slot, const Held& held) {
+    return look_at(slot, held.blob, held.expires);
   });
   for (const Slot& slot : both) {
     if (core.rng.below(kTrustNobodyEvery) != 0) core.store.set_republish(slot, core.holder_republish(now));
@@ -157,6 +232,12 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m,
 }
 
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out) {
+  take_store(now, core, asker, m, /*parked=*/0, out);
+}
+
+namespace {
+
+void take_store(Now now, Core& core, const Asker& asker, const Store& m, int parked, Output& out) {
   const ReplyTo to{asker.contact, asker.rpc};
   if (!core.tokens.check(now, asker.contact, m.key, m.token)) {
     return answer(core, to, StoreStatus::kBadToken, 0, out);
@@ -166,6 +247,10 @@ void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output
     return answer(core, to, StoreStatus::kInvalid, 0, out);
   }
   const Slot slot{m.key, node_id_of(value->author)};
+  if (!core.store.knows(m.key)) {
+    return park(core, asker, m, parked,
+                [&](auto then) { return core.want(m.key, slot.author, then, out); }, out);
+  }
   if (core.store.judge(slot, value->seq, m.blob) == Verdict::kSame) {
     refresh_held(now, core, asker, slot, m, *value, out);
     return answer(core, to, StoreStatus::kStored, value->seq, out);
@@ -186,20 +271,27 @@ void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output
   if (held != nullptr && planted(Plant::kOverwriteLost)) {
     return answer(core, to, StoreStatus::kStored, value->seq, out);
   }
-  if (!core.store.has_room(slot, m.blob.size())) {
-    return answer(core, to, StoreStatus::kQuota, held == nullptr ? 0 : held->seq, out);
+  switch (core.store.room_for(slot, m.blob.size())) {
+    case Room::kYes: break;
+    case Room::kNo: return answer(core, to, StoreStatus::kQuota, held == nullptr ? 0 : held->seq, out);
+    case Room::kAskAuthor:
+      return park(core, asker, m, parked,
+                  [&](auto then) { return core.want(m.key, slot.author, then, out); }, out);
+    case Room::kAskFarthest:
+      return park(core, asker, m, parked, [&](auto then) { return core.want_farthest(then, out); }, out);
   }
   if (core.store_commits.size() >= kCommitsMax) {
     return answer(core, to, StoreStatus::kFailed, 0, out);
   }
   const Instant expires = now.mono + std::chrono::seconds(m.remaining_s);
-  const Ticket ticket = core.next_ticket();
+  const Ticket ticket = core.persist({value_row(core.stamp(now), slot, m.blob, expires)}, out);
   core.store_commits[ticket] = {
       .reply = to, .slot = slot,
       .held = {to_bytes(m.blob), value->seq, expires, core.holder_republish(now)}};
   core.newest_commit[slot] = ticket;
-  out.persist.push_back({ticket, {value_row(now, slot, m.blob, expires)}});
 }
+
+}  // namespace
 
 bool finish_store(Now now, Core& core, Ticket ticket, bool ok, Output& out) {
   const auto it = core.store_commits.find(ticket);
@@ -229,7 +321,7 @@ bool finish_store(Now now, Core& core, Ticket ticket, bool ok, Output& out) {
         status = StoreStatus::kQuota;
         told = 0;
         if (const Held* held = core.store.find(commit.slot)) {
-          core.write({value_row(now, commit.slot, held->blob, held->expires)}, out);
+          core.write({value_row(core.stamp(now), commit.slot, held->blob, held->expires)}, out);
         } else {
           core.write({value_erased(commit.slot)}, out);
         }
@@ -266,17 +358,17 @@ void restore_row(Now now, Core& core, ByteView key, ByteView value, Duration dow
     std::erase_if(core.restored, [&](const Contact& c) { return c.id == core.self(); });
     return;
   }
+  if (key[0] == kRoundTable) {
+    if (value.size() == 32) std::ranges::copy(value, core.round_from.bytes.begin());
+    return;
+  }
   const bool own = key[0] == kOwnTable;
   const auto row = own ? read_own_row(key, value) : read_value_row(key, value);
   if (!row) {
     core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});
     return;
   }
-  // What has passed since the row was written: at least the time that the node was off. A wall
-  // clock that was set back cannot lengthen a life, one that was set forward may shorten it.
-  const Duration since = std::chrono::milliseconds(now.wall.value - row->wall_ms);
-  const Duration passed = std::max({down, since, Duration{}});
-  const Instant expires = now.mono + std::chrono::seconds(row->remaining_s) - passed;
+  const Instant expires = end_of(core.stamp(now), *row, down);
   if (own) {
     if (!row->renew && expires + kOwnGrace <= now.mono) {
       core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});

@@ -2,6 +2,10 @@
 //
 // The two reads allocate nothing, learn nothing and cost constant work. A store is answered after
 // its commit; the checks run from cheap to dear: token, form, number, signature, quota.
+//
+// Of a paged store (value_store.h) what is not in memory is asked for first, and the answer comes later; an asker
+// in early data is told that there is more, and asks again in its session. So an address that
+// proved nothing can cause reads of the disk, kLoadsMax at a time, but holds nothing here meanwhile.
 #pragma once
 
 #include "dht/core.h"
@@ -18,9 +22,15 @@ inline constexpr std::uint64_t kTrustNobodyEvery = 32;
 
 void serve_find_node(Now now, Core& core, const Asker& asker, const FindNode& m, Nodes& reply);
 void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& reply);
-// As the reads, but a value that the asker has, too, needs no publication of ours.
-void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m,
+// The same under a key that is not known. True: the answer comes later, in Output::late_values.
+bool serve_get_later(Now now, Core& core, const Asker& asker, const Get& m, Values& reply,
+                     Output& out);
+// As the reads, but a value that the asker has, too, needs no publication of ours. Of a paged store `loaded` is
+// what lies between the keys; else it is null.
+void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, const Loaded* loaded,
                    ByteArray<kCompareItemsMax / 8>& room, Compared& reply);
+// Asks for that; the answer comes in Output::late_compared. False: too much is asked for already.
+bool serve_compare_later(Core& core, const Asker& asker, const Compare& m, Output& out);
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out);
 
 // A commit of another's value has ended: holds it and answers. False: not such a ticket.

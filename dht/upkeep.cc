@@ -9,6 +9,15 @@ namespace {
 
 constexpr Ratio kJitter = {1, 5};
 
+// True, and `from` is the next key, unless `key` is the last there is.
+bool after(const NodeId& key, NodeId& from) {
+  from = key;
+  for (std::size_t i = from.bytes.size(); i-- > 0;) {
+    if (++from.bytes[i] != 0) return true;
+  }
+  return false;
+}
+
 void earlier(std::optional<Instant>& at, std::optional<Instant> other) {
   if (other && (!at || *other < *at)) at = other;
 }
@@ -121,9 +130,85 @@ void Upkeep::expire(Now now, Core& core, Output& out) {
     gone.push_back(value_erased(slot));
   }
   core.write(std::move(gone), out);
+  if (core.store.paged()) ask_ended(now, core, out);
+}
+
+void Upkeep::ask_ended(Now now, Core& core, Output& out) {
+  const auto at = core.store.next_expiry();
+  if (ending_ || !at || *at > now.mono) return;
+  // What is being erased would be told again.
+  if (ended_gone_ && core.is_writing(*ended_gone_)) return core.store.next_end_is(now.mono + kEndedAgain);
+  ending_ = core.want_rows(
+      LoadEnded{.until_ms = core.stamp(now).wall.value, .rows_max = kExpiredPerCall},
+      [this, &core](Now then, const Loaded& loaded, Output& o) { on_ended(then, core, loaded, o); }, out);
+  // What comes meanwhile may end sooner than what is told.
+  core.store.next_end_is(ending_ ? Instant::max() : now.mono + kEndedAgain);
+}
+
+void Upkeep::on_ended(Now now, Core& core, const Loaded& loaded, Output& out) {
+  ending_ = false;
+  const Now stamped = core.stamp(now);
+  std::vector<Write> gone;
+  for (const Write& row : loaded.rows) {
+    const auto slot = slot_of_row(row.key);
+    if (!slot) continue;
+    const auto read = read_value_row(row.key, row.value);
+    if (const Held* held = core.store.find(*slot)) {
+      if (seconds_left(now, held->expires) > 0) continue;  // it was renewed meanwhile
+      core.store.erase(*slot);
+    } else if (read) {
+      if (core.store.knows(slot->key)) continue;  // it is gone already
+      core.store.forget_ended(read->blob.size());
+    }
+    gone.push_back(value_erased(*slot));
+  }
+  const bool some = !gone.empty();
+  if (some) ended_gone_ = core.persist(std::move(gone), out);
+  Instant next = core.store.next_expiry().value_or(Instant::max());
+  if (!loaded.ok) next = std::min(next, now.mono + kStoreTryEvery);
+  if (loaded.next_end_ms) {
+    next = std::min(next, now.mono + std::chrono::milliseconds(*loaded.next_end_ms - stamped.wall.value));
+  }
+  core.store.next_end_is(some || loaded.next_end_ms ? std::max(next, now.mono + kEndedAgain) : next);
+}
+
+// The next piece of the round, when the last has been seen to.
+void Upkeep::ask_piece(Now now, Core& core, Output& out) {
+  if (piece_loading_ || next_piece_ > now.mono) return;
+  if (const auto due = core.store.next_republish(); due && *due <= now.mono) return;
+  if (!round_since_) {
+    round_since_ = now.mono;
+    piece_from_ = core.round_from;
+  }
+  NodeId last;
+  last.bytes.fill(0xff);
+  piece_loading_ = core.want_rows(
+      LoadKeys{.first = piece_from_, .last = last, .rows_max = kCompareItemsMax, .author = {}, .author_max = 0},
+      [this, &core](Now then, const Loaded& loaded, Output&) { on_piece(then, core, loaded); }, out);
+  next_piece_ = now.mono + kSweepEvery;
+}
+
+void Upkeep::on_piece(Now now, Core& core, const Loaded& loaded) {
+  piece_loading_ = false;
+  if (!loaded.ok) {
+    next_piece_ = now.mono + kStoreTryEvery;
+    return;
+  }
+  const Duration period = core.config.republish_every;
+  core.fill(now, loaded.rows,
+            [&](const Slot& slot) { core.store.its_turn(now, slot, now.mono); });
+  // A little faster than a round a period, as pieces also wait for each other.
+  const std::int64_t pieces = static_cast<std::int64_t>(core.store.size() / kCompareItemsMax) + 1;
+  next_piece_ = now.mono + std::max<Duration>(kPieceEvery, period * 9 / 10 / pieces);
+  const auto end = loaded.more && !loaded.rows.empty() ? slot_of_row(loaded.rows.back().key) : std::nullopt;
+  if (end && after(end->key, piece_from_)) return;
+  piece_from_ = {};
+  if (now.mono - *round_since_ > period * 5 / 4) ++core.counters.rounds_late_total;
+  round_since_ = now.mono;
 }
 
 void Upkeep::publish(Now now, Core& core, Output& out) {
+  if (core.store.paged()) ask_piece(now, core, out);
   publish_own(now, core, out);
   for (std::size_t i = 0; i < kPublishesPerCall && running(Kind::kPublish) < kPublishesMax; ++i) {
     const auto due = core.store.due_republish(now);
@@ -202,24 +287,47 @@ void Upkeep::refresh(Now now, Core& core) {
 }
 
 // A sweep looks once at every held value, a few at a time, with all changes since the last one.
-void Upkeep::sweep(Now now, Core& core) {
+void Upkeep::sweep(Now now, Core& core, Output& out) {
   if (!next_sweep_ || *next_sweep_ > now.mono) return;
   if (sweeping_.empty()) {
     sweeping_.swap(changes_);
     cursor_.reset();
+    sweep_from_ = {};
   }
   next_sweep_ = now.mono + kSweepEvery;
+  if (core.store.paged()) return sweep_paged(core, out);
   for (std::size_t i = 0; i < kSweepValues && transfers_.size() < kTransfersMax; ++i) {
     const auto slot = core.store.next_after(cursor_);
     if (!slot) {
-      sweeping_.clear();
-      next_sweep_.reset();
-      if (!changes_.empty()) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
-      return;
+      return sweep_ends(now);
     }
     look_at(core, *slot);
     cursor_ = slot;
   }
+}
+
+void Upkeep::sweep_ends(Now now) {
+  sweeping_.clear();
+  next_sweep_.reset();
+  if (!changes_.empty()) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
+}
+
+void Upkeep::sweep_paged(Core& core, Output& out) {
+  if (sweep_loading_ || transfers_.size() >= kTransfersMax) return;
+  NodeId last;
+  last.bytes.fill(0xff);
+  sweep_loading_ = core.want_rows(
+      LoadKeys{.first = sweep_from_, .last = last, .rows_max = kSweepValues, .author = {}, .author_max = 0},
+      [this, &core](Now then, const Loaded& loaded, Output&) {
+        sweep_loading_ = false;
+        std::optional<Slot> end;
+        for (const Write& row : loaded.rows) {
+          end = slot_of_row(row.key);
+          if (end) look_at(core, *end);
+        }
+        if (loaded.ok && (!loaded.more || !end || !after(end->key, sweep_from_))) sweep_ends(then);
+      },
+      out);
 }
 
 // Who of the nearest to this value is new, or has moved up because somebody left? Only the nearest
@@ -259,31 +367,57 @@ void Upkeep::look_at(const Core& core, const Slot& slot) {
   }
 }
 
-void Upkeep::leave(Now now, const Core& core) {
+void Upkeep::leave(Now now, Core& core, Output& out) {
   leaving_ = true;
   transfers_.clear();
-  const std::size_t replicas = core.config.replicas;
+  if (core.store.paged()) {
+    NodeId last;
+    last.bytes.fill(0xff);
+    sweep_loading_ = core.want_rows(
+        LoadKeys{.first = {}, .last = last, .rows_max = kTransfersMax, .author = {}, .author_max = 0},
+        [this, &core](Now then, const Loaded& loaded, Output&) {
+          sweep_loading_ = false;
+          core.fill(then, loaded.rows, [&](const Slot& slot) { find_heir(then, core, slot); });
+        },
+        out);
+    return;
+  }
   for (auto slot = core.store.next_after({}); slot && transfers_.size() < kTransfersMax;
        slot = core.store.next_after(slot)) {
-    if (core.store.find(*slot)->expires <= now.mono) continue;
-    // With one of the nearest gone, the first who was not among them is.
-    std::size_t rank = 0;
-    std::optional<NodeId> heir;
-    core.table.visit_nearest(slot->key, [&](const RoutingTable::Entry& entry) {
-      if (entry.failures > 0) return true;
-      if (++rank < replicas) return true;
-      if (closer(slot->key, core.self(), entry.contact.id)) heir = entry.contact.id;
-      return false;
-    });
-    if (heir) transfers_.push_back({*slot, *heir});
+    find_heir(now, core, *slot);
   }
 }
 
-void Upkeep::hand_over(Core& core) {
+// With one of the nearest gone, the first who was not among them is.
+void Upkeep::find_heir(Now now, const Core& core, const Slot& slot) {
+  if (core.store.find(slot)->expires <= now.mono) return;
+  std::size_t rank = 0;
+  std::optional<NodeId> heir;
+  core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
+    if (entry.failures > 0) return true;
+    if (++rank < core.config.replicas) return true;
+    if (closer(slot.key, core.self(), entry.contact.id)) heir = entry.contact.id;
+    return false;
+  });
+  if (heir) transfers_.push_back({slot, *heir});
+}
+
+void Upkeep::hand_over(Core& core, Output& out) {
   const std::size_t at_once = leaving_ ? kLeaverHandOversMax : kHandOversMax;
-  while (running(Kind::kHandOver) < at_once && !transfers_.empty()) {
+  while (running(Kind::kHandOver) + handing_loads_ < at_once && !transfers_.empty()) {
     const Transfer transfer = transfers_.front();
     transfers_.pop_front();
+    if (!core.store.knows(transfer.slot.key) && core.own.find(transfer.slot.key) == nullptr) {
+      const bool asked = core.want(
+          transfer.slot.key, std::nullopt,
+          [this, transfer](Now, bool ok, Output&) {
+            --handing_loads_;
+            if (ok) transfers_.push_front(transfer);
+          },
+          out);
+      if (asked) ++handing_loads_;
+      continue;
+    }
     std::optional<Spread::Value> value = value_in(core, transfer.slot);
     const RoutingTable::Entry* peer = core.table.find(transfer.to);
     if (!value || peer == nullptr) continue;
@@ -319,7 +453,9 @@ void Upkeep::save_contacts(Now now, Core& core, Output& out) {
     if (best.size() == kSavedContactsMax) break;
     best.push_back(entry.contact);
   }
-  core.write({contacts_row(best)}, out);
+  std::vector<Write> rows = {contacts_row(best)};
+  if (core.store.paged()) rows.push_back(round_row(piece_from_));
+  core.write(std::move(rows), out);
 }
 
 void Upkeep::probe(Now now, Core& core, Output& out) {
@@ -355,17 +491,17 @@ void Upkeep::try_store(Now now, Core& core, Output& out) {
 
 void Upkeep::run(Now now, Core& core, Output& out) {
   expire(now, core, out);
-  if (leaving_) return hand_over(core);
+  if (leaving_) return hand_over(core, out);
   try_store(now, core, out);
   if (settle_budget(now, core)) {
     publish(now, core, out);
     refresh(now, core);
-    sweep(now, core);
+    sweep(now, core, out);
     keep_promises(now, core);
-    hand_over(core);
+    hand_over(core, out);
   }
   const bool overdue = next_sweep_ && *next_sweep_ <= now.mono;
-  if (sweeping_.empty() && transfers_.empty() && !overdue) busy_since_.reset();
+  if (sweeping_.empty() && hand_overs_waiting() == 0 && !overdue) busy_since_.reset();
   else if (!busy_since_) busy_since_ = now.mono;
   save_contacts(now, core, out);
   probe(now, core, out);
@@ -381,7 +517,9 @@ std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
     return at;
   }
   if (running(Kind::kPublish) < kPublishesMax) {
-    earlier(at, core.store.next_republish());
+    const auto due = core.store.next_republish();
+    earlier(at, due);
+    if (core.store.paged() && !piece_loading_ && (!due || *due > next_piece_)) earlier(at, next_piece_);
     earlier(at, core.own.next_due());
   }
   if (core.table.size() > 0) {
@@ -392,7 +530,7 @@ std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
   }
   // A sweep that waits for room in the queue goes on when a hand-over ends; so do promises.
   if (transfers_.size() < kTransfersMax) {
-    earlier(at, next_sweep_);
+    if (!sweep_loading_) earlier(at, next_sweep_);
     earlier(at, next_promise_);
   }
   return at;

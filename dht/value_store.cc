@@ -23,6 +23,7 @@ Verdict ValueStore::judge(const Slot& slot, std::uint64_t seq, ByteView blob) co
 // The slot whose key is farthest from us, found from bit to bit: among all keys that remain, those
 // that differ from us at the first bit in which any two of them differ.
 const Slot* ValueStore::farthest() const {
+  if (paged_) return farthest_.empty() ? nullptr : &farthest_.back();
   if (held_.empty()) return nullptr;
   auto first = held_.begin();
   auto last = std::prev(held_.end());
@@ -46,29 +47,60 @@ const Slot* ValueStore::farthest() const {
   return &first->first;
 }
 
-bool ValueStore::has_room(const Slot& slot, std::size_t blob_bytes) const {
+bool ValueStore::counts_author(const NodeId& author) const {
+  return !paged_ || per_author_.contains(author);
+}
+
+Room ValueStore::room_for(const Slot& slot, std::size_t blob_bytes) const {
   const Held* held = find(slot);
   if (held == nullptr) {
+    if (!counts_author(slot.author)) return Room::kAskAuthor;
     const auto author = per_author_.find(slot.author);
-    if (author != per_author_.end() && author->second >= limits_.per_author_max) return false;
+    if (author != per_author_.end() && author->second >= limits_.per_author_max) return Room::kNo;
     const auto key = per_key_.find(slot.key);
-    if (key != per_key_.end() && key->second >= limits_.per_key_max) return false;
+    if (key != per_key_.end() && key->second >= limits_.per_key_max) return Room::kNo;
   }
   const std::size_t freed = held == nullptr ? 0 : cost(held->blob.size());
-  if (freed >= cost(blob_bytes)) return true;  // it grows nothing, even beyond a lowered limit
-  if (bytes_ - freed + cost(blob_bytes) <= limits_.bytes_max) return true;
-  if (cost(blob_bytes) > limits_.bytes_max) return false;
+  // It grows nothing, even beyond a lowered limit.
+  if (freed >= cost(blob_bytes)) return Room::kYes;
+  if (bytes() - freed + cost(blob_bytes) <= limits_.bytes_max) return Room::kYes;
+  if (cost(blob_bytes) > limits_.bytes_max) return Room::kNo;
+  if (paged_ && farthest_.empty() && totals_.values > 0) return Room::kAskFarthest;
   const Slot* far = farthest();
-  return far != nullptr && closer(self_, slot.key, far->key);
+  return far != nullptr && closer(self_, slot.key, far->key) ? Room::kYes : Room::kNo;
+}
+
+void ValueStore::put_in_memory(const Slot& slot, Held held) {
+  memory_ += cost(held.blob.size());
+  ++per_key_[slot.key];
+  if (!paged_) by_expiry_.emplace(held.expires, slot);
+  by_republish_.emplace(held.republish, slot);
+  held_.emplace(slot, std::move(held));
+}
+
+void ValueStore::take_from_memory(Map::iterator it) {
+  CHECK(it != held_.end());
+  const Slot& slot = it->first;
+  memory_ -= cost(it->second.blob.size());
+  if (!paged_) by_expiry_.erase({it->second.expires, slot});
+  by_republish_.erase({it->second.republish, slot});
+  const auto key = per_key_.find(slot.key);
+  CHECK(key != per_key_.end());
+  if (--key->second == 0) per_key_.erase(key);
+  held_.erase(it);
 }
 
 void ValueStore::add(const Slot& slot, Held held) {
-  bytes_ += cost(held.blob.size());
-  ++per_author_[slot.author];
-  ++per_key_[slot.key];
-  by_expiry_.emplace(held.expires, slot);
-  by_republish_.emplace(held.republish, slot);
-  held_.emplace(slot, std::move(held));
+  CHECK(!paged_ || known_.contains(slot.key));
+  ++totals_.values;
+  totals_.bytes += held.blob.size();
+  if (counts_author(slot.author)) ++per_author_[slot.author];
+  if (paged_) {
+    next_end_ = std::min(next_end_.value_or(held.expires), held.expires);
+    recency_->note(slot, held.republish);
+  }
+  put_in_memory(slot, std::move(held));
+  if (!farthest_.empty()) among_farthest(slot);
 }
 
 std::pair<Slot, Held> ValueStore::take(Map::iterator it) {
@@ -84,7 +116,7 @@ std::optional<std::vector<Slot>> ValueStore::insert(const Slot& slot, Held held)
   const std::size_t replaced = taken.size();
   const bool grows = replaced == 0 || held.blob.size() > taken[0].second.blob.size();
   while (grows && !planted(Plant::kStoreBoundless) &&
-         bytes_ + cost(held.blob.size()) > limits_.bytes_max &&
+         bytes() + cost(held.blob.size()) > limits_.bytes_max &&
          taken.size() - replaced < kEvictionsPerInsert) {
     const Slot* far = farthest();
     if (far == nullptr || !closer(self_, slot.key, far->key)) {
@@ -102,16 +134,14 @@ std::optional<std::vector<Slot>> ValueStore::insert(const Slot& slot, Held held)
 void ValueStore::erase(Map::iterator it) {
   CHECK(it != held_.end());
   const Slot slot = it->first;
-  bytes_ -= cost(it->second.blob.size());
-  by_expiry_.erase({it->second.expires, slot});
-  by_republish_.erase({it->second.republish, slot});
-  const auto author = per_author_.find(slot.author);
-  CHECK(author != per_author_.end());
-  if (--author->second == 0) per_author_.erase(author);
-  const auto key = per_key_.find(slot.key);
-  CHECK(key != per_key_.end());
-  if (--key->second == 0) per_key_.erase(key);
-  held_.erase(it);
+  --totals_.values;
+  totals_.bytes -= it->second.blob.size();
+  if (const auto author = per_author_.find(slot.author); author != per_author_.end()) {
+    if (author->second > 0) --author->second;
+    if (author->second == 0 && !paged_) per_author_.erase(author);
+  }
+  std::erase(farthest_, slot);
+  take_from_memory(it);
 }
 
 void ValueStore::erase(const Slot& slot) {
@@ -119,6 +149,7 @@ void ValueStore::erase(const Slot& slot) {
 }
 
 void ValueStore::set_republish(const Slot& slot, Instant at) {
+  if (paged_) recency_->note(slot, at);
   const auto it = held_.find(slot);
   if (it == held_.end()) return;
   by_republish_.erase({it->second.republish, slot});
@@ -129,9 +160,13 @@ void ValueStore::set_republish(const Slot& slot, Instant at) {
 void ValueStore::set_expiry(const Slot& slot, Instant at) {
   const auto it = held_.find(slot);
   if (it == held_.end()) return;
-  by_expiry_.erase({it->second.expires, slot});
+  if (!paged_) {
+    by_expiry_.erase({it->second.expires, slot});
+    by_expiry_.emplace(at, slot);
+  } else {
+    next_end_ = std::min(next_end_.value_or(at), at);
+  }
   it->second.expires = at;
-  by_expiry_.emplace(at, slot);
 }
 
 std::optional<Slot> ValueStore::next_after(const std::optional<Slot>& slot) const {
@@ -145,6 +180,7 @@ std::vector<Slot> ValueStore::due_near(const Slot& slot, Instant until, std::siz
 }
 
 std::optional<Instant> ValueStore::next_expiry() const {
+  if (paged_) return next_end_;
   if (by_expiry_.empty()) return std::nullopt;
   return by_expiry_.begin()->first;
 }
@@ -155,7 +191,7 @@ std::vector<Slot> ValueStore::take_expired(Now now, std::size_t max) {
     out.push_back(by_expiry_.begin()->second);
     erase(held_.find(out.back()));
   }
-  return out;
+  return out;  // of a paged store there are none to look at
 }
 
 std::optional<Instant> ValueStore::next_republish() const {
@@ -166,6 +202,141 @@ std::optional<Instant> ValueStore::next_republish() const {
 std::optional<Slot> ValueStore::due_republish(Now now) const {
   if (by_republish_.empty() || by_republish_.begin()->first > now.mono) return std::nullopt;
   return by_republish_.begin()->second;
+}
+
+// ---- beyond memory
+
+void ValueStore::page(const HeldTotals& on_disk) {
+  CHECK(!paged_ && held_.empty() && limits_.memory_max > 0);
+  paged_ = true;
+  totals_ = on_disk;
+  recency_.emplace(limits_.recency_key, limits_.republish_every);
+  next_end_ = Instant{};  // at once it is asked which end first
+}
+
+void ValueStore::page_all(std::uint64_t ticket, std::span<const NodeId> coming) {
+  CHECK(!paged_ && limits_.memory_max > 0);
+  next_end_ = next_expiry();
+  paged_ = true;
+  by_expiry_.clear();
+  recency_.emplace(limits_.recency_key, limits_.republish_every);
+  for (const auto& [slot, held] : held_) {
+    recency_->note(slot, held.republish);
+    if (order_.empty() || order_.back() != slot.key) know(slot.key).changed = ticket;
+  }
+  for (const NodeId& key : coming) {
+    if (!known_.contains(key)) know(key).changed = ticket;
+  }
+  if (per_author_.size() > kAuthorsKnownMax) per_author_.clear();
+}
+
+ValueStore::Known& ValueStore::know(const NodeId& key) {
+  memory_ += kKnownBytes;
+  order_.push_back(key);
+  return known_.emplace(key, Known{.place = std::prev(order_.end())}).first->second;
+}
+
+bool ValueStore::knows(const NodeId& key) {
+  if (!paged_) return true;
+  const auto it = known_.find(key);
+  if (it == known_.end()) return false;
+  order_.splice(order_.end(), order_, it->second.place);
+  return true;
+}
+
+void ValueStore::fill(Now now, const NodeId& key, std::vector<std::pair<NodeId, Held>> values) {
+  CHECK(paged_);
+  if (known_.contains(key)) return;
+  know(key);
+  for (auto& [author, held] : values) {
+    const Slot slot{key, author};
+    held.republish = recency_->due(slot, now.mono).value_or(Instant::max());
+    put_in_memory(slot, std::move(held));
+  }
+}
+
+void ValueStore::its_turn(Now now, const Slot& slot, Instant until) {
+  const auto it = held_.find(slot);
+  if (it == held_.end() || !paged_) return;
+  if (recency_->due(slot, now.mono).value_or(now.mono) > until) return;
+  by_republish_.erase({it->second.republish, slot});
+  it->second.republish = now.mono;
+  by_republish_.emplace(now.mono, slot);
+}
+
+void ValueStore::author_has(const NodeId& author, std::size_t values) {
+  if (per_author_.contains(author)) return;
+  if (per_author_.size() >= kAuthorsKnownMax) per_author_.clear();
+  per_author_.emplace(author, values);
+}
+
+void ValueStore::drop_farthest() {
+  for (const Slot& slot : farthest_) {
+    if (const auto it = known_.find(slot.key); it != known_.end()) it->second.kept = false;
+  }
+  farthest_.clear();
+}
+
+bool ValueStore::goes_after(const Slot& a, const Slot& b) const {
+  return a.key != b.key ? closer(self_, a.key, b.key) : a.author > b.author;
+}
+
+void ValueStore::farthest_are(std::vector<Slot> slots) {
+  drop_farthest();
+  farthest_ = std::move(slots);
+  std::erase_if(farthest_, [this](const Slot& slot) { return !held_.contains(slot); });
+  std::ranges::sort(farthest_, [this](const Slot& a, const Slot& b) { return goes_after(a, b); });
+  for (const Slot& slot : farthest_) known_.at(slot.key).kept = true;
+}
+
+// A value that came since the farthest were asked for is one of them if it is farther than the nearest of them.
+void ValueStore::among_farthest(const Slot& slot) {
+  if (!goes_after(farthest_.front(), slot)) return;
+  const auto place =
+      std::ranges::find_if(farthest_, [&](const Slot& other) { return goes_after(slot, other); });
+  farthest_.insert(place, slot);
+  known_.at(slot.key).kept = true;
+}
+
+void ValueStore::note_change(const NodeId& key, std::uint64_t ticket) {
+  const auto it = known_.find(key);
+  if (it == known_.end()) return;
+  it->second.changed = ticket;
+  it->second.settled_at = 0;
+}
+
+void ValueStore::forget_ended(std::size_t blob_bytes) {
+  totals_.values -= std::min<std::uint64_t>(totals_.values, 1);
+  totals_.bytes -= std::min<std::uint64_t>(totals_.bytes, blob_bytes);
+}
+
+void ValueStore::forget(std::map<NodeId, Known>::iterator it) {
+  const NodeId key = it->first;
+  for (auto held = held_.lower_bound({key, NodeId{}}); held != held_.end() && held->first.key == key;) {
+    take_from_memory(held++);
+  }
+  memory_ -= kKnownBytes;
+  order_.erase(it->second.place);
+  known_.erase(it);
+}
+
+void ValueStore::trim(const Settled& settled) {
+  if (!paged_ || memory_ <= limits_.memory_max) return;
+  // The farthest are needed while the store is full.
+  if (!farthest_.empty() && bytes() < limits_.bytes_max - limits_.bytes_max / 8) drop_farthest();
+  std::size_t left = std::min(order_.size(), kTrimmedPerCall);
+  for (; left > 0 && memory_ > limits_.memory_max; --left) {
+    const auto it = known_.find(order_.front());
+    Known& known = it->second;
+    bool may_go = !known.kept;
+    if (may_go && known.changed != 0) {
+      const bool written = known.changed < settled.oldest_write;
+      may_go = written && known.settled_at != 0 && known.settled_at <= settled.oldest_load;
+      if (written && known.settled_at == 0) known.settled_at = settled.now_at;
+    }
+    if (may_go) forget(it);
+    else order_.splice(order_.end(), order_, known.place);
+  }
 }
 
 }  // namespace weft::dht

@@ -1,4 +1,4 @@
-// The values that this node holds for the mesh: one slot a (key, author), in memory, bounded.
+// The values that this node holds for the mesh: one slot a (key, author), bounded.
 //
 // It keeps what it is given; form and signature were checked before (signed_value.h). Holders count
 // a value's lifetime down: `expires` is when it reaches zero here. Quotas: values_bytes_max in all
@@ -7,26 +7,40 @@
 // bytes run out, a value whose key is nearer to the own id displaces the one that is farthest;
 // others are refused, so a flood under far keys cannot displace what this node is responsible for.
 // After the limit was lowered the store shrinks with what comes, kEvictionsPerInsert at a time.
+//
+// Beyond memory. Up to memory_max bytes everything is here. With more, or after page(), the store is paged: all
+// values are in the durable store, and here is a cache of whole keys. Of a key that is known, everything is here (it
+// may be nothing); of one that is not, nothing. Rules of a paged store:
+// - Only known keys are changed, so what is here is never older than what the durable store has.
+// - A key that was changed stays known until its write has ended and so have all loads asked for before that
+//   (`settled` of trim()): an older answer could bring back what was. The caller ignores what a load says
+//   about known keys.
+// - Counts of authors are those of a load, kept current; they are forgotten kAuthorsKnownMax at a time. With many
+//   stores under way a quota may be overrun by as many.
+// - Giving way needs the farthest values; they are told by farthest_are() and stay known as long as they are needed.
 #pragma once
 
+#include <list>
 #include <map>
 #include <set>
 
 #include "crypto/time.h"
+#include "dht/loads.h"
+#include "dht/recency.h"
 #include "dht/signed_value.h"
+#include "dht/slot.h"
 
 namespace weft::dht {
 
-// What a held value costs besides its blob: tree nodes and bookkeeping.
+// What a held value costs besides its blob: tree nodes and bookkeeping, or indexes on the disk.
 inline constexpr std::size_t kHeldOverheadBytes = 512;
+// What a known key costs, and so one under which there is nothing.
+inline constexpr std::size_t kKnownBytes = 256;
 // Values that give way to one.
 inline constexpr std::size_t kEvictionsPerInsert = 8;
-
-struct Slot {
-  NodeId key;
-  NodeId author;
-  auto operator<=>(const Slot&) const = default;
-};
+inline constexpr std::size_t kAuthorsKnownMax = 4096;
+// Keys looked at in one trim(): it frees more than one call can bring, over time.
+inline constexpr std::size_t kTrimmedPerCall = 4096;
 
 struct Held {
   Bytes blob;
@@ -42,22 +56,36 @@ enum class Verdict : std::uint8_t {
   kOlder,  // something is held that supersedes it
 };
 
+// Whether there is room for a value. Of a paged store it may not be known yet.
+enum class Room : std::uint8_t {
+  kYes,
+  kNo,
+  kAskAuthor,    // how many values of this author are there?
+  kAskFarthest,  // which are farthest?
+};
+
 class ValueStore {
  public:
   struct Limits {
     std::size_t bytes_max = 16 << 20;
     std::size_t per_author_max = 2048;
     std::size_t per_key_max = kAuthorsPerKeyMax;
+    std::size_t memory_max = 0;  // 0: everything is in memory, always
+    Duration republish_every = 1h;
+    ByteArray<16> recency_key{};
   };
   ValueStore(const NodeId& self, const Limits& limits);
 
   // The value in a slot, or nullptr; valid until the next change.
   const Held* find(const Slot& slot) const;
   Verdict judge(const Slot& slot, std::uint64_t seq, ByteView blob) const;
-  // False if the author's or the key's quota is used up, or the bytes are and no farther key could give way.
-  // insert() may still refuse when several values would have to go.
-  bool has_room(const Slot& slot, std::size_t blob_bytes) const;
-  // Fills or replaces a slot. Returns the slots that had to go, or nullopt (nothing changed) if
+  // No if the author's or the key's quota is used up, or the bytes are and no farther key could give way.
+  // insert() may still refuse when several values would have to go. The key is known.
+  Room room_for(const Slot& slot, std::size_t blob_bytes) const;
+  bool has_room(const Slot& slot, std::size_t blob_bytes) const {
+    return room_for(slot, blob_bytes) == Room::kYes;
+  }
+  // Fills or replaces a slot of a known key. Returns the slots that had to go, or nullopt (nothing changed) if
   // there is no room.
   std::optional<std::vector<Slot>> insert(const Slot& slot, Held held);
   void erase(const Slot& slot);
@@ -73,7 +101,7 @@ class ValueStore {
       if (!visit(it->first.author, it->second)) return;
     }
   }
-  // The same for the values of all keys from `first` to `last`, with their slots.
+  // The same for the values in memory of all keys from `first` to `last`, with their slots.
   template <class Visit>
   void visit_range(const NodeId& first, const NodeId& last, Visit visit) const {
     for (auto it = held_.lower_bound({first, NodeId{}}); it != held_.end() && it->first.key <= last;
@@ -84,38 +112,99 @@ class ValueStore {
   // `slot` and the slots next to it in the order of keys that are due by `until`: at most `max`, found among
   // the 2 * max nearest in that order.
   std::vector<Slot> due_near(const Slot& slot, Instant until, std::size_t max) const;
-  // The first slot after `slot` (or the first at all), to walk through everything in pieces.
+  // The first slot in memory after `slot` (or the first at all), to walk through everything in pieces.
   std::optional<Slot> next_after(const std::optional<Slot>& slot) const;
 
+  // When the first value ends; of a paged store, as far as is known: then ended values are asked for.
   std::optional<Instant> next_expiry() const;
-  // Takes out at most `max` values whose time has come; returns their slots.
+  // Takes out at most `max` values whose time has come; returns their slots. None of a paged store.
   std::vector<Slot> take_expired(Now now, std::size_t max);
+  // Of those in memory.
   std::optional<Instant> next_republish() const;
   // A slot whose republish time has come.
   std::optional<Slot> due_republish(Now now) const;
 
-  std::size_t size() const { return held_.size(); }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t size() const { return totals_.values; }
+  // As quotas count them.
+  std::size_t bytes() const { return totals_.bytes + totals_.values * kHeldOverheadBytes; }
   std::size_t bytes_max() const { return limits_.bytes_max; }
+  std::size_t memory_bytes() const { return memory_; }
   // Nothing held goes at once.
   void set_bytes_max(std::size_t bytes_max) { limits_.bytes_max = bytes_max; }
 
+  // ---- beyond memory
+  bool paged() const { return paged_; }
+  // Before anything was inserted: the durable store has this much, and nothing of it is here.
+  void page(const HeldTotals& on_disk);
+  // Everything is here and is more than memory_max: from now on it may be forgotten. Writes up to `ticket` may
+  // be under way, but no erasures among them; they may add something under keys of `coming`.
+  bool outgrown() const { return !paged_ && limits_.memory_max > 0 && memory_ > limits_.memory_max; }
+  void page_all(std::uint64_t ticket, std::span<const NodeId> coming);
+  // Everything under this key is here. It is kept for longer than those asked about before.
+  bool knows(const NodeId& key);
+  // All that there is under a key that was not known, as the durable store has it; `republish` of each is
+  // set here, to when was last noted, or to never.
+  void fill(Now now, const NodeId& key, std::vector<std::pair<NodeId, Held>> values);
+  // The turn of a value in memory has come: it is due now if it would be by `until`, or if nothing was noted.
+  void its_turn(Now now, const Slot& slot, Instant until);
+  void author_has(const NodeId& author, std::size_t values);
+  bool author_known(const NodeId& author) const { return !paged_ || per_author_.contains(author); }
+  // Those of the answer to LoadFarthest, whose keys are known: no value elsewhere is farther.
+  void farthest_are(std::vector<Slot> slots);
+  // A write of this ticket changes what is under a known key.
+  void note_change(const NodeId& key, std::uint64_t ticket);
+  // A value that is not in memory has ended and is erased from the durable store.
+  void forget_ended(std::size_t blob_bytes);
+  void next_end_is(std::optional<Instant> at) { next_end_ = at; }
+  // Forgets keys until what is in memory fits memory_max, the longest not asked about first. Writes below
+  // `oldest_write` and loads below `oldest_load` have ended; `now_at` is above all that were begun.
+  struct Settled {
+    std::uint64_t oldest_write;
+    std::uint64_t oldest_load;
+    std::uint64_t now_at;
+  };
+  void trim(const Settled& settled);
+
  private:
   using Map = std::map<Slot, Held>;
+  struct Known {
+    std::list<NodeId>::iterator place;
+    std::uint64_t changed = 0;     // by this ticket, at last
+    std::uint64_t settled_at = 0;  // that write had ended when tickets were so far; 0: not seen yet
+    bool kept = false;             // one of the farthest
+  };
   static std::size_t cost(std::size_t blob_bytes) { return blob_bytes + kHeldOverheadBytes; }
   const Slot* farthest() const;
   void add(const Slot& slot, Held held);
+  void put_in_memory(const Slot& slot, Held held);
+  void take_from_memory(Map::iterator it);
   std::pair<Slot, Held> take(Map::iterator it);
   void erase(Map::iterator it);
+  bool counts_author(const NodeId& author) const;
+  Known& know(const NodeId& key);
+  void forget(std::map<NodeId, Known>::iterator it);
+  // Of two that may have to give way, as farthest() chooses.
+  bool goes_after(const Slot& a, const Slot& b) const;
+  void among_farthest(const Slot& slot);
+  void drop_farthest();
 
   NodeId self_;
   Limits limits_;
   Map held_;
-  std::set<std::pair<Instant, Slot>> by_expiry_;
+  HeldTotals totals_;
+  std::size_t memory_ = 0;  // of values and known keys in memory
+  std::set<std::pair<Instant, Slot>> by_expiry_;  // empty if paged
   std::set<std::pair<Instant, Slot>> by_republish_;
-  std::map<NodeId, std::size_t> per_author_;
-  std::map<NodeId, std::size_t> per_key_;
-  std::size_t bytes_ = 0;
+  std::map<NodeId, std::size_t> per_author_;  // if paged, of those that were asked for
+  std::map<NodeId, std::size_t> per_key_;     // in memory
+
+  // If paged.
+  bool paged_ = false;
+  std::map<NodeId, Known> known_;
+  std::list<NodeId> order_;  // of known_, longest not asked about first
+  std::optional<Recency> recency_;
+  std::vector<Slot> farthest_;  // what goes last first
+  std::optional<Instant> next_end_;
 };
 
 }  // namespace weft::dht

@@ -29,6 +29,11 @@ dht::Config dht_config(const Config& config) {
   return c;
 }
 
+UnixMillis node_time_at_start(const Stored& stored) {
+  if (stored.node_time.value <= 0) return {};
+  return {stored.node_time.value + stored.down / 1ms};
+}
+
 }  // namespace
 
 std::string_view to_string(Drop drop) {
@@ -54,7 +59,8 @@ NodeCore::State::State(Config config_in, Stored stored, Now now, Deps deps_in)
       started(now.mono),
       sessions(deps.identity, config.network, deps.provider, deps.records, deps.entropy,
                rng.fork("sessions"), config.sessions),
-      dht(deps.identity, deps.provider, deps.entropy, rng.fork("dht"), dht_config(config), now),
+      dht(deps.identity, deps.provider, deps.entropy, rng.fork("dht"), dht_config(config), now,
+          node_time_at_start(stored)),
       own(deps.identity, first_fields(config, deps.entropy)),
       peers(rng.fork("index").next()),
       requests(deps.entropy) {
@@ -73,6 +79,7 @@ NodeCore::State::State(Config config_in, Stored stored, Now now, Deps deps_in)
       dht.restore(now, row.key, row.value, stored.down);
     }
   }
+  if (stored.values_on_disk) dht.values_on_disk(*stored.values_on_disk);
   (void)own.set_endpoints(config.endpoints);
 }
 
@@ -168,6 +175,16 @@ void NodeCore::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   s.drain(now, out);
   s.count_sent(out, before);
 }
+
+void NodeCore::on_loaded(Now now, const dht::Loaded& loaded, Output& out) {
+  State& s = *state_;
+  const std::size_t before = out.send.datagrams().size();
+  s.dht.on_loaded(now, loaded, s.dht_out);
+  s.drain(now, out);
+  s.count_sent(out, before);
+}
+
+UnixMillis NodeCore::node_time(Now now) const { return state_->dht.node_time(now); }
 
 void NodeCore::was_late(Now now, Duration by) {
   State& s = *state_;

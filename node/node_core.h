@@ -3,7 +3,7 @@
 // network in memory drives the very same object in tests and simulations.
 //
 // Contract, after every call that takes an Output: (1) hand `persist` to the store, each batch
-// with its ticket, and call on_persisted when it has ended; (2) send `send`; (3) deliver `events`;
+// with its ticket, and `loads`, and call on_persisted or on_loaded when each has ended; (2) send `send`; (3) deliver `events`;
 // (4) re-arm the one timer from next_deadline(). The caller owns and clears the Output; the core
 // never looks back into it. Loop thread only; no call blocks, throws, reads a clock or a file.
 // Time never goes back; on_deadline may come early, late or repeatedly.
@@ -54,6 +54,10 @@ struct Config {
 struct Stored {
   std::vector<Write> rows;
   Duration down{};
+  // Node time (dht/loads.h) at the last sign of life; 0 in the first life.
+  UnixMillis node_time{};
+  // The values held for the mesh are not among the rows: they are loaded when they are asked for.
+  std::optional<dht::HeldTotals> values_on_disk = std::nullopt;
 };
 
 // Everything impure, in one place. All must outlive the core. One provider and one record cache
@@ -97,10 +101,12 @@ struct Persist {
 };
 struct Output {
   std::vector<Persist> persist;
+  std::vector<dht::Load> loads;
   Outbox send;
   std::vector<Event> events;
   void clear() {
     persist.clear();
+    loads.clear();
     send.clear();
     events.clear();
   }
@@ -149,6 +155,10 @@ class NodeCore {
   std::optional<Instant> next_deadline();
   // The batch with this ticket is durable, or (ok = false) could not be made so.
   void on_persisted(Now now, Ticket ticket, bool ok, Output& out);
+  // The answer to one of the loads.
+  void on_loaded(Now now, const dht::Loaded& loaded, Output& out);
+  // What the store notes as the last sign of life, beside the wall clock.
+  UnixMillis node_time(Now now) const;
   // The loop came back this late: what fell due meanwhile is not held against peers.
   void was_late(Now now, Duration by);
 

@@ -100,8 +100,8 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
       dht::Get m;
       if (!decoded(r, m)) return;
       dht::Values reply;
-      dht.on_get(now, asker, m, reply);
-      return answer(now, asker, reply, out);
+      if (dht.on_get(now, asker, m, reply, dht_out)) answer(now, asker, reply, out);
+      return;
     }
     case gossip::kGossip:
     case gossip::kPingReq:
@@ -133,8 +133,8 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
       if (!decoded(r, m)) return;
       dht::Compared reply;
       ByteArray<dht::kCompareItemsMax / 8> room;
-      dht.on_compare(now, asker, m, room, reply);
-      return answer(now, asker, reply, out);
+      if (dht.on_compare(now, asker, m, room, reply, dht_out)) answer(now, asker, reply, out);
+      return;
     }
     default:
       return;

@@ -13,8 +13,7 @@ void NodeCore::State::drain(Now now, Output& out) {
     carry_out_dht(now, out);
     if (membership != nullptr) carry_out_membership(now, out);
     if (failed_at_once.empty()) {
-      if (dht_out.requests.empty() && dht_out.replies.empty() && dht_out.persist.empty() &&
-          dht_out.events.empty() && gossip_out.requests.empty() && gossip_out.replies.empty() &&
+      if (dht_out.empty() && gossip_out.requests.empty() && gossip_out.replies.empty() &&
           gossip_out.sends.empty() && gossip_out.events.empty()) {
         if (!handing_over || !dht.handed_over()) return;
         say_goodbye(now, out);
@@ -30,10 +29,7 @@ void NodeCore::State::drain(Now now, Output& out) {
 }
 
 void NodeCore::State::carry_out_dht(Now now, Output& out) {
-  if (dht_out.requests.empty() && dht_out.replies.empty() && dht_out.persist.empty() &&
-      dht_out.events.empty()) {
-    return;
-  }
+  if (dht_out.empty()) return;
   std::swap(dht_out, dht_work);
   for (dht::Persist& p : dht_work.persist) {
     out.persist.push_back(
@@ -56,7 +52,14 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
         },
         asked.message);
   }
+  for (dht::Load& load : dht_work.loads) out.loads.push_back(std::move(load));
   for (const dht::Reply& reply : dht_work.replies) reply_in_session(now, reply.to, reply.message, out);
+  for (const dht::LateValues& late : dht_work.late_values) {
+    reply_in_session(now, late.to, late.message, out);
+  }
+  for (const dht::LateCompared& late : dht_work.late_compared) {
+    reply_in_session(now, late.to, dht::Compared{.token = late.token, .missing = late.missing}, out);
+  }
   for (dht::Event& event : dht_work.events) on_event(now, event, out);
   dht_work.clear();
   // Only now: an operation that this ends may own what the requests showed.

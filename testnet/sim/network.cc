@@ -6,6 +6,8 @@
 #include "crypto/check.h"
 #include "crypto/fold_hash.h"
 #include "crypto/session_frame.h"
+#include "dht/rows.h"
+#include "dht/value_store.h"
 
 namespace weft::sim {
 namespace {
@@ -90,13 +92,23 @@ void SimNetwork::boot(std::size_t index) {
   n.backlog.clear();
   n.freeing = false;
   node::Stored stored;
-  for (const auto& [key, value] : n.durable) stored.rows.push_back({key, value, false});
+  const dht::HeldTotals held = held_totals(n.durable);
+  const std::size_t memory = n.config.dht.values_memory_max;
+  if (memory > 0 && held.bytes + held.values * dht::kHeldOverheadBytes > memory) stored.values_on_disk = held;
+  for (const auto& [key, value] : n.durable) {
+    if (stored.values_on_disk && key[0] == dht::kValueTable) continue;
+    stored.rows.push_back({key, value, false});
+  }
   ++n.life;
   n.config.rng_seed = mixed(n.config.rng_seed, n.life);
   n.paused = false;
   n.waiting.clear();
   n.armed.reset();
   n.wanted.reset();
+  if (n.last_seen.value > 0) {
+    stored.node_time = n.node_time;
+    stored.down = std::chrono::milliseconds(std::max<std::int64_t>(0, local(n).wall.value - n.last_seen.value));
+  }
   n.core = std::make_unique<node::NodeCore>(
       n.config, std::move(stored), local(n),
       node::Deps{*n.identity, provider(n), *records_, *n.entropy});
@@ -323,6 +335,16 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
     e.persist = std::move(persist);
     push(now_.mono + options_.commit + n.faults.disk, std::move(e));
   }
+  for (dht::Load& load : out.loads) {
+    Event e;
+    e.kind = Event::Kind::kLoad;
+    e.node = index;
+    e.life = n.life;
+    e.reading = std::make_unique<Reading>();
+    if (++loads_ % 2 == 0) e.reading->answer = answer(n.durable, load);
+    e.reading->load = std::move(load);
+    push(now_.mono + options_.load + n.faults.disk, std::move(e));
+  }
   n.most.sends = std::max(n.most.sends, out.send.datagrams().size());
   n.most.events = std::max(n.most.events, out.events.size());
   n.most.commits = std::max(n.most.commits, out.persist.size());
@@ -476,9 +498,23 @@ void SimNetwork::take(std::uint32_t slot) {
         if (w.erase) n.durable.erase(w.key);
         else n.durable[w.key] = w.value;
       }
+      if (ok) {
+        n.last_seen = local(n).wall;
+        n.node_time = n.core->node_time(local(n));
+      }
       mix(at ^ e.node ^ (ok ? 1U << 30 : 1U << 31));
       tell(Step::What::kPersisted, e.node, {}, {}, &e.persist);
       n.core->on_persisted(local(n), e.persist.ticket, ok, scratch_);
+      break;
+    }
+    case Event::Kind::kLoad: {
+      if (e.life != n.life) return;
+      dht::Loaded loaded{};
+      if (n.faults.disk_fails) loaded.ticket = e.reading->load.ticket;
+      else if (e.reading->answer) loaded = std::move(*e.reading->answer);
+      else loaded = answer(n.durable, e.reading->load);
+      mix(at ^ e.node ^ (loaded.ok ? 1U << 28 : 1U << 29));
+      n.core->on_loaded(local(n), loaded, scratch_);
       break;
     }
     case Event::Kind::kFlood: {

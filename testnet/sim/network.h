@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "node/node_core.h"
+#include "testnet/sim/disk.h"
 #include "testnet/sim/liars.h"
 #include "testnet/sim/nat.h"
 #include "testnet/sim/weather.h"
@@ -76,6 +77,7 @@ struct NetworkOptions {
   LinkOptions link;
   bool shuffle_ties = false;     // events of one instant in an order drawn from the seed
   Duration commit = 500us;       // from persist to on_persisted
+  Duration load = 150us;         // from a load to on_loaded
   bool real_crypto = false;      // else CheapProvider: equal sizes, no arithmetic
   std::string network = "sim";
 };
@@ -209,6 +211,7 @@ class SimNetwork {
     std::uint32_t moves = 0;
     bool natted = false;
     std::map<Bytes, Bytes> durable;
+    UnixMillis node_time, last_seen;  // at the last commit
     std::optional<std::size_t> seed;
     std::uint64_t life = 0;  // events of a former life are dropped
     bool paused = false;
@@ -229,13 +232,19 @@ class SimNetwork {
     std::uint64_t seen_life = 0;
     std::vector<std::uint64_t> seen;      // hashes of packets taken of late, each in its place
   };
+  // A load under way: answered as it was asked, or when it ends, by turns, so that both may be met.
+  struct Reading {
+    dht::Load load;
+    std::optional<dht::Loaded> answer;
+  };
   struct Event {
-    enum class Kind : std::uint8_t { kDatagram, kWake, kCommit, kFree, kFlood } kind = Kind::kWake;
+    enum class Kind : std::uint8_t { kDatagram, kWake, kCommit, kLoad, kFree, kFlood } kind = Kind::kWake;
     std::size_t node = 0;
     std::uint64_t life = 0;
     Endpoint from;
     Bytes bytes;
     node::Persist persist;
+    std::unique_ptr<Reading> reading;
     Instant due;  // wake: what it was armed for
     std::uint32_t moves = 0;  // datagram: of the receiver, when it was sent
     std::uint16_t port = 0;   // datagram: of the receiver's NAT; 0: there is none to pass
@@ -303,6 +312,7 @@ class SimNetwork {
   Now now_;
   std::uint64_t order_ = 0;
   std::uint64_t wall_us_ = 0;
+  std::uint64_t loads_ = 0;
   std::uint64_t trace_ = 0;
   std::uint64_t events_ = 0;
   std::uint64_t datagrams_ = 0;

@@ -412,7 +412,7 @@ TEST(Dht, ARestartRemembersValuesNumbersAndPeers) {
   Values reply;
   mesh.nodes[holder]->dht->on_get(
       mesh.now(), {.contact = mesh.nodes[0]->contact, .rpc = 1, .early = false, .reply_max = 1170},
-      {.key = yours}, reply);
+      {.key = yours}, reply, mesh.ignored);
   EXPECT_LE(reply.values[0].remaining_s, 7200U - 3600U - 120U) << "counted down while it was off";
   EXPECT_GE(reply.values[0].remaining_s, 7200U - 3600U - 130U);
 

@@ -16,6 +16,8 @@
 #include <queue>
 
 #include "dht/dht.h"
+#include "dht/rows.h"
+#include "testnet/sim/disk.h"
 
 namespace weft::dht {
 
@@ -39,6 +41,7 @@ class Mesh {
     Duration slow_after = 20ms;
     Duration patience = 200ms;
     Duration commit = 100us;
+    Duration load = 100us;
     std::size_t reply_max = 1170;
   };
   struct Counts {
@@ -60,6 +63,10 @@ class Mesh {
   explicit Mesh(const Options& o) : options(o), rng(o.seed), entropy(o.seed) {
     options.config.prefix_per_bucket = 0;
     options.config.prefix_per_table = 0;
+    // All of it with stores that have next to nothing in memory: MEMORY=1.
+    if (const char* memory = std::getenv("MEMORY")) {
+      options.config.values_memory_max = std::strtoull(memory, nullptr, 10);
+    }
   }
 
   Now now() const {
@@ -95,7 +102,13 @@ class Mesh {
     ++lives[index];
     clock += down;
     boot(index);
-    for (const auto& [key, value] : n.rows) n.dht->restore(now(), key, value, down);
+    const HeldTotals held = sim::held_totals(n.rows);
+    const bool paged = held.bytes + held.values * kHeldOverheadBytes > options.config.values_memory_max;
+    for (const auto& [key, value] : n.rows) {
+      if (!paged || key[0] != kValueTable) n.dht->restore(now(), key, value, down);
+    }
+    if (paged) n.dht->values_on_disk(held);
+    arm(index);
   }
   // a learns b and b learns a, as after a handshake.
   void introduce(std::size_t a, std::size_t b) {
@@ -192,9 +205,13 @@ class Mesh {
   std::uint64_t held_seq(std::size_t who, const NodeId& key, const NodeId& author) {
     Values reply;
     const Asker asker{.contact = nodes[who]->contact, .rpc = 1, .early = false, .reply_max = 1170};
-    nodes[who]->dht->on_get(now(), asker, {.key = key, .author = author}, reply);
-    if (reply.values.empty()) return 0;
-    return load_le<std::uint64_t>(reply.values[0].blob.data() + 32);
+    Node& n = *nodes[who];
+    if (n.dht->stats().values_paged) {
+      const auto row = n.rows.find(value_erased({key, author}).key);
+      return row == n.rows.end() ? 0 : read_value_row(row->first, row->second)->value.seq;
+    }
+    n.dht->on_get(now(), asker, {.key = key, .author = author}, reply, ignored);
+    return reply.values.empty() ? 0 : load_le<std::uint64_t>(reply.values[0].blob.data() + 32);
   }
   std::size_t holders(const NodeId& key, const NodeId& author, std::uint64_t seq) {
     std::size_t count = 0;
@@ -214,6 +231,8 @@ class Mesh {
   Counts counts;
   Instant clock{};
   std::uint64_t ops = 0;
+  std::uint64_t loads = 0;
+  Output ignored;
   // A test may look at (and swallow) each request: return false to lose it.
   std::function<bool(std::size_t from, std::size_t to, const Request&)> filter;
 
@@ -270,14 +289,31 @@ class Mesh {
         carry_out(index, more);
       });
     }
+    for (Load& load : out.loads) {
+      // Read as it is asked for or as it is answered, by turns.
+      std::optional<Loaded> early;
+      if (++loads % 2 == 0) early = sim::answer(n.rows, load);
+      guarded(index, options.load, [this, index, load = std::move(load), early = std::move(early)] {
+        Node& here = *nodes[index];
+        Loaded loaded{};
+        if (here.disk_fails) loaded.ticket = load.ticket;
+        else loaded = early ? *early : sim::answer(here.rows, load);
+        Output more;
+        here.dht->on_loaded(now(), loaded, more);
+        carry_out(index, more);
+      });
+    }
     for (const Request& r : out.requests) send(index, r);
-    for (const Reply& r : out.replies) {
+    const auto late = [&](const ReplyTo& to, const auto& message) {
       Bytes room(1200);
       Writer w(room);
-      encode(w, r.to.rpc, r.message);
+      encode(w, to.rpc, message);
       EXPECT_TRUE(w.ok());
-      reply_to(index, by_id.at(r.to.contact.id), r.to.rpc, to_bytes(w.view()));
-    }
+      reply_to(index, by_id.at(to.contact.id), to.rpc, to_bytes(w.view()));
+    };
+    for (const Reply& r : out.replies) late(r.to, r.message);
+    for (const LateValues& r : out.late_values) late(r.to, r.message);
+    for (const LateCompared& r : out.late_compared) late(r.to, Compared{r.token, r.missing});
     for (Event& e : out.events) {
       const OpId op = std::visit([](const auto& done) { return done.op; }, e);
       n.events[op].push_back(std::move(e));
@@ -352,14 +388,20 @@ class Mesh {
       Get m;
       ASSERT_FALSE(decode(r, m));
       Values reply;
-      dht.on_get(now(), asker, m, reply);
+      Output out;
+      const bool now_or_later = dht.on_get(now(), asker, m, reply, out);
+      carry_out(at, out);
+      if (!now_or_later) return;
       encode(w, rpc, reply);
     } else if (kind == kCompare) {
       Compare m;
       ASSERT_FALSE(decode(r, m));
       Compared reply;
       ByteArray<kCompareItemsMax / 8> bits;
-      dht.on_compare(now(), asker, m, bits, reply);
+      Output out;
+      const bool now_or_later = dht.on_compare(now(), asker, m, bits, reply, out);
+      carry_out(at, out);
+      if (!now_or_later) return;
       encode(w, rpc, reply);
     } else {
       Store m;

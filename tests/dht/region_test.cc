@@ -125,7 +125,7 @@ TEST(Region, TheOwnerRenewsAtEachHolder) {
         Values reply;
         const Asker asker{.contact = mesh.nodes[n]->contact, .rpc = 1, .early = false, .reply_max = 1170};
         mesh.nodes[n]->dht->on_get(mesh.now(), asker,
-                                   {.key = id_of(name_of(i)), .author = mesh.nodes[1]->contact.id}, reply);
+                                   {.key = id_of(name_of(i)), .author = mesh.nodes[1]->contact.id}, reply, mesh.ignored);
         if (!reply.values.empty()) least = std::min(least, reply.values[0].remaining_s);
       }
       ASSERT_GE(least, 5U * 3600) << "hour " << hour;
@@ -147,13 +147,13 @@ struct Holder1 {
   Bytes blob_at_0(const NodeId& key) {
     Values reply;
     const Asker asker{.contact = mesh.nodes[1]->contact, .rpc = 1, .early = false, .reply_max = 1170};
-    mesh.nodes[0]->dht->on_get(mesh.now(), asker, {.key = key}, reply);
+    mesh.nodes[0]->dht->on_get(mesh.now(), asker, {.key = key}, reply, mesh.ignored);
     return reply.values.empty() ? Bytes{} : to_bytes(reply.values[0].blob);
   }
   Compared ask(const Compare& m) {
     Compared reply;
     const Asker asker{.contact = mesh.nodes[1]->contact, .rpc = 1, .early = false, .reply_max = 1170};
-    mesh.nodes[0]->dht->on_compare(mesh.now(), asker, m, bits, reply);
+    mesh.nodes[0]->dht->on_compare(mesh.now(), asker, m, bits, reply, mesh.ignored);
     return reply;
   }
   Mesh mesh;
@@ -236,7 +236,7 @@ TEST(Region, LiarsHarmTheirOwnCopyOnly) {
     Values reply;
     const std::size_t at = mesh.nearest(key)[0];
     const Asker asker{.contact = mesh.nodes[liar]->contact, .rpc = 1, .early = false, .reply_max = 1170};
-    mesh.nodes[at]->dht->on_get(mesh.now(), asker, {.key = key, .author = author}, reply);
+    mesh.nodes[at]->dht->on_get(mesh.now(), asker, {.key = key, .author = author}, reply, mesh.ignored);
     ASSERT_FALSE(reply.values.empty());
     all.emplace_back(key, to_bytes(reply.values[0].blob));
   }
@@ -260,7 +260,7 @@ TEST(Region, LiarsHarmTheirOwnCopyOnly) {
       const Asker asker{.contact = mesh.nodes[liar]->contact, .rpc = 1, .early = false, .reply_max = 1170};
       mesh.nodes[n]->dht->on_compare(mesh.now(), asker,
                                      {.first = all.front().first, .last = all.back().first, .salt = 1, .sums = sums},
-                                     bits, reply);
+                                     bits, reply, mesh.ignored);
     }
   }
   EXPECT_EQ(mesh.held_seq(wiped, all[0].first, author), 1U);

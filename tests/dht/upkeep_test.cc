@@ -119,7 +119,7 @@ TEST(Upkeep, ALeaverHandsOver) {
   EXPECT_FALSE(mesh.nodes[5]->dht->handed_over());
   const Asker asker{.contact = mesh.nodes[2]->contact, .rpc = 1, .early = false, .reply_max = 1170};
   Values values;
-  mesh.nodes[5]->dht->on_get(mesh.now(), asker, {.key = id_of(held[0]), .author = author, .want_token = true}, values);
+  mesh.nodes[5]->dht->on_get(mesh.now(), asker, {.key = id_of(held[0]), .author = author, .want_token = true}, values, mesh.ignored);
   EXPECT_FALSE(values.token) << "nobody stores at a leaver";
   EXPECT_EQ(values.values.size(), 1U) << "but reads go on";
   Nodes nodes;

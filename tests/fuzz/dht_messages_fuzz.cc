@@ -17,7 +17,9 @@ struct Target {
   Target() {
     now.mono += 1s;
     self = std::make_unique<Identity>(provider, ByteArray<32>{});
-    core = std::make_unique<Dht>(*self, provider, entropy, Rng(1), Config{}, now);
+    Config config;
+    config.values_memory_max = 4096;  // so that it is paged before long
+    core = std::make_unique<Dht>(*self, provider, entropy, Rng(1), config, now);
     Output out;
     for (std::uint8_t i = 1; i < 40; ++i) {
       PublicKey key;
@@ -62,7 +64,7 @@ void feed(ByteView bytes) {
     case kGet: {
       Get m;
       Values reply;
-      if (!decode(r, m)) core.on_get(target.now, asker, m, reply);
+      if (!decode(r, m)) core.on_get(target.now, asker, m, reply, out);
       break;
     }
     case kStore: {
@@ -95,7 +97,7 @@ void feed(ByteView bytes) {
       Compare m;
       Compared reply;
       ByteArray<kCompareItemsMax / 8> room;
-      if (!decode(r, m)) core.on_compare(target.now, asker, m, room, reply);
+      if (!decode(r, m)) core.on_compare(target.now, asker, m, room, reply, out);
       break;
     }
     case kCompared: {
@@ -107,6 +109,15 @@ void feed(ByteView bytes) {
       break;
   }
   core.on_deadline(target.now, out);
+  // What the store of a paged node could say: nothing there, or a failure.
+  const std::vector<Load> loads = std::move(out.loads);
+  out.loads.clear();
+  for (const Load& load : loads) {
+    Loaded loaded{};
+    loaded.ticket = load.ticket;
+    loaded.ok = rpc % 3 != 0;
+    core.on_loaded(target.now, loaded, out);
+  }
 }
 
 }  // namespace
