@@ -152,7 +152,7 @@ std::expected<void, Failure> add_files(const std::string& to, const std::vector<
   if (!run(db->get(), "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL")) {
     return cannot("write " + to, db->get());
   }
-  if (has_store(db->get()) && read_number(db->get(), "PRAGMA user_version") == 1 &&
+  if (has_store(db->get()) && read_number(db->get(), "PRAGMA user_version") < kStoreSchemaVersion &&
       !upgrade_tables(db->get())) {
     return cannot("write " + to, db->get());
   }
@@ -262,9 +262,11 @@ bool raise_number(sqlite3* db) {
 bool copy_rows(sqlite3* from, sqlite3* to) {
   const auto version = read_number(from, "PRAGMA user_version");
   const auto last_seen = read_number(from, "SELECT max(last_seen_ms) FROM life");
+  const auto node_time = version < 3 ? last_seen : read_number(from, "SELECT max(node_ms) FROM life");
   TableWriter writer;
-  return version && last_seen && writer.prepare_all(to) && writer.note_life({*last_seen}) &&
-         visit_rows(from, *version, [&writer](const Write& row) { return writer.apply(row); });
+  return version && last_seen && node_time && writer.prepare_all(to) &&
+         visit_rows(from, *version, [&writer](const Write& row) { return writer.apply(row); }) &&
+         writer.note_life({{*last_seen}, {*node_time}});
 }
 
 // A new store at `to` with the rows of the backup.

@@ -93,6 +93,11 @@ DoctorCheck check_store(const ShellFacts& facts) {
     return {"store", false,
             facts.store_health + "; make room or mend the disk, writes are tried again"};
   }
+  if (facts.store.totals_mended) {
+    return {"store", false,
+            "its count of held values was not what it holds, and was set right at the start; if that comes back, "
+            "something else writes to weft.db, or the disk loses writes"};
+  }
   if (facts.ephemeral) return {"store", true, "--ephemeral: nothing but the identity is kept"};
   return {"store", true,
           std::to_string(facts.store.commits_total) + " commits, " +

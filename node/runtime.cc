@@ -273,8 +273,9 @@ void RunningNode::take_apart() {
   log_.on_line(nullptr);
   if (http_) http_->close();
   shell_->detach();
-  if (store_) store_->close(read_clocks().wall);
-  if (home_) home_->touch(read_clocks().wall);
+  const UnixMillis end = read_clocks().wall;
+  if (store_) store_->close({end, end});
+  if (home_) home_->touch(end);
   api_.reset();
   core_.reset();
   store_.reset();

@@ -13,6 +13,12 @@
 
 namespace weft::node {
 
+// When something is written: by the wall clock, and in node time (dht/loads.h). 0 leaves what is noted.
+struct Stamp {
+  UnixMillis wall;
+  UnixMillis node;
+};
+
 struct StoreDone {
   Ticket ticket{};
   bool ok = false;
@@ -24,14 +30,16 @@ struct StoreStats {
   std::uint64_t batches_total = 0;
   std::uint64_t failures_total = 0;  // batches that could not be made durable
   std::size_t queued_bytes = 0;
+  // What the store told of the held values was not what it holds; set right as it was opened.
+  bool totals_mended = false;
 };
 
 class Store {
  public:
   virtual ~Store() = default;
 
-  // Takes a batch. `wall` is noted as the last sign of life of this process.
-  virtual void submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) = 0;
+  // Takes a batch. `stamp` is noted as the last sign of life of this process.
+  virtual void submit(Stamp stamp, Ticket ticket, std::vector<Write> writes) = 0;
   // Appends what has ended since the last call.
   virtual void take_done(std::vector<StoreDone>& done) = 0;
   virtual StoreStats stats() const = 0;
@@ -39,17 +47,17 @@ class Store {
   virtual std::string health() const = 0;
   // Waits until all that was submitted has ended and lets go of the files. Nothing may be submitted
   // afterwards; take_done() still answers.
-  virtual void close(UnixMillis wall) = 0;
+  virtual void close(Stamp stamp) = 0;
 };
 
 // Acknowledges at once and keeps nothing.
 class MemoryStore final : public Store {
  public:
-  void submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) override;
+  void submit(Stamp stamp, Ticket ticket, std::vector<Write> writes) override;
   void take_done(std::vector<StoreDone>& done) override;
   StoreStats stats() const override { return stats_; }
   std::string health() const override { return {}; }
-  void close(UnixMillis) override {}
+  void close(Stamp) override {}
 
  private:
   std::vector<StoreDone> done_;

@@ -2,7 +2,7 @@
 
 namespace weft::node {
 
-void MemoryStore::submit(UnixMillis, Ticket ticket, std::vector<Write> writes) {
+void MemoryStore::submit(Stamp, Ticket ticket, std::vector<Write> writes) {
   ++stats_.batches_total;
   stats_.rows_written_total += writes.size();
   done_.push_back({ticket, true});

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "crypto/check.h"
+#include "dht/value_store.h"
 #include "node/files.h"
 #include "node/sqlite_handles.h"
 #include "node/store_tables.h"
@@ -60,6 +61,7 @@ struct Connection {
     db.reset();
   }
   void give_up() {
+    tables.rolled_back();
     // A full disk may have rolled back already; then there is nothing to do.
     if (sqlite3_get_autocommit(db.get()) == 0) step_done(rollback.get());
   }
@@ -67,8 +69,10 @@ struct Connection {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(Connection connection, StoreOptions options)
-      : connection_(std::move(connection)), options_(std::move(options)) {}
+  SqliteStore(Connection connection, StoreOptions options, bool totals_mended)
+      : connection_(std::move(connection)), options_(std::move(options)) {
+    stats_.totals_mended = totals_mended;
+  }
   ~SqliteStore() override { close({}); }
 
   bool start_worker() {
@@ -80,11 +84,11 @@ class SqliteStore final : public Store {
     return running_;
   }
 
-  void submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) override;
+  void submit(Stamp stamp, Ticket ticket, std::vector<Write> writes) override;
   void take_done(std::vector<StoreDone>& done) override;
   StoreStats stats() const override;
   std::string health() const override;
-  void close(UnixMillis wall) override;
+  void close(Stamp stamp) override;
 
  private:
   struct Batch {
@@ -97,7 +101,7 @@ class SqliteStore final : public Store {
     return nullptr;
   }
   void work();
-  bool commit(const std::vector<Batch>& group, UnixMillis wall, std::string& why);
+  bool commit(const std::vector<Batch>& group, Stamp stamp, std::string& why);
 
   Connection connection_;  // the worker's, while it runs
   const StoreOptions options_;
@@ -110,17 +114,17 @@ class SqliteStore final : public Store {
   std::vector<StoreDone> done_;
   StoreStats stats_;
   std::string trouble_;
-  UnixMillis wall_;
+  Stamp stamp_;  // of the last batch
   bool stopping_ = false;
 };
 
-void SqliteStore::submit(UnixMillis wall, Ticket ticket, std::vector<Write> writes) {
+void SqliteStore::submit(Stamp stamp, Ticket ticket, std::vector<Write> writes) {
   std::size_t bytes = sizeof(Batch);
   for (const Write& write : writes) bytes += sizeof(Write) + write.key.size() + write.value.size();
   std::unique_lock lock(mutex_);
   CHECK(!stopping_);
   ++stats_.batches_total;
-  wall_ = wall;
+  stamp_ = stamp;
   if (stats_.queued_bytes + bytes > kStoreQueueBytesMax) {
     ++stats_.failures_total;
     trouble_ = "the disk is too slow: writes are refused until it has caught up";
@@ -151,7 +155,7 @@ std::string SqliteStore::health() const {
   return trouble_;
 }
 
-void SqliteStore::close(UnixMillis wall) {
+void SqliteStore::close(Stamp stamp) {
   if (running_) {
     {
       const std::lock_guard lock(mutex_);
@@ -162,7 +166,7 @@ void SqliteStore::close(UnixMillis wall) {
     running_ = false;
   }
   if (!connection_.db) return;
-  if (wall.value != 0) connection_.tables.note_life(wall);
+  if (stamp.wall.value != 0 || stamp.node.value != 0) connection_.tables.note_life(stamp);
   connection_.close();
 }
 
@@ -176,11 +180,11 @@ void SqliteStore::work() {
     }
     if (queue_.empty()) return;
     group.swap(queue_);
-    const UnixMillis wall = wall_;
+    const Stamp stamp = stamp_;
     lock.unlock();
 
     std::string why;
-    const bool ok = commit(group, wall, why);
+    const bool ok = commit(group, stamp, why);
     std::size_t bytes = 0;
     std::size_t rows = 0;
     for (const Batch& batch : group) {
@@ -202,7 +206,7 @@ void SqliteStore::work() {
   }
 }
 
-bool SqliteStore::commit(const std::vector<Batch>& group, UnixMillis wall, std::string& why) {
+bool SqliteStore::commit(const std::vector<Batch>& group, Stamp stamp, std::string& why) {
   const auto apply_all = [&] {
     if (!step_done(connection_.begin.get())) return false;
     for (const Batch& batch : group) {
@@ -210,7 +214,7 @@ bool SqliteStore::commit(const std::vector<Batch>& group, UnixMillis wall, std::
         if (!connection_.tables.apply(write)) return false;
       }
     }
-    return connection_.tables.note_life(wall) && step_done(connection_.commit.get());
+    return connection_.tables.note_life(stamp) && step_done(connection_.commit.get());
   };
   if (apply_all()) return true;
   why = "cannot write " + options_.path + ": " + reason_of(connection_.db.get());
@@ -237,12 +241,13 @@ bool create_schema(sqlite3* db) {
   return run(db, fill.c_str());
 }
 
-std::expected<std::vector<Write>, Failure> load_rows(sqlite3* db, const std::string& path) {
+std::expected<std::vector<Write>, Failure> load_rows(sqlite3* db, const std::string& path, Rows which) {
   std::vector<Write> rows;
-  const bool read = visit_rows(db, kStoreSchemaVersion, [&rows](Write row) {
+  const auto take = [&rows](Write row) {
     rows.push_back(std::move(row));
     return true;
-  });
+  };
+  const bool read = visit_rows(db, kStoreSchemaVersion, take, which);
   if (!read) return cannot_open(path, db);
   return rows;
 }
@@ -256,7 +261,7 @@ std::expected<void, Failure> check_version(sqlite3* db, const std::string& path)
                   std::to_string(kStoreSchemaVersion) + "); run that version");
   }
   if (*version == kStoreSchemaVersion) return {};
-  if (*version == 1) {
+  if (*version >= 1) {
     if (!upgrade_tables(db)) return cannot_open(path, db);
     return {};
   }
@@ -271,6 +276,10 @@ std::expected<Db, Failure> open_file(const std::string& path, int flags) {
   sqlite3_extended_result_codes(raw, 0);
   sqlite3_busy_timeout(raw, 2000);  // a backup or a person with the sqlite3 shell
   return db;
+}
+
+std::uint64_t memory_of(const dht::HeldTotals& held) {
+  return held.bytes + held.values * std::uint64_t{dht::kHeldOverheadBytes};
 }
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
@@ -372,16 +381,26 @@ std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
   if (!run(raw, settings.c_str())) return cannot_open(path, raw);
   int keep = 1;  // the log stays when the store is closed, checkpointed
   sqlite3_file_control(raw, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
-  auto rows = load_rows(raw, path);
+  auto life = read_life(raw);
+  if (!life) return cannot_open(path, raw);
+  const bool held_in_rows = memory_of(life->held) <= options.held_in_memory_max;
+  auto rows = load_rows(raw, path, held_in_rows ? Rows::kAll : Rows::kAllButHeld);
   if (!rows) return std::unexpected(rows.error());
-  const auto last_seen = read_number(raw, "SELECT last_seen_ms FROM life");
-  if (!last_seen || !connection.prepare_all()) return cannot_open(path, raw);
+  // As everything was read anyhow; a large table is not read to be counted.
+  const auto mended = held_in_rows ? mend_totals(raw) : std::optional(false);
+  if (mended.value_or(false)) life = read_life(raw);
+  if (!mended || !life || !connection.prepare_all()) return cannot_open(path, raw);
   sqlite3_db_release_memory(raw);
 
-  auto store = std::make_unique<SqliteStore>(std::move(connection), std::move(options));
+  auto store = std::make_unique<SqliteStore>(std::move(connection), std::move(options), *mended);
   if (!store->start_worker())
     return failed("cannot start the store's thread; raise the limit of threads");
-  return OpenedStore{std::move(store), std::move(*rows), {*last_seen}};
+  return OpenedStore{.store = std::move(store),
+                     .rows = std::move(*rows),
+                     .last_seen = life->last.wall,
+                     .node_time = life->last.node,
+                     .held = life->held,
+                     .held_in_rows = held_in_rows};
 }
 
 }  // namespace weft::node

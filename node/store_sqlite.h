@@ -10,6 +10,7 @@
 #include <expected>
 #include <functional>
 
+#include "dht/loads.h"
 #include "node/failure.h"
 #include "node/store.h"
 
@@ -21,14 +22,19 @@ inline constexpr Duration kRelaxedDelay = 50ms;
 struct StoreOptions {
   std::string path;
   bool relaxed = false;
-  // Called on the worker's thread when take_done() has something to tell.
-  std::function<void()> wake;
+  // Called on a thread of the store's when take_done() has something to tell.
+  std::function<void()> wake = {};
+  // If the held values would take more memory (each with dht::kHeldOverheadBytes), they are left where they are.
+  std::size_t held_in_memory_max = SIZE_MAX;
 };
 
 struct OpenedStore {
   std::unique_ptr<Store> store;
   std::vector<Write> rows;  // everything an earlier life persisted
   UnixMillis last_seen;     // wall clock of its last commit; 0 if it had none
+  UnixMillis node_time;     // node time (dht/loads.h) of its last commit
+  dht::HeldTotals held;     // rows of `held`
+  bool held_in_rows = true;  // else `rows` is without the held values
 };
 
 // Moves the store of an older weft at `from` to `to`, if there is one at `from` and none at `to`. What

@@ -10,6 +10,9 @@ namespace weft::node {
 namespace {
 
 constexpr std::size_t kIdBytes = 32;
+constexpr const char* kIndexes =
+    "CREATE INDEX held_by_end ON held(written_ms + 1000 * remaining_s);"
+    "CREATE INDEX held_by_author ON held(author);";
 constexpr const char* kTables =
     "CREATE TABLE held(key BLOB NOT NULL, author BLOB NOT NULL, number INTEGER NOT NULL,"
     " remaining_s INTEGER NOT NULL, written_ms INTEGER NOT NULL, value BLOB NOT NULL,"
@@ -22,14 +25,21 @@ constexpr const char* kTables =
     " contact BLOB NOT NULL);"
     "CREATE TABLE other(key BLOB PRIMARY KEY, value BLOB NOT NULL);";
 
-// Of schema 2, in the order of kSelects.
+constexpr const char* kSelectHeld =
+    "SELECT key, author, number, remaining_s, written_ms, value FROM held ORDER BY rowid";
+constexpr const char* kSelectOwn =
+    "SELECT key, number, remaining_s, written_ms, renew, value FROM own ORDER BY rowid";
+constexpr const char* kSelectMembers = "SELECT id, number, status, name, record FROM members ORDER BY rowid";
+constexpr const char* kSelectContacts = "SELECT rank, id, address, contact FROM contacts ORDER BY rowid";
+constexpr const char* kSelectLife = "SELECT last_seen_ms, number FROM life";
+constexpr const char* kSelectOther = "SELECT key, value FROM other ORDER BY rowid";
 constexpr std::array<const char*, 6> kSelects = {
-    "SELECT key, author, number, remaining_s, written_ms, value FROM held ORDER BY rowid",
-    "SELECT key, number, remaining_s, written_ms, renew, value FROM own ORDER BY rowid",
-    "SELECT id, number, status, name, record FROM members ORDER BY rowid",
-    "SELECT rank, id, address, contact FROM contacts ORDER BY rowid",
-    "SELECT last_seen_ms, number FROM life",
-    "SELECT key, value FROM other ORDER BY rowid"};
+    kSelectHeld,     kSelectOwn,
+    kSelectMembers,  kSelectContacts,
+    "SELECT last_seen_ms, number, node_ms, held_rows, held_bytes FROM life",
+    kSelectOther};
+constexpr std::array<const char*, 6> kSelectsOfVersion2 = {
+    kSelectHeld, kSelectOwn, kSelectMembers, kSelectContacts, kSelectLife, kSelectOther};
 constexpr std::array<const char*, 2> kSelectsOfVersion1 = {
     "SELECT key, value FROM kv ORDER BY rowid", "SELECT last_seen_ms FROM life"};
 
@@ -90,9 +100,13 @@ bool bind(const Statement& s, int index, std::string_view text) {
                            SQLITE_STATIC) == SQLITE_OK;
 }
 template <class... Columns>
-bool step_with(const Statement& s, const Columns&... columns) {
+bool bind_all(const Statement& s, const Columns&... columns) {
   int index = 0;
-  return (bind(s, ++index, columns) && ...) && step_done(s.get());
+  return (bind(s, ++index, columns) && ...);
+}
+template <class... Columns>
+bool step_with(const Statement& s, const Columns&... columns) {
+  return bind_all(s, columns...) && step_done(s.get());
 }
 
 // ---- reading
@@ -128,10 +142,8 @@ Bytes rot_key(sqlite3_stmt* s, std::uint8_t table, int columns) {
   return key;
 }
 bool read_held(sqlite3_stmt* s, const Visit& visit) {
-  const Bytes blob = column_bytes(s, 5);
-  if (blob.size() > dht::kBlobBytesMax) return visit({rot_key(s, dht::kValueTable, 2), {}, false});
-  return visit(held_row({.key = column_id(s, 0), .author = column_id(s, 1)}, blob,
-                        sqlite3_column_int64(s, 3), sqlite3_column_int64(s, 4)));
+  auto row = held_row_at(s);
+  return row ? visit(std::move(*row)) : visit({rot_key(s, dht::kValueTable, 2), {}, false});
 }
 bool read_own(sqlite3_stmt* s, const Visit& visit) {
   Bytes blob = column_bytes(s, 5);
@@ -145,7 +157,7 @@ bool read_member(sqlite3_stmt* s, const Visit& visit) {
   row.key.insert(row.key.end(), id.bytes.begin(), id.bytes.end());
   return visit(std::move(row));
 }
-bool read_life(sqlite3_stmt* s, const Visit& visit) {
+bool read_number_of(sqlite3_stmt* s, const Visit& visit) {
   const std::int64_t number = sqlite3_column_int64(s, 1);
   if (number < 0 || static_cast<std::uint64_t>(number) > kNumberMax) return false;
   return number == 0 || visit(number_row(static_cast<std::uint64_t>(number)));
@@ -153,7 +165,7 @@ bool read_life(sqlite3_stmt* s, const Visit& visit) {
 
 bool visit_contacts(sqlite3* db, const Visit& visit) {
   std::vector<Contact> contacts;
-  const Statement all = prepare(db, kSelects[3]);
+  const Statement all = prepare(db, kSelectContacts);
   if (!all) return false;
   int state = 0;
   while ((state = sqlite3_step(all.get())) == SQLITE_ROW) {
@@ -172,42 +184,93 @@ bool visit_contacts(sqlite3* db, const Visit& visit) {
 }  // namespace
 
 bool create_tables(sqlite3* db) {
-  return run(db, kTables) &&
-         run(db, "CREATE TABLE life(last_seen_ms INTEGER NOT NULL, number INTEGER NOT NULL);"
-                 "INSERT INTO life VALUES(0, 0); PRAGMA user_version = 2");
+  return run(db, kTables) && run(db, kIndexes) &&
+         run(db, "CREATE TABLE life(last_seen_ms INTEGER NOT NULL, number INTEGER NOT NULL,"
+                 " node_ms INTEGER NOT NULL, held_rows INTEGER NOT NULL, held_bytes INTEGER NOT NULL);"
+                 "INSERT INTO life VALUES(0, 0, 0, 0, 0); PRAGMA user_version = 3");
 }
 
+namespace {
+
+bool upgrade_to_2(sqlite3* db) {
+  return run(db, kTables) && run(db, "ALTER TABLE life ADD COLUMN number INTEGER NOT NULL DEFAULT 0");
+}
+// The clock that all times were taken from so far was the wall's.
+bool upgrade_to_3(sqlite3* db) {
+  return run(db, kIndexes) &&
+         run(db, "ALTER TABLE life ADD COLUMN node_ms INTEGER NOT NULL DEFAULT 0;"
+                 "ALTER TABLE life ADD COLUMN held_rows INTEGER NOT NULL DEFAULT 0;"
+                 "ALTER TABLE life ADD COLUMN held_bytes INTEGER NOT NULL DEFAULT 0;"
+                 "UPDATE life SET node_ms = last_seen_ms; PRAGMA user_version = 3") &&
+         mend_totals(db).has_value();
+}
+bool move_rows_of_version_1(sqlite3* db) {
+  TableWriter writer;
+  return writer.prepare_all(db) &&
+         visit_all(
+             db, kSelectsOfVersion1[0], [&writer](const Write& row) { return writer.apply(row); },
+             read_plain) &&
+         writer.note_life({}) && run(db, "DROP TABLE kv");
+}
+
+}  // namespace
+
 bool upgrade_tables(sqlite3* db) {
-  static_assert(kStoreSchemaVersion == 2);
+  static_assert(kStoreSchemaVersion == 3);
   if (!run(db, "BEGIN IMMEDIATE")) return false;
-  const auto copy = [db] {
-    if (!run(db, kTables) ||
-        !run(db, "ALTER TABLE life ADD COLUMN number INTEGER NOT NULL DEFAULT 0")) {
-      return false;
-    }
-    TableWriter writer;
-    return writer.prepare_all(db) &&
-           visit_all(
-               db, kSelectsOfVersion1[0],
-               [&writer](const Write& row) { return writer.apply(row); }, read_plain);
-  };
-  if (copy() && run(db, "DROP TABLE kv; PRAGMA user_version = 2; COMMIT")) return true;
+  const auto version = read_number(db, "PRAGMA user_version");
+  const bool upgraded = version == 1   ? upgrade_to_2(db) && upgrade_to_3(db) && move_rows_of_version_1(db)
+                        : version == 2 ? upgrade_to_3(db)
+                                       : false;
+  if (upgraded && run(db, "COMMIT")) return true;
   if (sqlite3_get_autocommit(db) == 0) run(db, "ROLLBACK");
   return false;
 }
 
 std::span<const char* const> table_selects(std::int64_t version) {
   if (version < 2) return kSelectsOfVersion1;
+  if (version == 2) return kSelectsOfVersion2;
   return kSelects;
 }
 
-bool visit_rows(sqlite3* db, std::int64_t version, const Visit& visit) {
+bool visit_rows(sqlite3* db, std::int64_t version, const Visit& visit, Rows which) {
   if (version < 2) return visit_all(db, kSelectsOfVersion1[0], visit, read_plain);
-  return visit_all(db, kSelects[4], visit, read_life) &&
-         visit_all(db, kSelects[2], visit, read_member) && visit_contacts(db, visit) &&
-         visit_all(db, kSelects[1], visit, read_own) &&
-         visit_all(db, kSelects[0], visit, read_held) &&
-         visit_all(db, kSelects[5], visit, read_plain);
+  return visit_all(db, kSelectLife, visit, read_number_of) &&
+         visit_all(db, kSelectMembers, visit, read_member) && visit_contacts(db, visit) &&
+         visit_all(db, kSelectOwn, visit, read_own) &&
+         (which == Rows::kAllButHeld || visit_all(db, kSelectHeld, visit, read_held)) &&
+         visit_all(db, kSelectOther, visit, read_plain);
+}
+
+std::optional<Write> held_row_at(sqlite3_stmt* s) {
+  const Bytes key = column_bytes(s, 0);
+  const Bytes author = column_bytes(s, 1);
+  const Bytes blob = column_bytes(s, 5);
+  if (key.size() != kIdBytes || author.size() != kIdBytes || blob.size() > dht::kBlobBytesMax) return std::nullopt;
+  return held_row({.key = id_at(key, 0), .author = id_at(author, 0)}, blob, sqlite3_column_int64(s, 3),
+                  sqlite3_column_int64(s, 4));
+}
+
+std::optional<Life> read_life(sqlite3* db) {
+  const Statement life = prepare(db, "SELECT last_seen_ms, node_ms, held_rows, held_bytes FROM life");
+  if (!life || sqlite3_step(life.get()) != SQLITE_ROW) return std::nullopt;
+  const auto at_least_0 = [&life](int column) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, sqlite3_column_int64(life.get(), column)));
+  };
+  return Life{.last = {{sqlite3_column_int64(life.get(), 0)}, {sqlite3_column_int64(life.get(), 1)}},
+              .held = {.values = at_least_0(2), .bytes = at_least_0(3)}};
+}
+
+std::optional<bool> mend_totals(sqlite3* db) {
+  const auto right = read_number(db, "SELECT (held_rows, held_bytes) ="
+                                     " (SELECT count(*), ifnull(sum(length(value)), 0) FROM held) FROM life");
+  if (!right) return std::nullopt;
+  if (*right != 0) return false;
+  if (!run(db, "UPDATE life SET (held_rows, held_bytes) ="
+               " (SELECT count(*), ifnull(sum(length(value)), 0) FROM held)")) {
+    return std::nullopt;
+  }
+  return true;
 }
 
 // ---- writing
@@ -218,10 +281,12 @@ bool TableWriter::prepare_all(sqlite3* db) {
     statement = prepare(db, sql);
     return statement != nullptr;
   };
-  const auto others = read_number(db, "SELECT count(*) FROM other");
+  const auto others = read_number(db, "SELECT EXISTS(SELECT 1 FROM other)");
   others_ = others.value_or(1) != 0;
-  return others && make(held_, "INSERT OR REPLACE INTO held VALUES(?1, ?2, ?3, ?4, ?5, ?6)") &&
-         make(held_gone_, "DELETE FROM held WHERE key = ?1 AND author = ?2") &&
+  return others && make(held_at_, "SELECT rowid, length(value) FROM held WHERE key = ?1 AND author = ?2") &&
+         make(held_, "UPDATE held SET number = ?1, remaining_s = ?2, written_ms = ?3, value = ?4 WHERE rowid = ?5") &&
+         make(held_new_, "INSERT INTO held VALUES(?1, ?2, ?3, ?4, ?5, ?6)") &&
+         make(held_gone_, "DELETE FROM held WHERE rowid = ?1") &&
          make(own_, "INSERT OR REPLACE INTO own VALUES(?1, ?2, ?3, ?4, ?5, ?6)") &&
          make(own_gone_, "DELETE FROM own WHERE key = ?1") &&
          make(member_, "INSERT OR REPLACE INTO members VALUES(?1, ?2, ?3, ?4, ?5)") &&
@@ -229,20 +294,32 @@ bool TableWriter::prepare_all(sqlite3* db) {
          make(contact_, "INSERT INTO contacts VALUES(?1, ?2, ?3, ?4)") &&
          make(contacts_gone_, "DELETE FROM contacts") &&
          make(number_, "UPDATE life SET number = ?1") &&
-         make(life_, "UPDATE life SET last_seen_ms = ?1") &&
+         make(life_, "UPDATE life SET last_seen_ms = ifnull(nullif(?1, 0), last_seen_ms),"
+                     " node_ms = ifnull(nullif(?2, 0), node_ms),"
+                     " held_rows = held_rows + ?3, held_bytes = held_bytes + ?4") &&
          make(other_, "INSERT OR REPLACE INTO other VALUES(?1, ?2)") &&
          make(other_gone_, "DELETE FROM other WHERE key = ?1");
 }
 
 void TableWriter::close() {
   for (Statement* statement :
-       {&held_, &held_gone_, &own_, &own_gone_, &member_, &member_gone_, &contact_,
+       {&held_at_, &held_, &held_new_, &held_gone_, &own_, &own_gone_, &member_, &member_gone_, &contact_,
         &contacts_gone_, &number_, &life_, &other_, &other_gone_}) {
     statement->reset();
   }
 }
 
-bool TableWriter::note_life(UnixMillis wall) { return step_with(life_, wall.value); }
+bool TableWriter::note_life(Stamp stamp) {
+  const bool noted =
+      step_with(life_, stamp.wall.value, stamp.node.value, held_rows_added_, held_bytes_added_);
+  rolled_back();  // counted, or the caller rolls back
+  return noted;
+}
+
+void TableWriter::rolled_back() {
+  held_rows_added_ = 0;
+  held_bytes_added_ = 0;
+}
 
 bool TableWriter::apply(const Write& write) {
   if (others_ && !step_with(other_gone_, ByteView(write.key))) return false;
@@ -252,7 +329,7 @@ bool TableWriter::apply(const Write& write) {
 bool TableWriter::erase(const Write& write) {
   const ByteView key(write.key);
   if (is_held(write.key)) {
-    return step_with(held_gone_, key.subspan(1, kIdBytes), key.subspan(1 + kIdBytes));
+    return erase_held(key.subspan(1, kIdBytes), key.subspan(1 + kIdBytes));
   }
   if (is_own(write.key)) return step_with(own_gone_, key.subspan(1));
   if (is_member(write.key)) return step_with(member_gone_, key.subspan(1));
@@ -283,14 +360,44 @@ bool TableWriter::put_odd(const Write& write) {
   return erase(write) && step_with(other_, ByteView(write.key), ByteView(write.value));
 }
 
+bool TableWriter::find_held(ByteView key, ByteView author, HeldAt& found) {
+  if (!bind_all(held_at_, key, author)) return false;
+  const int state = sqlite3_step(held_at_.get());
+  if (state == SQLITE_ROW) {
+    found = {.rowid = sqlite3_column_int64(held_at_.get(), 0),
+             .bytes = sqlite3_column_int64(held_at_.get(), 1)};
+  }
+  sqlite3_reset(held_at_.get());
+  return state == SQLITE_ROW || state == SQLITE_DONE;
+}
+
+bool TableWriter::erase_held(ByteView key, ByteView author) {
+  HeldAt there;
+  if (!find_held(key, author, there)) return false;
+  if (there.rowid == 0) return true;
+  held_rows_added_ -= 1;
+  held_bytes_added_ -= there.bytes;
+  return step_with(held_gone_, there.rowid);
+}
+
+// A row that is there is changed where it lies: INSERT OR REPLACE would move it, and with it its entry in
+// every index.
 bool TableWriter::put_held(const Write& write) {
   const auto row = dht::read_value_row(write.key, write.value);
   if (!row) return put_odd(write);
   const dht::Slot slot{row->key, row->author};
   if (!same(held_row(slot, row->blob, row->remaining_s, row->wall_ms), write)) return put_odd(write);
-  return step_with(held_, ByteView(row->key.bytes), ByteView(row->author.bytes),
-                   static_cast<std::int64_t>(row->value.seq), std::int64_t{row->remaining_s},
-                   row->wall_ms, ByteView(row->blob));
+  HeldAt there;
+  if (!find_held(row->key.bytes, row->author.bytes, there)) return false;
+  const auto number = static_cast<std::int64_t>(row->value.seq);
+  const auto bytes = static_cast<std::int64_t>(row->blob.size());
+  held_bytes_added_ += bytes - there.bytes;
+  if (there.rowid != 0) {
+    return step_with(held_, number, std::int64_t{row->remaining_s}, row->wall_ms, ByteView(row->blob), there.rowid);
+  }
+  held_rows_added_ += 1;
+  return step_with(held_new_, ByteView(row->key.bytes), ByteView(row->author.bytes), number,
+                   std::int64_t{row->remaining_s}, row->wall_ms, ByteView(row->blob));
 }
 
 bool TableWriter::put_own(const Write& write) {

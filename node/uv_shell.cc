@@ -85,7 +85,7 @@ void UvShell::drain(Now now) {
   // memory acknowledges at once. Each round takes what the one before left.
   for (;;) {
     for (Persist& batch : out_.persist) {
-      store_->submit(now.wall, batch.ticket, std::move(batch.writes));
+      store_->submit({now.wall, now.wall}, batch.ticket, std::move(batch.writes));
     }
     const bool persisted = !out_.persist.empty();
     if (!out_.send.empty()) send(now);

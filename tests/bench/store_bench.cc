@@ -84,7 +84,7 @@ double through_store(const std::string& path, const std::vector<Write>& rows, st
       lock.unlock();
       collect();
     }
-    store.submit({1}, Ticket{i}, {rows[i]});
+    store.submit({{1}, {1}}, Ticket{i}, {rows[i]});
   }
   while (ended < rows.size()) {
     collect();
@@ -93,7 +93,7 @@ double through_store(const std::string& path, const std::vector<Write>& rows, st
   }
   const double seconds = seconds_since(begin);
   commits = store.stats().commits_total;
-  store.close({1});
+  store.close({{1}, {1}});
   return static_cast<double>(rows.size()) / seconds;
 }
 

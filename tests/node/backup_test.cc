@@ -11,6 +11,7 @@
 #include "node/store_rows.h"
 #include "node/store_sqlite.h"
 #include "node/store_tables.h"
+#include "tests/node/rows_of_all_kinds.h"
 #include "tests/node/scratch_dir.h"
 
 namespace weft::node {
@@ -27,7 +28,7 @@ std::unique_ptr<Store> open_store(const std::string& home, std::vector<Write>* r
 }
 
 void commit(Store& store, std::vector<Write> writes) {
-  store.submit({1000}, Ticket{1}, std::move(writes));
+  store.submit({{1000}, {1000}}, Ticket{1}, std::move(writes));
   std::vector<StoreDone> done;
   while (done.empty()) store.take_done(done);
   ASSERT_TRUE(done[0].ok);
@@ -115,7 +116,7 @@ TEST_F(Backup, KeepsTheHomeOfARunningNode) {
   EXPECT_EQ(dir_.mode("kept"), 0600U);
   EXPECT_EQ(done->bytes, std::filesystem::file_size(file_));
   commit(*store, {{{'v', 9}, {9}, false}});  // later than the backup
-  store->close({2000});
+  store->close({{2000}, {3000}});
 
   const auto back = restore_home(dir_.path("new/b"), file_);
   ASSERT_TRUE(back) << back.error().message;
@@ -157,6 +158,34 @@ TEST_F(Backup, OfAnOlderWeft) {
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].value, number(8 + kRestoreNumberStep));
   EXPECT_EQ(rows[1].key, (Bytes{'v', 1}));
+}
+
+TEST_F(Backup, OfAWeftOfSchema2) {
+  {
+    const auto store = open_store(home_);
+    commit(*store, {{{kRowNumber}, number(5), false}, held_row_of(id(1), as_bytes("value"), 60)});
+  }
+  const std::string older = "DROP INDEX held_by_end; DROP INDEX held_by_author; ALTER TABLE life DROP COLUMN node_ms;"
+                            "ALTER TABLE life DROP COLUMN held_rows; ALTER TABLE life DROP COLUMN held_bytes;"
+                            "PRAGMA user_version = 2";
+  ASSERT_TRUE(backup_home(home_, file_));
+  version_ = 2;
+  change(older);  // written by that weft
+  ASSERT_TRUE(restore_home(dir_.path("b"), file_));
+  sql(store_path(home_), older);
+  std::filesystem::remove(file_);
+  ASSERT_TRUE(backup_home(home_, file_));  // of a home that it left
+  ASSERT_TRUE(restore_home(dir_.path("c"), file_));
+  for (const std::string home : {"b", "c"}) {
+    auto opened = open_sqlite_store({.path = store_path(dir_.path(home))});
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->rows.size(), 2U);
+    EXPECT_EQ(opened->rows.back().value, held_row_of(id(1), as_bytes("value"), 60).value);
+    EXPECT_EQ(opened->last_seen.value, 1000);
+    EXPECT_EQ(opened->node_time.value, 1000);
+    EXPECT_EQ(opened->held.values, 1U);
+    EXPECT_FALSE(opened->store->stats().totals_mended);
+  }
 }
 
 // A home in which no newer weft has run yet can be kept as it is.
@@ -243,7 +272,7 @@ TEST_F(Backup, NewerOnesAndHalfOnesAreRefused) {
   make_backup();
   sql(file_, "PRAGMA user_version = 99");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("newer weft"));
-  sql(file_, "PRAGMA user_version = 2; DELETE FROM digest");
+  sql(file_, "PRAGMA user_version = 3; DELETE FROM digest");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("damaged"));
   change("DELETE FROM home WHERE name = 'identity'");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("no identity"));
@@ -306,7 +335,7 @@ TEST_F(Backup, ASchemaInTheFileDoesNothing) {
   const auto store = open_store(dir_.path("b"), &rows);
   EXPECT_EQ(rows.size(), 1U) << "a view is no store: the number only";
   commit(*store, {{{'v', 1}, {1}, false}});
-  store->close({1});
+  store->close({{1}, {1}});
   open_store(dir_.path("b"), &rows);
   EXPECT_EQ(rows.size(), 2U);
 }

@@ -55,7 +55,7 @@ Outcome work(const std::string& path, bool relaxed, const FaultyVfs& disk) {
     return outcome;
   }
   for (std::uint64_t i = 1; i <= kBatches && !disk.is_off(); ++i) {
-    opened->store->submit({static_cast<std::int64_t>(i)}, Ticket{i}, batch(i));
+    opened->store->submit({{static_cast<std::int64_t>(i)}, {1}}, Ticket{i}, batch(i));
     std::vector<StoreDone> done;
     while (done.empty()) {
       opened->store->take_done(done);
@@ -97,7 +97,7 @@ std::size_t judge(const std::string& path, const Outcome& outcome, const std::st
     EXPECT_TRUE(rows.contains(row_of(last))) << where;
   }
   // And it works.
-  opened->store->submit({1}, Ticket{1}, batch(kBatches + 1));
+  opened->store->submit({{1}, {1}}, Ticket{1}, batch(kBatches + 1));
   opened->store->close({});
   std::vector<StoreDone> done;
   opened->store->take_done(done);

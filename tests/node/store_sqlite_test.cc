@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 
+#include "tests/node/rows_of_all_kinds.h"
 #include "tests/node/scratch_dir.h"
 
 namespace weft::node {
@@ -70,8 +71,8 @@ TEST(SqliteStore, KeepsRowsOverARestart) {
     Bench bench(dir.path("s.db"));
     ASSERT_EQ(bench.failure, "");
     EXPECT_TRUE(bench.opened.rows.empty());
-    bench.store().submit({1}, Ticket{1}, {put("a", "1"), put("b", "2"), put("empty", "")});
-    bench.store().submit({2}, Ticket{2}, {put("a", "3"), erase("b"), erase("never")});
+    bench.store().submit({{1}, {1}}, Ticket{1}, {put("a", "1"), put("b", "2"), put("empty", "")});
+    bench.store().submit({{2}, {2}}, Ticket{2}, {put("a", "3"), erase("b"), erase("never")});
     const auto done = bench.wait(2);
     ASSERT_EQ(done.size(), 2u);
     EXPECT_TRUE(done[0].ok && done[1].ok);
@@ -86,9 +87,53 @@ TEST(SqliteStore, NotesTheEndOfItsLife) {
   {
     Bench bench(dir.path("s.db"));
     EXPECT_EQ(bench.opened.last_seen.value, 0);
-    bench.store().close({77});
+    bench.store().close({{77}, {77}});
   }
   EXPECT_EQ(Bench(dir.path("s.db")).opened.last_seen.value, 77);
+}
+
+// What `life` tells is what `held` holds, after a kill at any moment, too; values that would take too much memory
+// stay where they are.
+TEST(SqliteStore, TellsItsTotalsAfterAKill) {
+  ScratchDir dir;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::alarm(60);
+    Bench bench(dir.path("s.db"));
+    for (std::uint64_t i = 1;; ++i) {
+      const auto key = static_cast<std::uint8_t>(i % 50);
+      Write row = held_row_of(id(key), Bytes(i % 700), /*remaining_s=*/60);
+      row.erase = i % 3 == 0;
+      bench.store().submit({{1}, {static_cast<std::int64_t>(i)}}, Ticket{i}, {row});
+      if (i == 400) dir.write("well on", "");
+      if (!bench.wait(1)[0].ok) ::_exit(1);
+    }
+  }
+  while (!std::filesystem::exists(dir.path("well on"))) ::usleep(1000);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  dht::HeldTotals held;
+  {
+    Bench again(dir.path("s.db"));
+    ASSERT_EQ(again.failure, "");
+    held = again.opened.held;
+    EXPECT_FALSE(again.store().stats().totals_mended);
+    EXPECT_TRUE(again.opened.held_in_rows);
+    EXPECT_EQ(again.opened.rows.size(), held.values);
+    EXPECT_GE(again.opened.node_time.value, 399);
+    EXPECT_GT(held.bytes, held.values * 100);
+    again.store().submit({{1}, {1}}, Ticket{1}, {put("n", "other")});
+  }
+  const std::size_t memory = held.bytes + held.values * dht::kHeldOverheadBytes;
+  for (const std::size_t room : {memory, memory - 1}) {
+    auto opened = open_sqlite_store({.path = dir.path("s.db"), .held_in_memory_max = room});
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->held_in_rows, room == memory);
+    EXPECT_EQ(opened->rows.size(), (room == memory ? held.values : 0U) + 1);
+    EXPECT_EQ(opened->held.values, held.values);
+    EXPECT_EQ(opened->held.bytes, held.bytes);
+  }
 }
 
 TEST(SqliteStore, WhatWasAcknowledgedSurvivesAKill) {
@@ -100,7 +145,7 @@ TEST(SqliteStore, WhatWasAcknowledgedSurvivesAKill) {
   if (child == 0) {
     Bench bench(dir.path("s.db"));
     for (std::uint64_t i = 1;; ++i) {
-      bench.store().submit({1}, Ticket{i}, {put(std::to_string(i), "v")});
+      bench.store().submit({{1}, {1}}, Ticket{i}, {put(std::to_string(i), "v")});
       if (!bench.wait(1)[0].ok) ::_exit(1);
       if (::write(pipe[1], &i, sizeof i) != sizeof i) ::_exit(1);
     }
@@ -125,7 +170,7 @@ TEST(SqliteStore, GathersWhatComesWhileItCommits) {
   ScratchDir dir;
   Bench bench(dir.path("s.db"));
   for (std::uint64_t i = 0; i < 500; ++i) {
-    bench.store().submit({1}, Ticket{i}, {put(std::to_string(i), "value")});
+    bench.store().submit({{1}, {1}}, Ticket{i}, {put(std::to_string(i), "value")});
   }
   const auto done = bench.wait(500);
   EXPECT_EQ(done.size(), 500u);
@@ -142,9 +187,9 @@ TEST(SqliteStore, CloseWritesWhatWasSubmitted) {
   {
     Bench bench(dir.path("s.db"));
     for (std::uint64_t i = 0; i < 100; ++i) {
-      bench.store().submit({1}, Ticket{i}, {put(std::to_string(i), "v")});
+      bench.store().submit({{1}, {1}}, Ticket{i}, {put(std::to_string(i), "v")});
     }
-    bench.store().close({5});
+    bench.store().close({{5}, {5}});
     EXPECT_EQ(bench.wait(100).size(), 100u);
   }
   EXPECT_EQ(Bench(dir.path("s.db")).opened.rows.size(), 100u);
@@ -154,12 +199,12 @@ TEST(SqliteStore, RelaxedAcknowledgesAtOnceAndWritesSoon) {
   ScratchDir dir;
   {
     Bench bench(dir.path("s.db"), /*relaxed=*/true);
-    bench.store().submit({1}, Ticket{1}, {put("a", "1")});
+    bench.store().submit({{1}, {1}}, Ticket{1}, {put("a", "1")});
     std::vector<StoreDone> done;
     bench.store().take_done(done);
     ASSERT_EQ(done.size(), 1u);
     EXPECT_TRUE(done[0].ok);
-    bench.store().close({2});
+    bench.store().close({{2}, {2}});
     bench.store().take_done(done);
     EXPECT_EQ(done.size(), 1u);  // once
   }
@@ -170,13 +215,13 @@ TEST(SqliteStore, AFullQueueRefuses) {
   ScratchDir dir;
   Bench bench(dir.path("s.db"));
   const std::string large(kStoreQueueBytesMax, 'x');
-  bench.store().submit({1}, Ticket{1}, {put("a", large)});
+  bench.store().submit({{1}, {1}}, Ticket{1}, {put("a", large)});
   std::vector<StoreDone> done;
   bench.store().take_done(done);
   ASSERT_EQ(done.size(), 1u);
   EXPECT_FALSE(done[0].ok);
   EXPECT_THAT(bench.store().health(), HasSubstr("too slow"));
-  bench.store().submit({1}, Ticket{2}, {put("a", "small")});
+  bench.store().submit({{1}, {1}}, Ticket{2}, {put("a", "small")});
   EXPECT_TRUE(bench.wait(1)[0].ok);
   EXPECT_EQ(bench.store().health(), "");
 }
@@ -188,12 +233,12 @@ TEST(SqliteStore, AFullDiskIsAFailureNotACrash) {
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   {
     Bench bench(dir.path("s.db"));
-    bench.store().submit({1}, Ticket{1}, {put("before", "1")});
+    bench.store().submit({{1}, {1}}, Ticket{1}, {put("before", "1")});
     ASSERT_TRUE(bench.wait(1)[0].ok);
     rlimit small = before;
     small.rlim_cur = 256 * 1024;  // what may be written to a file from here on
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-    bench.store().submit({1}, Ticket{2}, {put("big", std::string(1 << 20, 'x'))});
+    bench.store().submit({{1}, {1}}, Ticket{2}, {put("big", std::string(1 << 20, 'x'))});
     const bool ok = bench.wait(1)[0].ok;
     const std::string health = bench.store().health();
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -201,7 +246,7 @@ TEST(SqliteStore, AFullDiskIsAFailureNotACrash) {
     EXPECT_THAT(health, HasSubstr("cannot write " + dir.path("s.db")));
     EXPECT_EQ(bench.store().stats().failures_total, 1u);
     // There is room again: writing goes on, and the complaint ends.
-    bench.store().submit({1}, Ticket{3}, {put("after", "1")});
+    bench.store().submit({{1}, {1}}, Ticket{3}, {put("after", "1")});
     EXPECT_TRUE(bench.wait(1)[0].ok);
     EXPECT_EQ(bench.store().health(), "");
   }
@@ -214,7 +259,7 @@ TEST(SqliteStore, RefusesANewerSchema) {
   { Bench bench(dir.path("s.db")); }
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(dir.path("s.db").c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, "PRAGMA user_version = 3", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "PRAGMA user_version = 4", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(db);
   EXPECT_THAT(Bench(dir.path("s.db")).failure, HasSubstr("written by a newer weft"));
 }
@@ -233,7 +278,7 @@ TEST(SqliteStore, RefusesWhatIsNotItsOwn) {
 
 TEST(MemoryStore, AcknowledgesAtOnce) {
   MemoryStore store;
-  store.submit({1}, Ticket{4}, {put("a", "1")});
+  store.submit({{1}, {1}}, Ticket{4}, {put("a", "1")});
   std::vector<StoreDone> done;
   store.take_done(done);
   ASSERT_EQ(done.size(), 1u);

@@ -1,66 +1,13 @@
-// The tables: what a person reads in them, that rows come back byte for byte, and the way from version 1.
+// The tables: what a person reads in them, that rows come back byte for byte, and that the totals are exact.
 #include "node/store_tables.h"
 
 #include <gmock/gmock.h>
 
-#include <map>
-
-#include "crypto/provider.h"
-#include "dht/rows.h"
-#include "node/store_rows.h"
-#include "node/store_sqlite.h"
-#include "tests/node/scratch_dir.h"
+#include "crypto/rng.h"
+#include "tests/node/rows_of_all_kinds.h"
 
 namespace weft::node {
 namespace {
-
-using testing::HasSubstr;
-
-constexpr Now kThen{.mono = Instant{}, .wall = {1'700'000'000'123}};
-
-NodeId id(std::uint8_t fill) {
-  NodeId out;
-  out.bytes.fill(fill);
-  return out;
-}
-
-const Identity& identity() {
-  static const SodiumProvider provider;
-  static const Identity alice(provider, {3});
-  return alice;
-}
-
-// One row of each kind, and what a row that no table fits looks like.
-std::vector<Write> all_kinds() {
-  const Identity& self = identity();
-  const Bytes blob = dht::sign_value(
-      self, {.key = id(1), .seq = 7, .lifetime_s = 600, .value = as_bytes("hello")});
-  dht::Own own;
-  own.blob = blob;
-  own.expires = Instant{} + 600s;
-  own.renew = true;
-  const std::vector<Contact> contacts = {
-      make_contact(self.public_key(), *parse_endpoint("1.2.3.4:5")),
-      make_contact(self.public_key(), *parse_endpoint("[2001:db8::1]:6"))};
-  RecordFields fields;
-  fields.number = 9;
-  fields.name = "alice";
-  const RecordRef record = make_record(self, fields);
-  Bytes member_key(33, kRowMember);
-  std::ranges::copy(record->id.bytes, member_key.begin() + 1);
-  return {{{kRowNumber}, {42, 1, 0, 0, 0, 0, 0, 0}, false},
-          {member_key, record->wire, false},
-          dht::contacts_row(contacts),
-          dht::own_row(kThen, id(1), own),
-          dht::value_row(kThen, {id(1), self.id()}, blob, Instant{} + 300s),
-          {{'x', 1}, {2}, false}};
-}
-
-std::map<Bytes, Bytes> by_key(const std::vector<Write>& rows) {
-  std::map<Bytes, Bytes> out;
-  for (const Write& row : rows) EXPECT_TRUE(out.emplace(row.key, row.value).second) << "twice";
-  return out;
-}
 
 class Tables : public testing::Test {
  protected:
@@ -116,8 +63,8 @@ TEST_F(Tables, GiveBackWhatWasWritten) {
 
 TEST_F(Tables, CanBeReadByAPerson) {
   for (const Write& row : all_kinds()) ASSERT_TRUE(writer_.apply(row));
-  ASSERT_TRUE(writer_.note_life({5}));
-  EXPECT_EQ(shell("SELECT last_seen_ms, number FROM life"), "5|298\n");
+  ASSERT_TRUE(writer_.note_life({{5}, {6}}));
+  EXPECT_EQ(shell("SELECT last_seen_ms, number, node_ms, held_rows FROM life"), "5|298|6|1\n");
   EXPECT_EQ(shell("SELECT lower(hex(id)) = '" + to_hex(identity().id().bytes) + "', number, status, name FROM members"),
             "1|9|up|alice\n");
   EXPECT_EQ(shell("SELECT rank, address FROM contacts"), "1|1.2.3.4:5\n2|[2001:db8::1]:6\n");
@@ -164,97 +111,70 @@ TEST_F(Tables, RotIsTold) {
   EXPECT_FALSE(visit_rows(db_.get(), kStoreSchemaVersion, [](const Write&) { return true; }));
 }
 
-// ---- version 1
+// ---- totals
 
-std::string hex_literal(const Bytes& bytes) { return "x'" + to_hex(bytes) + "'"; }
-
-void make_version_1(const std::string& path, const std::vector<Write>& rows) {
-  sqlite3* raw = nullptr;
-  ASSERT_EQ(sqlite3_open(path.c_str(), &raw), SQLITE_OK);
-  const Db db(raw);
-  std::string sql = "PRAGMA journal_mode = WAL; CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
-                    "CREATE TABLE life(last_seen_ms INTEGER NOT NULL); INSERT INTO life VALUES(77);"
-                    "PRAGMA user_version = 1;";
-  for (const Write& row : rows) {
-    sql += "INSERT INTO kv VALUES(" + hex_literal(row.key) + "," + hex_literal(row.value) + ");";
-  }
-  ASSERT_TRUE(run(raw, sql.c_str())) << sqlite3_errmsg(raw);
+dht::HeldTotals counted(sqlite3* db) {
+  return {.values = static_cast<std::uint64_t>(read_number(db, "SELECT count(*) FROM held").value_or(-1)),
+          .bytes = static_cast<std::uint64_t>(
+              read_number(db, "SELECT ifnull(sum(length(value)), 0) FROM held").value_or(-1))};
 }
 
-TEST(StoreVersion1, IsUpgradedWithAllItHolds) {
-  const ScratchDir dir;
-  make_version_1(dir.path("s.db"), all_kinds());
-  for (int i = 0; i < 2; ++i) {
-    auto opened = open_sqlite_store({.path = dir.path("s.db"), .relaxed = false, .wake = {}});
-    ASSERT_TRUE(opened) << opened.error().message;
-    EXPECT_EQ(by_key(opened->rows), by_key(all_kinds()));
-    EXPECT_EQ(opened->last_seen.value, 77);
-  }
-}
-
-TEST(StoreVersion1, AFailedUpgradeChangesNothing) {
-  const ScratchDir dir;
-  make_version_1(dir.path("s.db"), all_kinds());
-  {
-    sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(dir.path("s.db").c_str(), &raw), SQLITE_OK);
-    const Db db(raw);
-    ASSERT_TRUE(run(raw, "CREATE TABLE own(in_the_way)"));
-    EXPECT_FALSE(upgrade_tables(raw));
-    EXPECT_EQ(read_number(raw, "SELECT count(*) FROM kv"), std::int64_t{6});
-    EXPECT_EQ(read_number(raw, "PRAGMA user_version"), 1);
-    ASSERT_TRUE(run(raw, "DROP TABLE own"));
-  }
-  auto opened = open_sqlite_store({.path = dir.path("s.db"), .relaxed = false, .wake = {}});
-  ASSERT_TRUE(opened) << opened.error().message;
-  EXPECT_EQ(by_key(opened->rows), by_key(all_kinds()));
-}
-
-// From store.db to weft.db, however often and wherever the last attempt ended.
-TEST(StoreVersion1, MovesToItsNewName) {
-  for (const std::string ended : {"nowhere", "in the copy", "upgraded", "before the old one was emptied"}) {
-    const ScratchDir dir;
-    const std::string from = dir.path("store.db");
-    const std::string to = dir.path("weft.db");
-    make_version_1(from, all_kinds());
-    if (ended == "in the copy") dir.write("weft.db.new", "half");
-    if (ended == "upgraded") {
-      ASSERT_TRUE(open_sqlite_store({.path = from, .relaxed = false, .wake = {}}));
+// Puts, replacements by longer and shorter values, erasures of what is there and what is not, rows that go to
+// `other` and come back, in transactions of which some are rolled back.
+TEST_F(Tables, TotalsAreExactAfterEveryTransaction) {
+  Rng rng(1);
+  std::vector<Write> pool;
+  for (std::uint8_t key = 0; key < 8; ++key) {
+    for (const std::size_t bytes : {0U, 5U, 900U}) {
+      Write row = held_row_of(id(key), Bytes(bytes, key), /*remaining_s=*/300);
+      pool.push_back(row);
+      row.value.push_back(0);  // odd
+      pool.push_back(row);
+      pool.push_back({row.key, {}, true});
     }
-    if (ended == "before the old one was emptied") {
-      ASSERT_TRUE(move_old_store(from, to));
-      std::filesystem::remove(from);
-      make_version_1(from, {});
-      ASSERT_TRUE(open_sqlite_store({.path = from, .relaxed = false, .wake = {}}));
-    }
-    for (int i = 0; i < 2; ++i) {
-      const auto moved = move_old_store(from, to);
-      ASSERT_TRUE(moved) << ended << moved.error().message;
-      auto opened = open_sqlite_store({.path = to, .relaxed = false, .wake = {}});
-      ASSERT_TRUE(opened) << ended << opened.error().message;
-      EXPECT_EQ(by_key(opened->rows), by_key(all_kinds())) << ended;
-      EXPECT_EQ(opened->last_seen.value, 77);
-    }
-    // An older weft reads the version first and refuses.
-    sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(from.c_str(), &raw), SQLITE_OK);
-    const Db db(raw);
-    EXPECT_EQ(read_number(raw, "PRAGMA user_version"), std::int64_t{kStoreSchemaVersion});
-    EXPECT_EQ(read_number(raw, "SELECT count(*) FROM sqlite_master"), 1) << ended;
-    EXPECT_FALSE(std::filesystem::exists(to + ".new"));
   }
+  std::size_t seen_filled = 0;
+  for (int round = 0; round < 500; ++round) {
+    ASSERT_TRUE(run(db_.get(), "BEGIN"));
+    for (std::uint64_t i = rng.below(6); i > 0; --i) ASSERT_TRUE(writer_.apply(pool[rng.below(pool.size())]));
+    if (rng.below(4) == 0) {
+      if (rng.below(2) == 0) {
+        ASSERT_TRUE(writer_.note_life({{1}, {1}}));
+      }
+      ASSERT_TRUE(run(db_.get(), "ROLLBACK"));
+      writer_.rolled_back();
+    } else {
+      ASSERT_TRUE(writer_.note_life({{1}, {1}}));
+      ASSERT_TRUE(run(db_.get(), "COMMIT"));
+    }
+    const auto life = read_life(db_.get());
+    ASSERT_TRUE(life);
+    const dht::HeldTotals there = counted(db_.get());
+    ASSERT_EQ(life->held.values, there.values) << round;
+    ASSERT_EQ(life->held.bytes, there.bytes) << round;
+    seen_filled += there.values > 3 ? 1U : 0U;
+    EXPECT_EQ(mend_totals(db_.get()), false);
+  }
+  EXPECT_GT(seen_filled, 50U);
 }
 
-TEST(StoreVersion1, NothingToMoveIsNoError) {
-  const ScratchDir dir;
-  EXPECT_TRUE(move_old_store(dir.path("store.db"), dir.path("weft.db")));
-  dir.write("store.db", "");
-  EXPECT_TRUE(move_old_store(dir.path("store.db"), dir.path("weft.db")));
-  EXPECT_FALSE(std::filesystem::exists(dir.path("weft.db")));
-  dir.write("store.db", std::string(5000, 'x'));
-  const auto moved = move_old_store(dir.path("store.db"), dir.path("weft.db"));
-  ASSERT_FALSE(moved);
-  EXPECT_THAT(moved.error().message, HasSubstr("cannot open the store " + dir.path("store.db")));
+TEST_F(Tables, WrongTotalsAreMendedAndTold) {
+  for (const Write& row : all_kinds()) ASSERT_TRUE(writer_.apply(row));
+  EXPECT_EQ(mend_totals(db_.get()), true) << "no note_life() came";
+  EXPECT_EQ(mend_totals(db_.get()), false);
+  ASSERT_TRUE(run(db_.get(), "UPDATE life SET held_bytes = held_bytes - 1"));
+  EXPECT_EQ(mend_totals(db_.get()), true);
+  EXPECT_EQ(read_life(db_.get())->held.bytes, counted(db_.get()).bytes);
+  ASSERT_TRUE(run(db_.get(), "UPDATE life SET held_rows = -4"));
+  EXPECT_EQ(read_life(db_.get())->held.values, 0U);
+}
+
+TEST_F(Tables, AZeroStampLeavesTheLastOne) {
+  ASSERT_TRUE(writer_.note_life({{5}, {6}}));
+  ASSERT_TRUE(writer_.note_life({{0}, {7}}));
+  EXPECT_EQ(shell("SELECT last_seen_ms, node_ms FROM life"), "5|7\n");
+  ASSERT_TRUE(writer_.note_life({{8}, {0}}));
+  EXPECT_EQ(shell("SELECT last_seen_ms, node_ms FROM life"), "8|7\n");
 }
 
 }  // namespace

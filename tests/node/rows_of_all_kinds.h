@@ -1,0 +1,67 @@
+// Rows as the core writes them, one of each kind, for tests of the store.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "crypto/provider.h"
+#include "dht/rows.h"
+#include "node/store_rows.h"
+
+namespace weft::node {
+
+inline constexpr Now kThen{.mono = Instant{}, .wall = {1'700'000'000'123}};
+
+inline NodeId id(std::uint8_t fill) {
+  NodeId out;
+  out.bytes.fill(fill);
+  return out;
+}
+
+inline const Identity& identity() {
+  static const SodiumProvider provider;
+  static const Identity alice(provider, {3});
+  return alice;
+}
+
+// One row of each kind, and what a row that no table fits looks like.
+inline std::vector<Write> all_kinds() {
+  const Identity& self = identity();
+  const Bytes blob = dht::sign_value(
+      self, {.key = id(1), .seq = 7, .lifetime_s = 600, .value = as_bytes("hello")});
+  dht::Own own;
+  own.blob = blob;
+  own.expires = Instant{} + 600s;
+  own.renew = true;
+  const std::vector<Contact> contacts = {
+      make_contact(self.public_key(), *parse_endpoint("1.2.3.4:5")),
+      make_contact(self.public_key(), *parse_endpoint("[2001:db8::1]:6"))};
+  RecordFields fields;
+  fields.number = 9;
+  fields.name = "alice";
+  const RecordRef record = make_record(self, fields);
+  Bytes member_key(33, kRowMember);
+  std::ranges::copy(record->id.bytes, member_key.begin() + 1);
+  return {{{kRowNumber}, {42, 1, 0, 0, 0, 0, 0, 0}, false},
+          {member_key, record->wire, false},
+          dht::contacts_row(contacts),
+          dht::own_row(kThen, id(1), own),
+          dht::value_row(kThen, {id(1), self.id()}, blob, Instant{} + 300s),
+          {{'x', 1}, {2}, false}};
+}
+
+inline std::map<Bytes, Bytes> by_key(const std::vector<Write>& rows) {
+  std::map<Bytes, Bytes> out;
+  for (const Write& row : rows) EXPECT_TRUE(out.emplace(row.key, row.value).second) << "twice";
+  return out;
+}
+
+// A value held under `key`, written at kThen.
+inline Write held_row_of(const NodeId& key, ByteView value, std::uint32_t remaining_s,
+                         const Identity& author = identity()) {
+  const Bytes blob = dht::sign_value(author, {.key = key, .seq = 1, .lifetime_s = 86400, .value = value});
+  return dht::value_row(kThen, {key, author.id()}, blob, Instant{} + std::chrono::seconds(remaining_s));
+}
+
+}  // namespace weft::node
