@@ -124,6 +124,10 @@ void add_shell(Families& out, const ShellFacts& facts) {
   out.counter("weft_store_rows_total", "Rows written.", facts.store.rows_written_total);
   out.counter("weft_store_failures_total", "Batches that could not be written.",
               facts.store.failures_total);
+  out.counter("weft_store_loads_total", "Times that held values were asked for.", facts.store.loads_total);
+  out.counter("weft_store_load_failures_total", "Of these, without an answer.", facts.store.load_failures_total);
+  out.counter("weft_store_rows_loaded_total", "Rows read again.", facts.store.rows_loaded_total);
+  out.counter("weft_store_rotten_rows_total", "Damaged rows met while reading.", facts.store.rotten_rows_total);
   out.gauge("weft_values_bytes_max", "Bytes of values that may be held (limits.store).",
             real(facts.limits.store_bytes));
   out.gauge("weft_store_queued_bytes", "Bytes that wait for a commit.",

@@ -28,6 +28,10 @@ inline bool run(sqlite3* db, const char* sql) {
   return sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK;
 }
 
+// Of the store's threads. SQLite's deepest call chains here need well below 64 KiB; a thread's unused stack costs
+// nothing but address space, its guard makes an overflow a fault.
+inline constexpr std::size_t kStoreStackBytes = 192 * 1024;
+
 // nullptr if it is no statement here.
 inline Statement prepare(sqlite3* db, const char* sql) {
   sqlite3_stmt* raw = nullptr;

@@ -13,4 +13,15 @@ void MemoryStore::take_done(std::vector<StoreDone>& done) {
   done_.clear();
 }
 
+void MemoryStore::load(dht::Load load) {
+  ++stats_.loads_total;
+  ++stats_.load_failures_total;
+  loaded_.push_back(not_loaded(load.ticket));
+}
+
+void MemoryStore::take_loaded(std::vector<dht::Loaded>& loaded) {
+  loaded.insert(loaded.end(), std::move_iterator(loaded_.begin()), std::move_iterator(loaded_.end()));
+  loaded_.clear();
+}
+
 }  // namespace weft::node

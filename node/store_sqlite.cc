@@ -14,14 +14,11 @@
 #include "dht/value_store.h"
 #include "node/files.h"
 #include "node/sqlite_handles.h"
+#include "node/store_reader.h"
 #include "node/store_tables.h"
 
 namespace weft::node {
 namespace {
-
-// SQLite's deepest call chains here need well below 64 KiB; a thread's unused stack costs nothing
-// but address space, its guard makes an overflow a fault.
-constexpr std::size_t kWorkerStackBytes = 192 * 1024;
 
 // The write-ahead log is started over after this many pages, and a new store gets a log of about
 // this size at once. A commit that overwrites pages of a file needs one write to the disk; one that
@@ -31,7 +28,7 @@ constexpr int kLogPages = 64;
 constexpr int kPageBytes = 4096;  // SQLite's default, which the file keeps
 
 // One process-wide setting, before the first connection: SQLite's own mutexes and statistics are
-// not needed with one connection that one thread uses at a time.
+// not needed with connections that one thread each uses at a time.
 void configure_sqlite() {
   static const bool once = [] {
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
@@ -70,7 +67,7 @@ struct Connection {
 class SqliteStore final : public Store {
  public:
   SqliteStore(Connection connection, StoreOptions options, bool totals_mended)
-      : connection_(std::move(connection)), options_(std::move(options)) {
+      : connection_(std::move(connection)), options_(std::move(options)), reader_(options_.path, options_.wake) {
     stats_.totals_mended = totals_mended;
   }
   ~SqliteStore() override { close({}); }
@@ -78,7 +75,7 @@ class SqliteStore final : public Store {
   bool start_worker() {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, kWorkerStackBytes);
+    pthread_attr_setstacksize(&attributes, kStoreStackBytes);
     running_ = pthread_create(&worker_, &attributes, &SqliteStore::worker_main, this) == 0;
     pthread_attr_destroy(&attributes);
     return running_;
@@ -86,6 +83,8 @@ class SqliteStore final : public Store {
 
   void submit(Stamp stamp, Ticket ticket, std::vector<Write> writes) override;
   void take_done(std::vector<StoreDone>& done) override;
+  void load(dht::Load load) override { reader_.load(std::move(load)); }
+  void take_loaded(std::vector<dht::Loaded>& loaded) override { reader_.take(loaded); }
   StoreStats stats() const override;
   std::string health() const override;
   void close(Stamp stamp) override;
@@ -105,6 +104,7 @@ class SqliteStore final : public Store {
 
   Connection connection_;  // the worker's, while it runs
   const StoreOptions options_;
+  StoreReader reader_;
   pthread_t worker_{};
   bool running_ = false;  // loop thread
 
@@ -146,16 +146,22 @@ void SqliteStore::take_done(std::vector<StoreDone>& done) {
 }
 
 StoreStats SqliteStore::stats() const {
-  const std::lock_guard lock(mutex_);
-  return stats_;
+  std::unique_lock lock(mutex_);
+  StoreStats stats = stats_;
+  lock.unlock();
+  reader_.add_to(stats);
+  return stats;
 }
 
 std::string SqliteStore::health() const {
-  const std::lock_guard lock(mutex_);
-  return trouble_;
+  std::unique_lock lock(mutex_);
+  std::string trouble = trouble_;
+  lock.unlock();
+  return trouble.empty() ? reader_.trouble() : trouble;
 }
 
 void SqliteStore::close(Stamp stamp) {
+  reader_.close();  // before the writer's connection: the last one that closes a log must keep it
   if (running_) {
     {
       const std::lock_guard lock(mutex_);

@@ -1,4 +1,5 @@
-// The durable store: one SQLite file in WAL mode, written by one worker thread.
+// The durable store: one SQLite file in WAL mode, written by one worker thread, and read by another from the first
+// load on (store_reader.h).
 //
 // Group commit without a delay: while a commit runs, batches gather, and the next commit takes all
 // of them. synchronous=FULL, so a ticket that came out ok survives a power cut. `relaxed`

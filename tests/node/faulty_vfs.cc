@@ -30,7 +30,7 @@ int shim_close(sqlite3_file* file) {
   return methods(file)->xClose(real(file));
 }
 int shim_read(sqlite3_file* file, void* to, int size, sqlite3_int64 at) {
-  if (const int code = g_faults->now(); code != SQLITE_OK) return code;
+  if (const int code = g_faults->read(); code != SQLITE_OK) return code;
   return methods(file)->xRead(real(file), to, size, at);
 }
 // What lies at [at, at + size), as far as the file goes.
@@ -178,6 +178,17 @@ int FaultyVfs::next() {
 int FaultyVfs::now() {
   const std::lock_guard lock(mutex_);
   return off_ ? SQLITE_IOERR : SQLITE_OK;
+}
+
+void FaultyVfs::fail_reads(bool fail) {
+  const std::lock_guard lock(mutex_);
+  reads_fail_ = fail;
+}
+
+int FaultyVfs::read() {
+  const std::lock_guard lock(mutex_);
+  if (off_) return SQLITE_IOERR;
+  return reads_fail_ ? SQLITE_IOERR_READ : SQLITE_OK;
 }
 
 void FaultyVfs::note(const std::string& path, Change change) {

@@ -33,6 +33,8 @@ class FaultyVfs {
   void cut_power_at(std::uint64_t at);
   // Operations `at` to `at` + `count` - 1 fail with `code` (SQLITE_IOERR_WRITE, SQLITE_FULL).
   void fail_at(std::uint64_t at, std::uint64_t count, int code);
+  // Reads, which are no operations, fail until told otherwise.
+  void fail_reads(bool fail);
   std::uint64_t operations() const;
   bool is_off() const;
   // With nobody using the files: takes back a part of what was not synced, chosen by `seed`.
@@ -48,6 +50,7 @@ class FaultyVfs {
   // SQLITE_OK, or what the operation that comes now shall return.
   int next();
   int now();  // of what changes nothing
+  int read();
   void note(const std::string& path, Change change);
   void synced(const std::string& path);
 
@@ -58,6 +61,7 @@ class FaultyVfs {
   std::uint64_t fail_from_ = 0;
   std::uint64_t fail_until_ = 0;
   int fail_code_ = SQLITE_OK;
+  bool reads_fail_ = false;
   bool off_ = false;
   std::map<std::string, std::vector<Change>> unsynced_;
 };

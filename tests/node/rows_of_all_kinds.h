@@ -64,4 +64,17 @@ inline Write held_row_of(const NodeId& key, ByteView value, std::uint32_t remain
   return dht::value_row(kThen, {key, author.id()}, blob, Instant{} + std::chrono::seconds(remaining_s));
 }
 
+// The same of an author without a secret key, written at `node_ms`: of the form, but with no good signature. Rows of the
+// own disk are not held against one.
+inline Write held_row_by(const PublicKey& author, const NodeId& key, ByteView value, std::uint32_t remaining_s,
+                         std::int64_t node_ms) {
+  static const Bytes like =
+      dht::sign_value(identity(), {.key = {}, .seq = 1, .lifetime_s = dht::kLifetimeMaxS, .value = {}});
+  Bytes blob = like;
+  std::ranges::copy(author.bytes, blob.begin());
+  blob.insert(blob.end(), value.begin(), value.end());
+  const Now then{.mono = Instant{}, .wall = {node_ms}};
+  return dht::value_row(then, {key, node_id_of(author)}, blob, Instant{} + std::chrono::seconds(remaining_s));
+}
+
 }  // namespace weft::node
