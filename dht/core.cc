@@ -20,12 +20,6 @@ std::size_t request_bytes(const Core::Message& message) {
   return kRequestBytes;
 }
 
-ByteArray<16> recency_key(Entropy& entropy, const Config& config) {
-  ByteArray<16> key{};
-  if (config.values_memory_max > 0) entropy.fill(key);
-  return key;
-}
-
 }  // namespace
 
 Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, Rng luck,
@@ -42,10 +36,10 @@ Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, R
                       .per_author_max = config.values_per_author_max,
                       .per_key_max = config.authors_per_key_max,
                       .memory_max = config.values_memory_max,
-                      .republish_every = config.republish_every,
-                      .recency_key = recency_key(entropy, config)}),
+                      .republish_every = config.republish_every}),
       tokens(entropy, now),
-      budget(config.background_bytes_per_s) {
+      budget(config.background_bytes_per_s),
+      entropy_(entropy) {
   const UnixMillis start = node_time.value > 0 ? node_time : now.wall;
   node_ahead_ms_ = start.value - now.mono.time_since_epoch() / 1ms;
 }
@@ -108,12 +102,20 @@ void Core::note_written(Ticket ticket) {
   erasures_.erase(ticket);
 }
 
+void Core::page(const HeldTotals& on_disk) { store.page(on_disk, drawn_key()); }
+
+ByteArray<16> Core::drawn_key() {
+  ByteArray<16> key{};
+  entropy_.fill(key);
+  return key;
+}
+
 void Core::trim() {
   if (store.outgrown() && erasures_.empty()) {
     std::vector<NodeId> coming;
     for (const auto& [ticket, commit] : store_commits) coming.push_back(commit.slot.key);
     for (const auto& [ticket, commit] : own_commits) coming.push_back(commit.key);
-    store.page_all(tickets_, coming);
+    store.page_all(tickets_, coming, drawn_key());
   }
   if (!store.paged()) return;
   const auto oldest = [](const auto& tickets, auto ticket_of) {

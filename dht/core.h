@@ -112,6 +112,8 @@ struct Core {
   bool is_writing(Ticket ticket) const { return writes_.contains(ticket); }
   // A write has ended.
   void note_written(Ticket ticket);
+  // The values stay in the durable store, which has this much.
+  void page(const HeldTotals& on_disk);
   // Lets go of what memory has no room for. Ends what find() has returned.
   void trim();
   // A commit has ended. After one that failed the node gives no write tokens, so that writers store
@@ -184,8 +186,10 @@ struct Core {
     ThenRows then_rows;
   };
   bool add_load(decltype(Load::what) what, OpenLoad load, Output& out);
+  ByteArray<16> drawn_key();
   Ticket next_ticket() { return static_cast<Ticket>(++tickets_); }
 
+  Entropy& entropy_;
   std::int64_t node_ahead_ms_ = 0;  // node time beyond the monotonic clock
   std::map<Ticket, OpenLoad> loads_;
   std::map<std::pair<NodeId, std::optional<NodeId>>, Ticket> loads_by_key_;

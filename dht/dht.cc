@@ -141,7 +141,7 @@ void Dht::restore(Now now, ByteView key, ByteView value, Duration down) {
   restore_row(now, state_->core, key, value, down);
 }
 
-void Dht::values_on_disk(const HeldTotals& totals) { state_->core.store.page(totals); }
+void Dht::values_on_disk(const HeldTotals& totals) { state_->core.page(totals); }
 
 UnixMillis Dht::node_time(Now now) const { return state_->core.stamp(now).wall; }
 

@@ -206,20 +206,21 @@ std::optional<Slot> ValueStore::due_republish(Now now) const {
 
 // ---- beyond memory
 
-void ValueStore::page(const HeldTotals& on_disk) {
+void ValueStore::page(const HeldTotals& on_disk, const ByteArray<16>& recency_key) {
   CHECK(!paged_ && held_.empty() && limits_.memory_max > 0);
   paged_ = true;
   totals_ = on_disk;
-  recency_.emplace(limits_.recency_key, limits_.republish_every);
+  recency_.emplace(recency_key, limits_.republish_every);
   next_end_ = Instant{};  // at once it is asked which end first
 }
 
-void ValueStore::page_all(std::uint64_t ticket, std::span<const NodeId> coming) {
+void ValueStore::page_all(std::uint64_t ticket, std::span<const NodeId> coming,
+                          const ByteArray<16>& recency_key) {
   CHECK(!paged_ && limits_.memory_max > 0);
   next_end_ = next_expiry();
   paged_ = true;
   by_expiry_.clear();
-  recency_.emplace(limits_.recency_key, limits_.republish_every);
+  recency_.emplace(recency_key, limits_.republish_every);
   for (const auto& [slot, held] : held_) {
     recency_->note(slot, held.republish);
     if (order_.empty() || order_.back() != slot.key) know(slot.key).changed = ticket;

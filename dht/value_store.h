@@ -72,7 +72,6 @@ class ValueStore {
     std::size_t per_key_max = kAuthorsPerKeyMax;
     std::size_t memory_max = 0;  // 0: everything is in memory, always
     Duration republish_every = 1h;
-    ByteArray<16> recency_key{};
   };
   ValueStore(const NodeId& self, const Limits& limits);
 
@@ -135,11 +134,11 @@ class ValueStore {
   // ---- beyond memory
   bool paged() const { return paged_; }
   // Before anything was inserted: the durable store has this much, and nothing of it is here.
-  void page(const HeldTotals& on_disk);
+  void page(const HeldTotals& on_disk, const ByteArray<16>& recency_key);
   // Everything is here and is more than memory_max: from now on it may be forgotten. Writes up to `ticket` may
   // be under way, but no erasures among them; they may add something under keys of `coming`.
   bool outgrown() const { return !paged_ && limits_.memory_max > 0 && memory_ > limits_.memory_max; }
-  void page_all(std::uint64_t ticket, std::span<const NodeId> coming);
+  void page_all(std::uint64_t ticket, std::span<const NodeId> coming, const ByteArray<16>& recency_key);
   // Everything under this key is here. It is kept for longer than those asked about before.
   bool knows(const NodeId& key);
   // All that there is under a key that was not known, as the durable store has it; `republish` of each is

@@ -14,9 +14,14 @@
 
 namespace weft::node {
 
+inline constexpr std::size_t kValuesMemoryMax = dht::Config{}.values_memory_max;
+inline constexpr std::size_t kStoreLimitDefault = std::size_t{1} << 30;
+
 struct Limits {
-  // Bytes of values held for the mesh, each with dht::kHeldOverheadBytes for its bookkeeping.
-  std::size_t store_bytes = dht::Config{}.values_bytes_max;
+  // Bytes of values held for the mesh, each with dht::kHeldOverheadBytes for its bookkeeping. Of them
+  // kValuesMemoryMax at most are in memory, the others in the durable store alone. A node that keeps nothing
+  // durable holds no more than that.
+  std::size_t store_bytes = kStoreLimitDefault;
   // Sealed sessions, the handshakes under way included.
   std::size_t sessions = SessionConfig{}.sessions_max;
   // What upkeep of the DHT may send a second. Probes of the membership are not counted: their rate
@@ -28,7 +33,11 @@ struct Limits {
 };
 
 inline constexpr std::size_t kStoreLimitMin = 64U << 10;
-inline constexpr std::size_t kStoreLimitMax = std::size_t{1} << 30;
+inline constexpr std::size_t kStoreLimitMax = std::size_t{1} << 36;
+// One author may take this part of the store, counted in values of kValueBytesMeant.
+inline constexpr std::size_t kAuthorsShare = 32;
+inline constexpr std::size_t kValueBytesMeant = 1024;
+std::size_t values_per_author(const Limits& limits);
 inline constexpr std::size_t kSessionsLimitMin = 16;  // fewer could not hold one bucket's probes
 inline constexpr std::uint64_t kBackgroundLimitMin = 1U << 10;
 inline constexpr std::uint64_t kBackgroundLimitMax = 1U << 30;
@@ -39,7 +48,7 @@ inline constexpr std::uint64_t kMemoryLimitMin =
     kStoreLimitMin + kSessionsLimitMin * kSessionMemoryBytes;
 inline constexpr std::uint64_t kMemoryLimitMax = std::uint64_t{1} << 40;
 
-// The tables that `memory` bounds: store_bytes and kSessionMemoryBytes a session.
+// The tables that `memory` bounds: what of the values is in memory, and kSessionMemoryBytes a session.
 std::uint64_t memory_of(const Limits& limits);
 
 // Makes `limits` fit into `memory` (kMemoryLimitMin or more): what the user has not set himself

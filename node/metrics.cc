@@ -80,6 +80,11 @@ void add_core(Families& out, const Status& s, Now now) {
   out.gauge("weft_routing_buckets", "Buckets in use.", real(s.dht.buckets));
   out.gauge("weft_values", "Values held.", real(s.dht.values));
   out.gauge("weft_values_bytes", "Bytes of values held.", real(s.dht.values_bytes));
+  out.gauge("weft_values_memory_bytes", "Bytes of them in memory.", real(s.dht.values_memory_bytes));
+  out.counter("weft_loads_total", "Questions to the store about values that are not in memory.", s.dht.loads_total);
+  out.counter("weft_loads_failed_total", "Those that it could not answer.", s.dht.loads_failed_total);
+  out.counter("weft_rounds_late_total", "Rounds of publishing stored values that took longer than their period.",
+              s.dht.rounds_late_total);
   out.counter("weft_background_bytes_total", "Bytes that upkeep of the DHT asked with.",
               s.dht.background_bytes_total);
   out.counter("weft_background_held_back_total", "Times upkeep had to wait for limits.background.",

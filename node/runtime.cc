@@ -109,6 +109,7 @@ std::expected<void, Failure> RunningNode::start() {
     if (!seed) return refused(seed.error());
     seeds_.push_back(std::move(*seed));
   }
+  options_.limits = limits_of_this_node(options_.limits);
   auto home = Home::open(options_.home);
   if (!home) return std::unexpected(home.error());
   home_.emplace(std::move(*home));
@@ -165,6 +166,8 @@ std::expected<Config, Failure> RunningNode::make_config(Network network) {
   config.sessions.sessions_max = options_.limits.sessions;
   config.sessions.new_endpoints_per_minute = options_.limits.new_endpoints_per_minute;
   config.dht.values_bytes_max = options_.limits.store_bytes;
+  config.dht.values_per_author_max = values_per_author(options_.limits);
+  config.dht.values_memory_max = options_.ephemeral ? 0 : kValuesMemoryMax;
   config.dht.background_bytes_per_s = options_.limits.background_bytes_per_s;
   network_name_ = network.name;
   network_private_ = network.is_private;
@@ -203,11 +206,16 @@ std::expected<Stored, Failure> RunningNode::open_store(const Home& home, UnixMil
     return std::unexpected(moved.error());
   }
   auto opened = open_sqlite_store({store_path(home.directory()), !options_.durable,
-                                   [wake = store_wake_.get()] { wake->send(); }});
+                                   [wake = store_wake_.get()] { wake->send(); }, kValuesMemoryMax});
   if (!opened) return std::unexpected(opened.error());
   store_ = std::move(opened->store);
   last_seen_ = std::max(last_seen_, opened->last_seen);
-  Stored stored{std::move(opened->rows), {}};
+  Stored stored{.rows = std::move(opened->rows)};
+  if (!opened->held_in_rows) stored.values_on_disk = opened->held;
+  // The home was touched after the last commit.
+  if (opened->node_time.value > 0) {
+    stored.node_time = {opened->node_time.value + (last_seen_.value - opened->last_seen.value)};
+  }
   if (last_seen_.value > 0 && now > last_seen_) {
     stored.down = std::chrono::milliseconds(now.value - last_seen_.value);
   }
@@ -274,7 +282,7 @@ void RunningNode::take_apart() {
   if (http_) http_->close();
   shell_->detach();
   const UnixMillis end = read_clocks().wall;
-  if (store_) store_->close({end, end});
+  if (store_) store_->close({end, core_ ? core_->node_time(read_clocks()) : UnixMillis{}});
   if (home_) home_->touch(end);
   api_.reset();
   core_.reset();

@@ -247,7 +247,7 @@ void RunningNode::reload() {
   options_.seeds = std::move(fresh.seeds);
   options_.log_level = std::move(fresh.log_level);
   options_.effective = std::move(fresh.effective);
-  options_.limits = fresh.limits;
+  options_.limits = limits_of_this_node(fresh.limits);
   shell_->turn([this](Now, Output&) { core_->set_limits(options_.limits); });
   log_.set_level(*level);
   log_.info("SIGHUP: limits, seeds and log level read again");

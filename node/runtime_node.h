@@ -63,6 +63,11 @@ class RunningNode final : public ControlHost {
   std::expected<void, Failure> open_control();
   std::expected<void, Failure> check_record(const Config& config) const;
   void watch_process();
+  // Without a durable store all values are in memory.
+  Limits limits_of_this_node(Limits limits) const {
+    if (options_.ephemeral) limits.store_bytes = std::min(limits.store_bytes, kValuesMemoryMax);
+    return limits;
+  }
   void take_apart();
 
   // runtime_host.cc

@@ -85,21 +85,29 @@ void UvShell::drain(Now now) {
   // memory acknowledges at once. Each round takes what the one before left.
   for (;;) {
     for (Persist& batch : out_.persist) {
-      store_->submit({now.wall, now.wall}, batch.ticket, std::move(batch.writes));
+      store_->submit({now.wall, core_->node_time(now)}, batch.ticket, std::move(batch.writes));
     }
-    const bool persisted = !out_.persist.empty();
+    for (dht::Load& load : out_.loads) store_->load(std::move(load));
+    const bool persisted = !out_.persist.empty() || !out_.loads.empty();
     if (!out_.send.empty()) send(now);
     events_.swap(out_.events);
     out_.clear();
     for (const Event& event : events_) on_event_(now, event, out_);
     events_.clear();
     if (persisted) {
-      store_->take_done(done_);
-      for (const StoreDone& done : done_) core_->on_persisted(now, done.ticket, done.ok, out_);
-      done_.clear();
+      take_from_store(now, out_);
     }
-    if (out_.persist.empty() && out_.send.empty() && out_.events.empty()) return;
+    if (out_.persist.empty() && out_.loads.empty() && out_.send.empty() && out_.events.empty()) return;
   }
+}
+
+void UvShell::take_from_store(Now now, Output& out) {
+  store_->take_done(done_);
+  for (const StoreDone& done : done_) core_->on_persisted(now, done.ticket, done.ok, out);
+  done_.clear();
+  store_->take_loaded(loaded_);
+  for (const dht::Loaded& loaded : loaded_) core_->on_loaded(now, loaded, out);
+  loaded_.clear();
 }
 
 void UvShell::send(Now now) {
@@ -140,11 +148,7 @@ void UvShell::on_timer() {
 
 void UvShell::on_store_done() {
   if (core_ == nullptr) return;
-  turn([this](Now now, Output& out) {
-    store_->take_done(done_);
-    for (const StoreDone& done : done_) core_->on_persisted(now, done.ticket, done.ok, out);
-    done_.clear();
-  });
+  turn([this](Now now, Output& out) { take_from_store(now, out); });
 }
 
 void UvShell::stall(Duration duration) {

@@ -64,6 +64,7 @@ class UvShell {
   void drain(Now now);
   void send(Now now);
   void rearm(Now now);
+  void take_from_store(Now now, Output& out);
   bool receive(std::size_t max);
   void on_readable();
   void on_timer();
@@ -81,6 +82,7 @@ class UvShell {
   Output out_;
   std::vector<Event> events_;  // being delivered
   std::vector<StoreDone> done_;
+  std::vector<dht::Loaded> loaded_;
   std::optional<Instant> armed_;
   Instant last_turn_;  // when the loop was last seen at work
   bool in_turn_ = false;

@@ -86,7 +86,7 @@ TEST(Settings, LimitsReachTheNode) {
   const auto defaults = resolved({});
   ASSERT_TRUE(defaults.has_value());
   EXPECT_EQ(defaults->limits, node::Limits{});
-  EXPECT_THAT(defaults->effective.at("limits.store"), Pair("16MiB", "default"));
+  EXPECT_THAT(defaults->effective.at("limits.store"), Pair("1GiB", "default"));
   EXPECT_THAT(defaults->effective.at("limits.new_endpoints"), Pair("60000", "default"));
 
   const auto options = resolved({}, {{"WEFT_LIMITS_SESSIONS", "100"}},
@@ -103,8 +103,8 @@ TEST(Settings, LimitsReachTheNode) {
 
 TEST(Settings, LimitsHaveBounds) {
   const auto limits = [](const std::string& line) { return refused({}, {}, "[limits]\n" + line); };
-  EXPECT_THAT(limits("store = 1000\n"), HasSubstr("(/h/weft.toml:2) is 1000, but must be 64KiB to 1GiB"));
-  EXPECT_THAT(limits("store = \"2GiB\"\n"), HasSubstr("limits.store"));
+  EXPECT_THAT(limits("store = 1000\n"), HasSubstr("(/h/weft.toml:2) is 1000, but must be 64KiB to 64GiB"));
+  EXPECT_THAT(limits("store = \"128GiB\"\n"), HasSubstr("limits.store"));
   EXPECT_THAT(limits("sessions = 15\n"), HasSubstr("must be 16 to 16384"));
   EXPECT_THAT(limits("sessions = \"64KiB\"\n"), HasSubstr("limits.sessions takes a whole number"));
   EXPECT_THAT(limits("background = 0\n"), HasSubstr("limits.background"));
