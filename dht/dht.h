@@ -28,6 +28,7 @@ struct Config {
   std::uint32_t default_ttl_s = 24 * 3600;
   Duration republish_every = 1h;       // holders, jittered
   Duration refresh_every = 15min;      // stale buckets
+  bool sweep = true;                   // hand values over when peers come and go; false: to measure its cost
   std::size_t values_bytes_max = 16 << 20;
   // Of them in memory; those beyond it are read from the durable store when they are asked for. 0: all, always
   // (if nothing is durable).

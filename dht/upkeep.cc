@@ -86,7 +86,7 @@ void Upkeep::bootstrap(Now now, Core& core) {
 }
 
 void Upkeep::changed(Now now, const Core& core, const Change& change) {
-  if (core.store.size() == 0) return;  // nothing to hand over
+  if (core.store.size() == 0 || !core.config.sweep) return;  // nothing to hand over
   if (changes_.size() == kChangesMax) changes_.erase(changes_.begin());
   changes_.push_back(change);
   if (!next_sweep_) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);

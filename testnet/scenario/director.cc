@@ -315,6 +315,8 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
         }
         outcome.ok = judged != Judged::kWrong;
       }
+      if (op.owed) ++f.gets.owed;
+      if (op.owed && !outcome.ok && outcome.error != kCrashed) ++f.gets.owed_unread;
       f.gets.add(outcome);
       break;
     case State::Op::Kind::kLookup:
@@ -323,7 +325,9 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
   }
   if (judged == Judged::kStale) s.say({{"event", "stale"}, {"node", op.node}, {"key", op.key}});
   if (outcome.ok) return judged;
-  s.say({{"event", "op_failed"}, {"node", op.node}, {"key", op.key}, {"error", outcome.error}});
+  State::Json failed = {{"event", "op_failed"}, {"node", op.node}, {"key", op.key}, {"error", outcome.error}};
+  if (op.kind == State::Op::Kind::kGet) failed["writer"] = s.written.at(op.key).writer;
+  s.say(std::move(failed));
   return judged;
 }
 

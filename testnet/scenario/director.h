@@ -34,6 +34,8 @@ inline constexpr Duration kGrace = 20s;
 inline constexpr Duration kReadyAfter = 2s;
 inline constexpr std::size_t kSamplesMax = 1'000'000;  // per figure; later ones are counted only
 inline constexpr std::size_t kActionValueBytes = 256;     // of a value that an action puts
+// A value is owed to its readers for so long after its owner was last up: the default lifetime.
+inline constexpr Duration kOwedFor = 24h;
 // How often a world looks whether a condition holds.
 inline constexpr Duration kLookEvery = 100ms;
 
@@ -67,6 +69,8 @@ enum class Seen : std::uint8_t { kUnknown, kAlive, kSuspect, kFailed, kLeft };
 
 // The error of a get that brought bytes which nobody put.
 inline constexpr std::string_view kWrongBytes = "wrong_bytes";
+// The error of an operation whose node ended before it did.
+inline constexpr std::string_view kCrashed = "crashed";
 
 // What an operation's end amounts to: kStale is a get of less than what a put had been acknowledged
 // for before the get began.

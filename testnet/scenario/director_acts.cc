@@ -124,6 +124,10 @@ void Director::State::begin_load(std::size_t index) {
   const Load& load = plan.loads[index];
   const Duration from = zero + load.from;
   const Duration until = zero + load.until.value_or(plan.duration);
+  if (load.every != Duration{}) {
+    later(from, [this, index](Duration) { read_all(index, 0); });
+    return;
+  }
   std::uint64_t count = load.count;
   if (count == 0) {
     const auto span_ms = static_cast<std::uint64_t>((until - from).count() / 1000);
@@ -144,7 +148,29 @@ void Director::State::begin_load(std::size_t index) {
   Loop::next(*this, load, index, from, until, 0, count);
 }
 
-void Director::State::operate(const Load& load, std::uint64_t a, std::uint64_t b) {
+void Director::State::read_all(std::size_t index, std::uint64_t round) {
+  const Load& load = plan.loads[index];
+  const Duration from = now, until = now + load.every;
+  const Duration end = zero + load.until.value_or(plan.duration);
+  const std::size_t count = stored.size();
+  struct Loop {
+    static void next(State& s, const Load& load, std::size_t index, std::uint64_t round, Duration from,
+                     Duration end, std::size_t k, std::size_t count) {
+      if (k == count) return;
+      const Duration at = part(from, from + load.every, k, count);
+      if (at >= end) return;
+      s.later(at, [&s, &load, index, round, from, end, k, count](Duration) {
+        next(s, load, index, round, from, end, k + 1, count);
+        s.operate(load, index, round << 32 | k, k);
+      });
+    }
+  };
+  Loop::next(*this, load, index, round, from, end, 0, count);
+  if (until < end) later(until, [this, index, round](Duration) { read_all(index, round + 1); });
+}
+
+void Director::State::operate(const Load& load, std::uint64_t a, std::uint64_t b,
+                              std::optional<std::size_t> which) {
   Rng rng = luck(plan.seed, to_string(load.kind), a, b);
   std::vector<NodeIndex> nodes = living();
   std::erase_if(nodes, [this](NodeIndex node) { return ledger.up_for(now, node) < kReadyAfter; });
@@ -174,13 +200,14 @@ void Director::State::operate(const Load& load, std::uint64_t a, std::uint64_t b
     }
     case LoadKind::kGet: {
       if (stored.empty()) return;
-      const Stored& value = stored[rng.below(stored.size())];
+      const Stored& value = stored[which ? *which : rng.below(stored.size())];
       if (value.writer == node) node = nodes[(drawn + 1) % nodes.size()];  // not from its own store
       op.node = node;
       op.kind = Op::Kind::kGet;
       op.key = value.key;
       op.quorum = load.quorum;
       op.least = least_version(value.key, load.quorum);
+      op.owed = ledger.up_within(now, value.writer, kOwedFor);
       out->push_back(GetValue{number, node, value.key, value.writer, load.quorum});
       break;
     }

@@ -34,6 +34,7 @@ struct Director::State {
     std::uint32_t version = 0;  // put: which of this key
     std::uint32_t quorum = 0;   // get
     std::uint32_t least = 0;    // get: what it must not be older than
+    bool owed = false;          // get: whoever put it was up of late (kOwedFor)
   };
   // What was put under one key; version 1 is the first.
   struct Written {
@@ -113,7 +114,10 @@ struct Director::State {
   void trace_up(NodeIndex node, std::size_t session);
   void trace_down(NodeIndex node, std::size_t session);
   void begin_load(std::size_t index);
-  void operate(const Load& load, std::uint64_t a, std::uint64_t b);
+  // Gets of all that is stored now, spread over the load's `every`; then again.
+  void read_all(std::size_t index, std::uint64_t round);
+  // `which` of the stored values a get asks for; none: a random one.
+  void operate(const Load& load, std::uint64_t a, std::uint64_t b, std::optional<std::size_t> which = {});
   // What a get of this key must not be older than, if `quorum` copies agree on what it brings: what
   // so many acknowledged that the two have a copy in common.
   std::uint32_t least_version(std::string_view key, std::uint32_t quorum) const;

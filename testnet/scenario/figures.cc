@@ -68,6 +68,8 @@ void OpFigures::add(const OpFigures& other) {
   ok += other.ok;
   wrong += other.wrong;
   stale += other.stale;
+  owed += other.owed;
+  owed_unread += other.owed_unread;
   for (const auto& [error, n] : other.errors) errors[error] += n;
   latency_us.add(other.latency_us);
   hops.add(other.hops);
@@ -76,7 +78,7 @@ void OpFigures::add(const OpFigures& other) {
 
 Json OpFigures::json() const {
   return {{"ops", ops}, {"ok", ok}, {"ok_share", share(ok, ops)}, {"wrong", wrong}, {"stale", stale},
-          {"errors", errors}, {"latency_ms", latency_us.json(1e3)}, {"hops", hops.json(1)},
+          {"owed", owed}, {"owed_unread", owed_unread}, {"errors", errors}, {"latency_ms", latency_us.json(1e3)}, {"hops", hops.json(1)},
           {"queries", queries.json(1)}};
 }
 

@@ -27,6 +27,9 @@ struct OpFigures {
   std::uint64_t ok = 0;
   std::uint64_t wrong = 0;       // get: bytes that nobody put
   std::uint64_t stale = 0;       // get: older than what was acknowledged (director.h)
+  // get: of values whose owner was up within kOwedFor; of these neither read nor lost with their reader.
+  std::uint64_t owed = 0;
+  std::uint64_t owed_unread = 0;
   std::map<std::string, std::uint64_t> errors;
   Samples latency_us, hops, queries;
 

@@ -42,6 +42,10 @@ class Ledger {
   Duration up_for(Duration at, NodeIndex node) const {
     return is_up(node) ? at - nodes_[node].up_since : Duration{};
   }
+  // It is up, or was within this time.
+  bool up_within(Duration at, NodeIndex node, Duration span) const {
+    return is_up(node) || (node < nodes_.size() && nodes_[node].lived && at - nodes_[node].steady_since < span);
+  }
   std::size_t alive() const { return alive_; }
   std::size_t known() const { return nodes_.size(); }
   bool converged() const { return wrong_ == 0; }

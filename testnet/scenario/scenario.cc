@@ -233,7 +233,12 @@ Load read_load(Reader& in, Duration duration) {
     }
   }
   in.whole("count", load.count, 1, 1'000'000);
-  if ((load.count == 0) == (load.per_1000s == 0)) in.wrong(nullptr, "[[load]] needs either rate or count");
+  if (load.kind == LoadKind::kGet && in.has("every")) {
+    in.duration("every", load.every);
+    if (load.every < 1s) in.wrong(in.find("every"), "every is at least 1s");
+  }
+  const int spacings = (load.count != 0) + (load.per_1000s != 0) + (load.every != Duration{});
+  if (spacings != 1) in.wrong(nullptr, "[[load]] needs either rate or count; a get may have every in place of them");
   in.whole("size", load.size, 1, static_cast<std::int64_t>(kValueBytesMax));
   if (load.kind == LoadKind::kPut) in.whole("keys", load.keys, 1, 1'000'000);
   if (load.kind == LoadKind::kPut || load.kind == LoadKind::kGet) in.whole("quorum", load.quorum, 1, 32);
@@ -446,6 +451,7 @@ std::expected<Scenario, Problem> parse_scenario(std::string_view text, std::stri
   in.duration("settle", s.settle);
   in.duration("heal", s.heal);
   in.flag("membership", s.membership);
+  in.flag("sweep", s.sweep);
   in.duration("commit", s.commit, 1min);
   one(in, "link", file, problem, [&](Reader& table) {
     s.link = read_link(table);

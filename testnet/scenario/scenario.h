@@ -112,6 +112,7 @@ struct Load {
   std::uint32_t size = 256;        // bytes of a value
   std::uint32_t keys = 0;          // put: so many keys in turn, each written by whoever wrote it first; 0: a new one each time
   std::uint32_t quorum = 0;        // put, get: copies that must acknowledge or agree; 0: the node's own
+  Duration every{};                // get: in place of rate and count, every value stored by then once in each such time
   Duration from{};
   std::optional<Duration> until;
   Place place;
@@ -173,6 +174,7 @@ struct Scenario {
   Duration settle{};               // `settle`: after all see all, before loads, churn and actions count
   Duration heal = 60s;             // `heal`: fault-free time at the end in which all must come right
   bool membership = true;          // `membership = false`: the DHT alone (simulator, many nodes)
+  bool sweep = true;               // `sweep = false`: nobody hands values over as nodes come and go (simulator)
   Duration commit = 1ms;           // `commit`: a store's commit takes this long (simulator)
   Link link;
   std::optional<Churn> churn;

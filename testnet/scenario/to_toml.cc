@@ -145,6 +145,7 @@ std::string to_toml(const Scenario& s) {
   if (s.settle != plain.settle) w.duration("settle", s.settle);
   if (s.heal != plain.heal) w.duration("heal", s.heal);
   if (!s.membership) w.raw("membership", "false");
+  if (!s.sweep) w.raw("sweep", "false");
   if (s.commit != plain.commit) w.duration("commit", s.commit);
   if (s.link != plain.link) {
     w.head("[link]");
@@ -158,6 +159,7 @@ std::string to_toml(const Scenario& s) {
     w.head("[[load]]");
     w.text("do", to_string(load.kind));
     if (load.count != 0) w.whole("count", load.count);
+    else if (load.every != Duration{}) w.duration("every", load.every);
     else w.raw("rate", number(static_cast<double>(load.per_1000s) / 1000));
     w.whole("size", load.size);
     if (load.keys != 0) w.whole("keys", load.keys);

@@ -207,6 +207,7 @@ void World::boot(NodeIndex node) {
   if (start.seed && *start.seed < network_.size()) seed = *start.seed;
   const auto adjust = [this](node::Config& config) {
     config.membership.alone = !plan_.membership;
+    config.dht.sweep = plan_.sweep;
     if (options_.adjust) options_.adjust(config);
   };
   const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed, adjust)
@@ -300,7 +301,7 @@ void World::end_ops_of(NodeIndex node) {
     const Open open = it->second;
     it = open_.erase(it);
     if (open.final_check) continue;
-    director_.op_done(at(), open.number, {.ok = false, .error = "crashed"});
+    director_.op_done(at(), open.number, {.ok = false, .error = std::string(scenario::kCrashed)});
   }
 }
 
@@ -308,7 +309,7 @@ template <class Start>
 void World::begin(NodeIndex node, Open open, const Start& start) {
   open.since = network_.now().mono;
   if (node >= network_.size() || !network_.alive(node)) {
-    if (!open.final_check) director_.op_done(at(), open.number, {.ok = false, .error = "crashed"});
+    if (!open.final_check) director_.op_done(at(), open.number, {.ok = false, .error = std::string(scenario::kCrashed)});
     return;
   }
   network_.operate(node, [&](node::NodeCore& core, Now now, node::Output& out) {

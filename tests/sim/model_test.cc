@@ -47,6 +47,25 @@ TEST(Model, KeysGoIntoTextAndBack) {
   comes_back_the_same(at_1s("do = \"link\"\nlatency = \"coordinates\"\nspread = \"1s\"\n"));
 }
 
+TEST(Model, AllThatIsStoredIsReadOnceInEachTime) {
+  const Scenario s = parsed("nodes = 5\nduration = \"100s\"\nsettle = \"3s\"\nheal = \"1s\"\nsweep = false\n"
+                            "[[load]]\ndo = \"put\"\ncount = 7\nuntil = \"20s\"\n"
+                            "[[load]]\ndo = \"get\"\nevery = \"30s\"\nfrom = \"25s\"\nuntil = \"90s\"\n");
+  EXPECT_EQ(s.loads[1].every, 30s);
+  comes_back_the_same(to_toml(s));
+  Scenario without = s;
+  without.sweep = true;
+  EXPECT_THAT(refused_by(scenario::World::kProcesses, s), HasSubstr("cannot honour sweep = false"));
+  EXPECT_EQ(refused_by(scenario::World::kProcesses, without), "accepted");
+
+  const RunResult result = run_scenario(s, {});
+  const auto& gets = result.verdict.report["total"]["gets"];
+  // Two rounds, and of the third, which ends 5 s after its begin, one value.
+  EXPECT_EQ(gets["ops"], 2 * 7 + 1);
+  EXPECT_EQ(gets["owed"], gets["ops"]);
+  EXPECT_EQ(gets["owed_unread"], 0);
+}
+
 TEST(Model, MistakesAreToldWithTheirLine) {
   const std::string link = "nodes = 5\n[link]\n";
   EXPECT_THAT(refused(link + "latency = \"coordinates\"\n"), HasSubstr("s.toml:3: latency = \"coordinates\" needs a spread"));
