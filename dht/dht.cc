@@ -479,6 +479,10 @@ void Dht::for_each_own(const std::function<void(const OwnValue&)>& visit) const 
   }
 }
 
+const std::map<std::size_t, std::size_t>& Dht::own_by_copies() const {
+  return state_->core.own.by_copies();
+}
+
 std::uint64_t Dht::network_size_estimate() const {
   const Core& core = state_->core;
   const std::uint64_t known = core.table.size() + 1;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <variant>
 #include <vector>
@@ -284,6 +285,8 @@ class Dht {
   Stats stats() const;
   void for_each_contact(const std::function<void(const TableEntry&)>& visit) const;
   void for_each_own(const std::function<void(const OwnValue&)>& visit) const;
+  // How many own values had how many copies when last published; withdrawn ones are left out.
+  const std::map<std::size_t, std::size_t>& own_by_copies() const;
   // Estimated number of nodes in the mesh, from the distances of the nearest responders.
   std::uint64_t network_size_estimate() const;
   // Hash of the protocol-relevant state in canonical order.

@@ -51,8 +51,20 @@ Instant OwnValues::due_of(const Own& own) {
   return std::min(own.republish, own.expires + kOwnGrace);
 }
 
+void OwnValues::count(const Own& own) {
+  if (!own.withdrawn()) ++by_copies_[own.copies];
+}
+
+void OwnValues::discount(const Own& own) {
+  if (own.withdrawn()) return;
+  const auto it = by_copies_.find(own.copies);
+  CHECK(it != by_copies_.end());
+  if (--it->second == 0) by_copies_.erase(it);
+}
+
 void OwnValues::put(const NodeId& key, Own own) {
   erase(key);
+  count(own);
   schedule_.emplace(due_of(own), key);
   values_.emplace(key, std::move(own));
 }
@@ -61,6 +73,7 @@ void OwnValues::erase(const NodeId& key) {
   const auto it = values_.find(key);
   if (it == values_.end()) return;
   schedule_.erase({due_of(it->second), key});
+  discount(it->second);
   values_.erase(it);
 }
 
@@ -68,7 +81,9 @@ void OwnValues::published(const NodeId& key, std::size_t copies, Instant republi
   const auto it = values_.find(key);
   if (it == values_.end()) return;
   schedule_.erase({due_of(it->second), key});
+  discount(it->second);
   it->second.copies = copies;
+  count(it->second);
   it->second.republish = republish;
   schedule_.emplace(due_of(it->second), key);
 }
@@ -89,15 +104,6 @@ std::optional<Instant> OwnValues::next_due() const {
 std::optional<NodeId> OwnValues::due(Now now) const {
   if (schedule_.empty() || schedule_.begin()->first > now.mono) return std::nullopt;
   return schedule_.begin()->second;
-}
-
-std::size_t OwnValues::copies_min() const {
-  std::optional<std::size_t> least;
-  for (const auto& [key, own] : values_) {
-    if (own.withdrawn()) continue;
-    if (!least || own.copies < *least) least = own.copies;
-  }
-  return least.value_or(0);
 }
 
 void OwnValues::set_calm(const NodeId& key, bool all_there) {

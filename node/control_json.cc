@@ -90,12 +90,8 @@ std::string hex_key(const NodeId& key) { return "hex:" + to_string(key); }
 
 // How many of the own values had how many copies when they were last published, fewest first.
 json own_copies(const NodeCore& core) {
-  std::map<std::size_t, std::size_t> by_copies;
-  core.for_each_own([&by_copies](const dht::OwnValue& own) {
-    if (!own.withdrawn) ++by_copies[own.copies];
-  });
   json list = json::array();
-  for (const auto& [copies, values] : by_copies) list.push_back({{"copies", copies}, {"values", values}});
+  for (const auto& [copies, values] : core.own_by_copies()) list.push_back({{"copies", copies}, {"values", values}});
   return list;
 }
 

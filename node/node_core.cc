@@ -356,6 +356,10 @@ void NodeCore::for_each_member(const std::function<void(const gossip::MemberView
 void NodeCore::for_each_contact(const std::function<void(const dht::TableEntry&)>& visit) const {
   state_->dht.for_each_contact(visit);
 }
+const std::map<std::size_t, std::size_t>& NodeCore::own_by_copies() const {
+  return state_->dht.own_by_copies();
+}
+
 void NodeCore::for_each_own(const std::function<void(const dht::OwnValue&)>& visit) const {
   state_->dht.for_each_own(visit);
 }

@@ -261,6 +261,43 @@ TEST(OwnValues, NumbersAreNeverUsedTwice) {
   EXPECT_EQ(own.due(at(50min)), key);
 }
 
+// What the counts by copies say is what walking through all values says.
+TEST(OwnValues, CountsByCopiesAreExact) {
+  Rng rng(test_seed(311));
+  OwnValues own;
+  for (int step = 0; step < 5'000; ++step) {
+    const NodeId key = id_of(std::to_string(rng.below(40)));
+    const std::uint64_t seq = own.number(key) + 1;
+    switch (rng.below(4)) {
+      case 0:
+        own.restore(key, {.blob = Bytes(kBlobHeadBytes + rng.below(2)), .seq = seq, .lifetime_s = 60,
+                          .expires = Instant(1h), .copies = rng.below(13), .republish = Instant(1min)});
+        break;
+      case 1: own.erase(key); break;
+      default: own.published(key, rng.below(13), Instant(2min)); break;
+    }
+    std::map<std::size_t, std::size_t> walked;
+    for (const auto& [k, value] : own.all()) {
+      if (!value.withdrawn()) ++walked[value.copies];
+    }
+    ASSERT_EQ(own.by_copies(), walked) << step;
+    ASSERT_EQ(own.copies_min(), walked.empty() ? 0 : walked.begin()->first);
+  }
+}
+
+TEST(OwnValues, HaveRoomForSoMany) {
+  OwnValues own;
+  ByteArray<32> raw{};
+  for (std::uint32_t i = 0; i < kOwnValuesMax; ++i) {
+    store_le(raw.data(), i);
+    ASSERT_TRUE(own.has_room({raw}));
+    own.restore({raw}, {.blob = Bytes(kBlobHeadBytes + 1), .seq = 1, .lifetime_s = 60, .expires = Instant(1h),
+                        .republish = Instant(1min)});
+  }
+  EXPECT_TRUE(own.has_room({raw})) << "the key is there already";
+  EXPECT_FALSE(own.has_room(id_of("one more")));
+}
+
 Target target(std::string_view name) {
   Target to;
   to.id = id_of(name);
