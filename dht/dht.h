@@ -26,7 +26,8 @@ struct Config {
   std::size_t parallelism = 3;         // alpha; grows by one for each slow request, to...
   std::size_t parallelism_max = 8;
   Duration op_deadline = 20s;          // any operation ends by then
-  std::uint32_t default_ttl_s = 24 * 3600;
+  // An owner that is away for a day leaves values that have lived up to half of it (owner_every, kRenewAfter).
+  std::uint32_t default_ttl_s = 72 * 3600;
   Duration republish_every = 1h;       // holders, jittered
   Duration refresh_every = 15min;      // stale buckets
   bool sweep = true;                   // hand values over when peers come and go; false: to measure its cost

@@ -8,6 +8,8 @@ namespace {
 // Own values are published again soon after a restart, but not all nodes' at once.
 constexpr Duration kRestartPublishFirst = 10s;
 constexpr Duration kRestartPublishLast = 10min;
+// Those that have lived half of their time, or all, sooner: an owner that is up for a minute now and then keeps them.
+constexpr Duration kRestartPublishSoon = 30s;
 
 // Contacts near `target` that may be named to the asker, as far as they fit. Whoever was silent
 // when last asked is not handed on.
@@ -374,7 +376,9 @@ void restore_row(Now now, Core& core, ByteView key, ByteView value, Duration dow
       core.dead_rows.push_back({.key = to_bytes(key), .value = {}, .erase = true});
       return;
     }
-    const Duration last = std::min(kRestartPublishLast, core.config.republish_every);
+    const bool old = expires - now.mono < std::chrono::seconds(row->value.lifetime_s) / 2;
+    const Duration last =
+        std::min(old ? kRestartPublishSoon : kRestartPublishLast, core.config.republish_every);
     const Instant at =
         now.mono + core.rng.between(std::min(kRestartPublishFirst, last), last);
     core.own.restore(row->key, {.blob = row->blob, .seq = row->value.seq,

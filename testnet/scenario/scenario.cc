@@ -451,6 +451,7 @@ std::expected<Scenario, Problem> parse_scenario(std::string_view text, std::stri
   in.duration("settle", s.settle);
   in.duration("heal", s.heal);
   in.flag("membership", s.membership);
+  in.whole("values_memory", s.values_memory, 0, INT64_MAX);
   in.flag("sweep", s.sweep);
   in.duration("commit", s.commit, 1min);
   one(in, "link", file, problem, [&](Reader& table) {

@@ -174,6 +174,7 @@ struct Scenario {
   Duration settle{};               // `settle`: after all see all, before loads, churn and actions count
   Duration heal = 60s;             // `heal`: fault-free time at the end in which all must come right
   bool membership = true;          // `membership = false`: the DHT alone (simulator, many nodes)
+  std::size_t values_memory = 0;   // bytes of held values in a node's memory; 0: as a node has it (simulator)
   bool sweep = true;               // `sweep = false`: nobody hands values over as nodes come and go (simulator)
   Duration commit = 1ms;           // `commit`: a store's commit takes this long (simulator)
   Link link;

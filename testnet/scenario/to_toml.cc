@@ -145,6 +145,7 @@ std::string to_toml(const Scenario& s) {
   if (s.settle != plain.settle) w.duration("settle", s.settle);
   if (s.heal != plain.heal) w.duration("heal", s.heal);
   if (!s.membership) w.raw("membership", "false");
+  if (s.values_memory != 0) w.whole("values_memory", s.values_memory);
   if (!s.sweep) w.raw("sweep", "false");
   if (s.commit != plain.commit) w.duration("commit", s.commit);
   if (s.link != plain.link) {

@@ -208,6 +208,7 @@ void World::boot(NodeIndex node) {
   const auto adjust = [this](node::Config& config) {
     config.membership.alone = !plan_.membership;
     config.dht.sweep = plan_.sweep;
+    if (plan_.values_memory > 0) config.dht.values_memory_max = plan_.values_memory;
     if (options_.adjust) options_.adjust(config);
   };
   const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed, adjust)

@@ -236,7 +236,7 @@ TEST(StoreLoads, RottenRowsAreLeftOut) {
   rot("UPDATE held SET key = 'text' WHERE rowid = 10");
   rot("UPDATE held SET key = key || x'00' WHERE rowid = 12");
   rot("UPDATE held SET key = 4.5, written_ms = 'x', remaining_s = 'y', value = 'z' WHERE rowid = 14");
-  for (const std::uint8_t gone : {2, 5, 7, 9, 11, 13}) {
+  for (const std::uint8_t gone : std::initializer_list<std::uint8_t>{2, 5, 7, 9, 11, 13}) {
     std::erase_if(table.model, [&](const auto& each) { return each.first.key == id(gone); });
   }
   const NodeId nobody = id(0x77);

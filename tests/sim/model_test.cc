@@ -48,13 +48,15 @@ TEST(Model, KeysGoIntoTextAndBack) {
 }
 
 TEST(Model, AllThatIsStoredIsReadOnceInEachTime) {
-  const Scenario s = parsed("nodes = 5\nduration = \"100s\"\nsettle = \"3s\"\nheal = \"1s\"\nsweep = false\n"
+  const Scenario s = parsed("nodes = 5\nduration = \"100s\"\nsettle = \"3s\"\nheal = \"1s\"\nsweep = false\nvalues_memory = 4096\n"
                             "[[load]]\ndo = \"put\"\ncount = 7\nuntil = \"20s\"\n"
                             "[[load]]\ndo = \"get\"\nevery = \"30s\"\nfrom = \"25s\"\nuntil = \"90s\"\n");
   EXPECT_EQ(s.loads[1].every, 30s);
   comes_back_the_same(to_toml(s));
   Scenario without = s;
   without.sweep = true;
+  EXPECT_THAT(refused_by(scenario::World::kProcesses, without), HasSubstr("cannot honour values_memory"));
+  without.values_memory = 0;
   EXPECT_THAT(refused_by(scenario::World::kProcesses, s), HasSubstr("cannot honour sweep = false"));
   EXPECT_EQ(refused_by(scenario::World::kProcesses, without), "accepted");
 
