@@ -24,7 +24,8 @@ void Spread::pump(Now now, Core& core, Output& out) {
 }
 
 void Spread::on_values(const Asked& asked, const Values& m) {
-  round_.on_token(asked.peer.id, m.token, /*holds=*/m.more || !m.values.empty());
+  // That there is more may only mean that it has not looked yet, so it is no copy.
+  round_.on_token(asked.peer.id, m.token, /*holds=*/!m.values.empty());
 }
 
 }  // namespace weft::dht
