@@ -63,6 +63,10 @@ inline constexpr std::size_t kCommitsMax = 1024;
 inline constexpr std::size_t kLoadsMax = 1024;
 inline constexpr std::size_t kWideLoadsMax = 16;
 inline constexpr std::size_t kLoadWaitersMax = 4096;
+// So many may be under way when one more is begun for early data, whose address is not proven; and of those about
+// many keys for the question of another node, so that upkeep has some left.
+inline constexpr std::size_t kEarlyLoadsMax = 64;
+inline constexpr std::size_t kCompareLoadsMax = 12;
 // Of the farthest values, when the store is full.
 inline constexpr std::size_t kFarthestMax = 64;
 // A store that failed is tried again after this.
@@ -109,6 +113,8 @@ struct Core {
   // Makes the keys of these rows known, as far as they were not; calls visit(slot) for each value that has not
   // ended and is in memory then.
   void fill(Now now, const std::vector<Write>& rows, const std::function<void(const Slot&)>& visit);
+  std::size_t loads_open() const { return loads_.size(); }
+  std::size_t wide_loads_open() const { return wide_loads_; }
   bool is_writing(Ticket ticket) const { return writes_.contains(ticket); }
   // A write has ended.
   void note_written(Ticket ticket);

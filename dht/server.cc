@@ -145,7 +145,9 @@ bool serve_get_later(Now now, Core& core, const Asker& asker, const Get& m, Valu
                      Output& out) {
   if (asker.early) {
     // By the time it asks in a session, it is here.
-    (void)core.want(m.key, std::nullopt, [](Now, bool, Output&) {}, out);
+    if (core.loads_open() < kEarlyLoadsMax) {
+      (void)core.want(m.key, std::nullopt, [](Now, bool, Output&) {}, out);
+    }
   } else if (core.want(m.key, std::nullopt,
                        [&core, asker, m](Now later, bool ok, Output& o) {
                          LateValues& late = o.late_values.emplace_back();
@@ -162,6 +164,7 @@ bool serve_get_later(Now now, Core& core, const Asker& asker, const Get& m, Valu
 }
 
 bool serve_compare_later(Core& core, const Asker& asker, const Compare& m, Output& out) {
+  if (core.wide_loads_open() >= kCompareLoadsMax) return false;
   auto sums = std::make_shared<Bytes>(to_bytes(m.sums));
   return core.want_rows(
       LoadKeys{.first = m.first, .last = m.last, .rows_max = kCompareScannedMax + 1, .author = {},

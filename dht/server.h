@@ -5,7 +5,7 @@
 //
 // Of a paged store (value_store.h) what is not in memory is asked for first, and the answer comes later; an asker
 // in early data is told that there is more, and asks again in its session. So an address that
-// proved nothing can cause reads of the disk, kLoadsMax at a time, but holds nothing here meanwhile.
+// proved nothing can cause reads of the disk, kEarlyLoadsMax at a time, but holds nothing here meanwhile.
 #pragma once
 
 #include "dht/core.h"

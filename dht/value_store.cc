@@ -180,7 +180,7 @@ std::vector<Slot> ValueStore::due_near(const Slot& slot, Instant until, std::siz
 }
 
 std::optional<Instant> ValueStore::next_expiry() const {
-  if (paged_) return next_end_;
+  if (paged_) return next_end_ == Instant::max() ? std::nullopt : next_end_;
   if (by_expiry_.empty()) return std::nullopt;
   return by_expiry_.begin()->first;
 }
@@ -195,7 +195,7 @@ std::vector<Slot> ValueStore::take_expired(Now now, std::size_t max) {
 }
 
 std::optional<Instant> ValueStore::next_republish() const {
-  if (by_republish_.empty()) return std::nullopt;
+  if (by_republish_.empty() || by_republish_.begin()->first == Instant::max()) return std::nullopt;
   return by_republish_.begin()->first;
 }
 
