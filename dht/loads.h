@@ -52,10 +52,10 @@ struct HeldTotals {
 struct Loaded {
   Ticket ticket{};
   bool ok = false;                    // else nothing below counts
-  std::vector<Write> rows;            // 'v' rows (dht/rows.h), none of them an erasure
+  std::vector<Write> rows = {};       // 'v' rows (dht/rows.h), none of them an erasure
   bool more = false;                  // LoadKeys: rows_max ended it; all keys up to the last row's are complete
   std::size_t of_author = 0;          // LoadKeys with an author
-  std::optional<std::int64_t> next_end_ms;  // LoadEnded: when the first that is not in `rows` ends
+  std::optional<std::int64_t> next_end_ms = {};  // LoadEnded: when the first that is not in `rows` ends
 };
 
 }  // namespace weft::dht

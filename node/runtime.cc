@@ -167,7 +167,7 @@ std::expected<Config, Failure> RunningNode::make_config(Network network) {
   config.sessions.new_endpoints_per_minute = options_.limits.new_endpoints_per_minute;
   config.dht.values_bytes_max = options_.limits.store_bytes;
   config.dht.values_per_author_max = values_per_author(options_.limits);
-  config.dht.values_memory_max = options_.ephemeral ? 0 : kValuesMemoryMax;
+  config.dht.values_memory_max = in_memory() ? 0 : kValuesMemoryMax;
   config.dht.background_bytes_per_s = options_.limits.background_bytes_per_s;
   network_name_ = network.name;
   network_private_ = network.is_private;
@@ -206,7 +206,8 @@ std::expected<Stored, Failure> RunningNode::open_store(const Home& home, UnixMil
     return std::unexpected(moved.error());
   }
   auto opened = open_sqlite_store({store_path(home.directory()), !options_.durable,
-                                   [wake = store_wake_.get()] { wake->send(); }, kValuesMemoryMax});
+                                   [wake = store_wake_.get()] { wake->send(); },
+                                   in_memory() ? SIZE_MAX : kValuesMemoryMax});
   if (!opened) return std::unexpected(opened.error());
   store_ = std::move(opened->store);
   last_seen_ = std::max(last_seen_, opened->last_seen);

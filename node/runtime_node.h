@@ -63,9 +63,11 @@ class RunningNode final : public ControlHost {
   std::expected<void, Failure> open_control();
   std::expected<void, Failure> check_record(const Config& config) const;
   void watch_process();
-  // Without a durable store all values are in memory.
+  // All values are in memory if nothing is durable, or if it is acknowledged before it is: what a load then
+  // told could be older than what was acknowledged.
+  bool in_memory() const { return options_.ephemeral || !options_.durable; }
   Limits limits_of_this_node(Limits limits) const {
-    if (options_.ephemeral) limits.store_bytes = std::min(limits.store_bytes, kValuesMemoryMax);
+    if (in_memory()) limits.store_bytes = std::min(limits.store_bytes, kValuesMemoryMax);
     return limits;
   }
   void take_apart();
