@@ -195,10 +195,10 @@ void Core::fill(Now now, const std::vector<Write>& rows,
       slots.push_back(*here);
       auto read = read_value_row(row->key, row->value);
       if (!read) continue;
-      const Instant expires = end_of(stamped, *read);
-      if (seconds_left(now, expires) == 0) continue;
-      values.emplace_back(here->author, Held{.blob = std::move(read->blob), .seq = read->value.seq,
-                                             .expires = expires, .republish = {}});
+      // Those that have ended, too: under a known key what is not here is gone from the disk, or going.
+      values.emplace_back(here->author,
+                          Held{.blob = std::move(read->blob), .seq = read->value.seq,
+                               .expires = end_of(stamped, *read), .republish = {}});
     }
     store.fill(now, slot->key, std::move(values));
     for (const Slot& each : slots) {

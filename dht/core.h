@@ -110,8 +110,8 @@ struct Core {
   bool want_rows(decltype(Load::what) what, ThenRows then, Output& out);
   // An answer to any of these.
   void on_loaded(Now now, const Loaded& loaded, Output& out);
-  // Makes the keys of these rows known, as far as they were not; calls visit(slot) for each value that has not
-  // ended and is in memory then.
+  // Makes the keys of these rows known, as far as they were not; calls visit(slot) for each value that is in
+  // memory then; it may have ended.
   void fill(Now now, const std::vector<Write>& rows, const std::function<void(const Slot&)>& visit);
   std::size_t loads_open() const { return loads_.size(); }
   std::size_t wide_loads_open() const { return wide_loads_; }

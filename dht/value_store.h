@@ -147,7 +147,6 @@ class ValueStore {
   // The turn of a value in memory has come: it is due now if it would be by `until`, or if nothing was noted.
   void its_turn(Now now, const Slot& slot, Instant until);
   void author_has(const NodeId& author, std::size_t values);
-  bool author_known(const NodeId& author) const { return !paged_ || per_author_.contains(author); }
   // Those of the answer to LoadFarthest, whose keys are known: no value elsewhere is farther.
   void farthest_are(std::vector<Slot> slots);
   // A write of this ticket changes what is under a known key.

@@ -245,6 +245,23 @@ TEST(Paged, WhatHasEndedGoesFromTheDisk) {
   node.expect_totals();
 }
 
+// Who is asked for in its last second, or when it has ended and is not erased yet, is erased all the same.
+TEST(Paged, WhatIsReadAtItsEndGoesFromTheDisk) {
+  Paged node(kLittle);
+  const Identity author(node.provider, Paged::seed(2));
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    (void)node.store(author, numbered(i), node.blob(author, numbered(i), 1, 100, 600), 600);
+  }
+  node.restart();
+  node.now.mono += 599s + 500ms;
+  EXPECT_TRUE(node.get(numbered(3)).empty());
+  node.now.mono += 1s;
+  EXPECT_TRUE(node.get(numbered(4)).empty());
+  node.pass(10s);
+  EXPECT_EQ(node.values(), 0U);
+  node.expect_totals();
+}
+
 TEST(Paged, AnOldAnswerBringsNothingBack) {
   Paged node(kLittle);
   const Identity author(node.provider, Paged::seed(2));
