@@ -2,22 +2,17 @@
 
 namespace weft::dht {
 
-SpreadOp::SpreadOp(Why why, Spread::Value value, std::vector<Holder> holders)
+SpreadOp::SpreadOp(Spread::Value value, std::vector<Holder> holders)
     : Operation(std::nullopt),
-      why_(why),
       value_(std::move(value)),
       holders_(std::move(holders)) {}
 
 void SpreadOp::start(Now now, Core& core, Output& out) {
   const std::size_t wanted = holders_.size();
   spread_.emplace(key(), std::move(value_), /*background=*/true,
-                  StoreRound({.wanted = wanted, .needed = why_ == Why::kHandOver ? wanted : 0, .have = 0},
+                  StoreRound({.wanted = wanted, .needed = 0, .have = 0},
                              std::move(holders_)));
   advance(now, core, out);
-}
-
-bool SpreadOp::in_vain() const {
-  return why_ == Why::kHandOver && silence_ && spread_ && spread_->round().copies() == 0;
 }
 
 void SpreadOp::advance(Now now, Core& core, Output& out) {
@@ -34,12 +29,7 @@ void SpreadOp::on_values(Now now, Core& core, const Asked& asked, Duration, cons
 
 void SpreadOp::on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) {
   spread_->on_stored(asked, m);
-  if (m.status == StoreStatus::kStored) {
-    switch (why_) {
-      case Why::kRepair: ++core.counters.repairs_total; break;
-      case Why::kHandOver: ++core.counters.handed_over_total; break;
-    }
-  }
+  if (m.status == StoreStatus::kStored) ++core.counters.repairs_total;
   if (m.status == StoreStatus::kStale && m.seq > spread_->value().seq) {
     const Target* from = spread_->round().stale_holder();
     if (from != nullptr && core.store.find(spread_->value().slot) != nullptr) {
@@ -55,7 +45,6 @@ void SpreadOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
 }
 
 void SpreadOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
-  silence_ = true;
   spread_->on_timeout(asked);
   advance(now, core, out);
 }

@@ -1,5 +1,5 @@
-// What a node does for a single value without being asked: repair, hand over, fetch. Publishing again is
-// region_op.h's.
+// What a node does for a single value without being asked: repair, fetch. Publishing again is region_op.h's,
+// handing over hand_over_op.h's.
 //
 // None of these emits an event; their requests are marked as background.
 #pragma once
@@ -9,12 +9,10 @@
 
 namespace weft::dht {
 
-// Stores one value to some given nodes: holders found wanting by a get, or, one at a time, those who
-// have become holders. Of the latter it is told whether it was in vain.
+// Stores one value to holders that a get has found wanting.
 class SpreadOp final : public Operation {
  public:
-  enum class Why : std::uint8_t { kRepair, kHandOver };
-  SpreadOp(Why why, Spread::Value value, std::vector<Holder> holders);
+  SpreadOp(Spread::Value value, std::vector<Holder> holders);
 
   void start(Now now, Core& core, Output& out) override;
   void on_values(Now now, Core& core, const Asked& asked, Duration rtt, const Values& m,
@@ -23,13 +21,10 @@ class SpreadOp final : public Operation {
   void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
   void end(Now now, Core& core, OpError why, Output& out) override;
-  bool in_vain() const override;
 
  private:
   void advance(Now now, Core& core, Output& out);
 
-  Why why_;
-  bool silence_ = false;
   Spread::Value value_;
   std::vector<Holder> holders_;
   std::optional<Spread> spread_;

@@ -77,7 +77,7 @@ void Dht::State::retire(Operation& operation) {
   const auto it = operations.find(key);
   graveyard.push_back(std::move(it->second));
   operations.erase(it);
-  upkeep.on_done(core, key, graveyard.back()->in_vain());
+  upkeep.on_done(core, key, graveyard.back()->rest());
 }
 
 void Dht::State::ended(Now now, Operation& operation, Output& out) {
@@ -286,7 +286,7 @@ void Dht::leave(Now now, Output& out) {
   s.settle(now, out);
 }
 
-bool Dht::handed_over() const { return !state_->leaving || state_->upkeep.handed_over(); }
+bool Dht::handed_over() const { return !state_->leaving || state_->upkeep.hand_overs().done(); }
 
 void Dht::shutdown(Now now, Output& out) {
   State& s = *state_;
@@ -456,9 +456,9 @@ Stats Dht::stats() const {
   out.round_since = state_->upkeep.round_since();
   out.own = core.own.size();
   out.own_copies_min = core.own.copies_min();
-  out.hand_overs_waiting = state_->upkeep.hand_overs_waiting();
+  out.hand_overs_waiting = state_->upkeep.hand_overs().waiting();
   out.hints = core.hints.size();
-  out.handing_over_since = state_->upkeep.busy_since();
+  out.handing_over_since = state_->upkeep.hand_overs().busy_since();
   return out;
 }
 

@@ -209,7 +209,6 @@ void GetOp::repair(Now now, Core& core, bool converged, Output& out) {
     if (wanting.empty()) continue;
     ++repaired;
     core.spawn(std::make_unique<SpreadOp>(
-        SpreadOp::Why::kRepair,
         Spread::Value{.slot = slot, .blob = found.blob, .seq = found.seq,
                       .expires = found.expires},
         std::move(wanting)));

@@ -91,7 +91,7 @@ struct Stored {
   StoreStatus status = StoreStatus::kStored;
   std::uint64_t seq = 0;  // the number held now
 };
-// "Which of these do you lack?" The values are shown by sums of 8 bytes (signed_value.h, compare_sum), in
+// "Which of these do you lack?" The values are shown by 8 bytes each (signed_value.h, compare_item), in
 // the order of their keys, which lie from `first` to `last`.
 struct Compare {
   NodeId first = {};
@@ -99,8 +99,8 @@ struct Compare {
   std::uint64_t salt = 0;
   ByteView sums = {};  // 1 to kCompareItemsMax, little-endian
 };
-// A bit for each sum, the lowest of the first byte first: set if no such value is held here. No bits: too many
-// values are held between the two keys to tell.
+// A bit for each of them, the lowest of the first byte first: set if no such value is held here. No bits: too many
+// values would have to be looked at to tell.
 struct Compared {
   std::optional<Token> token = std::nullopt;  // good for every key from `first` to `last`
   ByteView missing = {};

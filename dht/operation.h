@@ -30,8 +30,10 @@ class Operation {
   // The user's Done event is out, but there is still something to finish. Such an operation gives way
   // to a new one when all places are taken.
   virtual bool answered() const { return false; }
-  // Ended without what it was for, and worth another try.
-  virtual bool in_vain() const { return false; }
+  // What it leaves to another try, if anything: because a budget or a deadline ended it, or since somebody was
+  // silent.
+  enum class Rest : std::uint8_t { kNothing, kWork, kSilence };
+  virtual Rest rest() const { return Rest::kNothing; }
 
   bool done() const { return done_; }
   OpKey key() const { return key_; }

@@ -229,16 +229,16 @@ void RegionOp::ask_peers(Core& core, Output& out) {
     peer.state = Peer::State::kAsked;
     ++open;
     peer.sums.resize(8 * peer.items.size());
+    const NodeId& first = items_[peer.items.front()].slot.key;
+    const NodeId& last = items_[peer.items.back()].slot.key;
+    const int shared = common_prefix_bits(first, last);
     for (std::size_t i = 0; i < peer.items.size(); ++i) {
       const Item& item = items_[peer.items[i]];
-      store_le(peer.sums.data() + 8 * i, compare_sum(salt_, item.slot.key, item.blob));
+      store_le(peer.sums.data() + 8 * i, compare_item(salt_, shared, item.slot.key, item.blob));
     }
     ++core.counters.compares_total;
     core.ask(key(), Role::kCompare, peer.to,
-             Compare{.first = items_[peer.items.front()].slot.key,
-                     .last = items_[peer.items.back()].slot.key,
-                     .salt = salt_,
-                     .sums = peer.sums},
+             Compare{.first = first, .last = last, .salt = salt_, .sums = peer.sums},
              /*background=*/true, out);
   }
 }

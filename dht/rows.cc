@@ -58,6 +58,14 @@ std::optional<Slot> slot_of_row(ByteView key) {
   return Slot{id_from(key.subspan(1)), id_from(key.subspan(33))};
 }
 
+std::optional<NodeId> next_key(const NodeId& key) {
+  NodeId next = key;
+  for (std::size_t i = next.bytes.size(); i-- > 0;) {
+    if (++next.bytes[i] != 0) return next;
+  }
+  return std::nullopt;
+}
+
 Write value_row(Now now, const Slot& slot, ByteView blob, Instant expires) {
   ByteArray<kBlobBytesMax + 32> room;
   Writer w(room);

@@ -29,6 +29,9 @@ std::uint32_t seconds_left(Now now, Instant expires);
 // Of a 'v' row's key; nullopt for any other.
 std::optional<Slot> slot_of_row(ByteView key);
 
+// The key that follows in the order of keys; nullopt after the last.
+std::optional<NodeId> next_key(const NodeId& key);
+
 Write value_row(Now now, const Slot& slot, ByteView blob, Instant expires);
 Write value_erased(const Slot& slot);
 Write own_row(Now now, const NodeId& key, const Own& own);

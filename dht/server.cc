@@ -167,7 +167,7 @@ bool serve_compare_later(Core& core, const Asker& asker, const Compare& m, Outpu
   if (core.wide_loads_open() >= kCompareLoadsMax) return false;
   auto sums = std::make_shared<Bytes>(to_bytes(m.sums));
   return core.want_rows(
-      LoadKeys{.first = m.first, .last = m.last, .rows_max = kCompareScannedMax + 1, .author = {},
+      LoadKeys{.first = m.first, .last = m.last, .rows_max = kCompareScannedMax, .author = {},
                .author_max = 0},
       [&core, asker, m, sums](Now later, const Loaded& loaded, Output& o) {
         Compare shown = m;
@@ -183,15 +183,36 @@ bool serve_compare_later(Core& core, const Asker& asker, const Compare& m, Outpu
       out);
 }
 
+namespace {
+
+// The first or last of the keys that share `shared` bits with `near` and have this hint.
+NodeId hinted_end(const NodeId& near, int shared, std::uint32_t hint, bool last) {
+  NodeId end = near;
+  for (int bit = shared; bit < 256; ++bit) {
+    const int of_hint = bit - shared;
+    const bool set = of_hint < 24 ? (hint >> (23 - of_hint) & 1U) != 0 : last;
+    const auto at = static_cast<std::size_t>(bit);
+    const auto mask = static_cast<std::uint8_t>(0x80U >> (at % 8));
+    end.bytes[at / 8] = static_cast<std::uint8_t>(set ? end.bytes[at / 8] | mask : end.bytes[at / 8] & ~mask);
+  }
+  return end;
+}
+
+}  // namespace
+
 void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, const Loaded* loaded,
                    ByteArray<kCompareItemsMax / 8>& room, Compared& reply) {
   const std::size_t count = m.sums.size() / 8;
-  std::array<std::pair<std::uint64_t, std::uint8_t>, kCompareItemsMax> sums;
+  const int shared = common_prefix_bits(m.first, m.last);
+  std::array<std::pair<std::uint64_t, std::uint8_t>, kCompareItemsMax> items;
   for (std::size_t i = 0; i < count; ++i) {
-    sums[i] = {load_le<std::uint64_t>(m.sums.data() + 8 * i), static_cast<std::uint8_t>(i)};
+    items[i] = {load_le<std::uint64_t>(m.sums.data() + 8 * i), static_cast<std::uint8_t>(i)};
   }
-  const std::span shown(sums.data(), count);
+  const std::span shown(items.data(), count);
   std::ranges::sort(shown);
+  const auto from = [&shown](std::uint64_t item) {
+    return std::ranges::lower_bound(shown, std::pair{item, std::uint8_t{0}});
+  };
   room.fill(0);
   for (std::size_t i = 0; i < count; ++i) {
     room[i / 8] = static_cast<std::uint8_t>(room[i / 8] | 1U << (i % 8));
@@ -201,28 +222,39 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, co
   const auto look_at = [&](const Slot& slot, ByteView blob, Instant expires) {
     if (++scanned > kCompareScannedMax) return false;
     if (seconds_left(now, expires) == 0) return true;
-    const std::uint64_t sum = compare_sum(m.salt, slot.key, blob);
-    auto it = std::ranges::lower_bound(shown, std::pair{sum, std::uint8_t{0}});
-    if (it == shown.end() || it->first != sum) return true;
-    for (; it != shown.end() && it->first == sum; ++it) {
+    const std::uint64_t item = compare_item(m.salt, shared, slot.key, blob);
+    auto it = from(item);
+    if (it == shown.end() || it->first != item) return true;
+    for (; it != shown.end() && it->first == item; ++it) {
       room[it->second / 8] = static_cast<std::uint8_t>(room[it->second / 8] & ~(1U << (it->second % 8)));
     }
     both.push_back(slot);
     return true;
   };
   if (loaded != nullptr) {
-    if (!loaded->ok) scanned = kCompareScannedMax + 1;  // it says nothing of any
+    if (!loaded->ok || loaded->more) scanned = kCompareScannedMax + 1;  // it says nothing of any
     const Now stamped = core.stamp(now);
     for (const Write& row : loaded->rows) {
       const auto slot = slot_of_row(row.key);
       if (!slot || core.store.knows(slot->key)) continue;  // what is here is newer
+      const std::uint64_t hint = compare_hint(shared, slot->key);
+      const auto it = from(hint << kCompareSumBits);
+      if (it == shown.end() || it->first >> kCompareSumBits != hint) continue;
       const auto read = read_value_row(row.key, row.value);
       if (read && !look_at(*slot, read->blob, end_of(stamped, *read))) break;
     }
   }
-  core.store.visit_range(m.first, m.last, [&](const Slot& slot, const Held& held) {
-    return look_at(slot, held.blob, held.expires);
-  });
+  for (auto it = shown.begin(); it != shown.end() && scanned <= kCompareScannedMax;) {
+    const auto hint = static_cast<std::uint32_t>(it->first >> kCompareSumBits);
+    const NodeId first = std::max(m.first, hinted_end(m.first, shared, hint, /*last=*/false));
+    const NodeId last = std::min(m.last, hinted_end(m.first, shared, hint, /*last=*/true));
+    if (first <= last) {
+      core.store.visit_range(first, last, [&](const Slot& slot, const Held& held) {
+        return look_at(slot, held.blob, held.expires);
+      });
+    }
+    while (it != shown.end() && it->first >> kCompareSumBits == hint) ++it;
+  }
   for (const Slot& slot : both) {
     if (core.rng.below(kTrustNobodyEvery) != 0) core.store.set_republish(slot, core.holder_republish(now));
   }

@@ -14,7 +14,8 @@ namespace weft::dht {
 
 // Values looked at for one Get before it says that there is more.
 inline constexpr std::size_t kValuesScannedMax = 64;
-// Values looked at for one Compare; if there are more between its keys, the answer says nothing of any.
+// Values looked at for one Compare: of a store in memory those whose keys may be of an item, of a paged one all between
+// its keys. If there are more, the answer says nothing of any.
 inline constexpr std::size_t kCompareScannedMax = 1024;
 // One in so many values that another holder has just compared is published by us all the same: who
 // pretends to see to the copies cannot keep all others from it.

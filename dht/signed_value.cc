@@ -65,7 +65,17 @@ Bytes sign_value(const Identity& identity, const ValueFields& fields) {
 
 ByteArray<32> blob_hash(ByteView blob) { return blake2b_256(blob); }
 
-std::uint64_t compare_sum(std::uint64_t salt, const NodeId& key, ByteView blob) {
+std::uint32_t compare_hint(int shared, const NodeId& key) {
+  std::uint32_t hint = 0;
+  for (int bit = shared; bit < shared + 24; ++bit) {
+    const auto at = static_cast<std::size_t>(bit);
+    const unsigned set = bit < 256 ? key.bytes[at / 8] >> (7 - at % 8) & 1U : 0U;
+    hint = hint << 1 | set;
+  }
+  return hint;
+}
+
+std::uint64_t compare_item(std::uint64_t salt, int shared, const NodeId& key, ByteView blob) {
   ByteArray<16> salted;
   store_le(salted.data(), salt);
   std::ranges::copy(as_bytes("weft-cmp"), salted.begin() + 8);
@@ -73,7 +83,8 @@ std::uint64_t compare_sum(std::uint64_t salt, const NodeId& key, ByteView blob) 
   ByteArray<32 + kBlobHeadBytes> summed;
   std::ranges::copy(key.bytes, summed.begin());
   std::ranges::copy(blob.first(kBlobHeadBytes), summed.begin() + 32);
-  return siphash(salted, summed);
+  return std::uint64_t{compare_hint(shared, key)} << kCompareSumBits |
+         (siphash(salted, summed) & ((std::uint64_t{1} << kCompareSumBits) - 1));
 }
 
 bool supersedes(std::uint64_t a_seq, ByteView a, std::uint64_t b_seq, ByteView b) {

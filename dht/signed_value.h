@@ -37,9 +37,13 @@ Bytes sign_value(const Identity& identity, const ValueFields& fields);
 
 // BLAKE2b-256 of a blob.
 ByteArray<32> blob_hash(ByteView blob);
-// What stands for a value in a Compare: whoever has not the blob cannot know it, and as the salt is new in
-// each, nobody can make two blobs of one sum.
-std::uint64_t compare_sum(std::uint64_t salt, const NodeId& key, ByteView blob);
+// Three bytes of a key, big-endian: what follows its first `shared` bits, filled up with zeros.
+std::uint32_t compare_hint(int shared, const NodeId& key);
+// What stands for a value in a Compare between keys that share `shared` leading bits: its key's hint, by which a holder
+// finds what it may be without looking through all that it has, and 40 bits of a sum. Whoever has not the blob
+// cannot know them, and as the salt is new in each, nobody can make two blobs of one sum.
+std::uint64_t compare_item(std::uint64_t salt, int shared, const NodeId& key, ByteView blob);
+inline constexpr int kCompareSumBits = 40;
 // Whether blob a (of number a_seq) replaces blob b: the higher number does; of different blobs with
 // equal numbers, both validly signed, the one with the larger hash, so that all holders agree.
 bool supersedes(std::uint64_t a_seq, ByteView a, std::uint64_t b_seq, ByteView b);

@@ -9,35 +9,15 @@ namespace {
 
 constexpr Ratio kJitter = {1, 5};
 
-// True, and `from` is the next key, unless `key` is the last there is.
-bool after(const NodeId& key, NodeId& from) {
-  from = key;
-  for (std::size_t i = from.bytes.size(); i-- > 0;) {
-    if (++from.bytes[i] != 0) return true;
-  }
-  return false;
-}
-
 void earlier(std::optional<Instant>& at, std::optional<Instant> other) {
   if (other && (!at || *other < *at)) at = other;
-}
-
-// What we can bring to others: held for the mesh, or our own.
-std::optional<Spread::Value> value_in(const Core& core, const Slot& slot) {
-  if (slot.author == core.self()) {
-    if (const Own* own = core.own.find(slot.key)) {
-      return Spread::Value{.slot = slot, .blob = own->blob, .seq = own->seq, .expires = own->expires};
-    }
-  }
-  const Held* held = core.store.find(slot);
-  if (held == nullptr) return std::nullopt;
-  return Spread::Value{.slot = slot, .blob = held->blob, .seq = held->seq, .expires = held->expires};
 }
 
 }  // namespace
 
 Upkeep::Upkeep(Now now, Core& core)
     : rng_(core.rng.fork("upkeep")),
+      hand_overs_(core.rng.fork("hand-overs")),
       next_self_lookup_(now.mono + rng_.jitter(core.config.refresh_every, kJitter)),
       next_save_(now.mono + rng_.jitter(kSaveFirst, kJitter)),
       next_probe_(now.mono + rng_.jitter(kProbeEvery, kJitter)) {}
@@ -53,18 +33,12 @@ OpKey Upkeep::start(Core& core, Kind kind, std::unique_ptr<Operation> operation)
   return key;
 }
 
-void Upkeep::on_done(Core& core, OpKey key, bool in_vain) {
+void Upkeep::on_done(Core& core, OpKey key, Operation::Rest rest) {
+  if (hand_overs_.on_done(key, rest)) return;
   const auto it = running_.find(key);
   if (it == running_.end()) return;
   const Kind kind = it->second;
   running_.erase(it);
-  if (const auto handed = handing_.find(key); handed != handing_.end()) {
-    Transfer transfer = handed->second;
-    handing_.erase(handed);
-    if (in_vain && ++transfer.tries < kTransferTriesMax && transfers_.size() < kTransfersMax) {
-      transfers_.push_back(transfer);
-    }
-  }
   if (kind != Kind::kBootstrap) return;
   core.looked_around = true;
   // Kademlia 2.3, joining: "refreshes all k-buckets further away than its closest neighbor".
@@ -79,48 +53,26 @@ void Upkeep::on_done(Core& core, OpKey key, bool in_vain) {
 void Upkeep::bootstrap(Now now, Core& core) {
   next_self_lookup_ = now.mono + rng_.jitter(core.config.refresh_every, kJitter);
   if (running(Kind::kBootstrap) > 0) return;
+  if (!core.looked_around) settling_until_ = now.mono + kSettleMax;
   start(core, Kind::kBootstrap,
         std::make_unique<LookupOp>(
             std::nullopt,
             LookupOp::Options{.target = core.self(), .want = core.config.bucket_size}));
 }
 
-void Upkeep::changed(Now now, const Core& core, const Change& change) {
-  if (core.store.size() == 0 || !core.config.sweep) return;  // nothing to hand over
-  if (changes_.size() == kChangesMax) changes_.erase(changes_.begin());
-  changes_.push_back(change);
-  if (!next_sweep_) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
-}
-
 void Upkeep::joined(Now now, const Core& core, const NodeId& peer) {
-  changed(now, core, {.peer = peer, .joined = true});
+  if (!settling_until_) hand_overs_.joined(now, core, peer);
 }
 
-void Upkeep::left(Now now, const Core& core, const NodeId& peer) {
-  changed(now, core, {.peer = peer, .joined = false});
-}
+void Upkeep::left(Now now, const Core& core, const NodeId& peer) { hand_overs_.left(now, core, peer); }
 
-void Upkeep::heard(Now now, const Core& core, const NodeId& peer) {
-  if (!core.hints.has(peer) || leaving_ || returned_.size() == kReturnedMax) return;
-  if (std::ranges::find(returned_, peer) != returned_.end()) return;
-  returned_.push_back(peer);
-  if (!next_promise_) next_promise_ = now.mono + rng_.jitter(kHintDelay, kJitter);
-}
+void Upkeep::heard(Now now, const Core& core, const NodeId& peer) { hand_overs_.heard(now, core, peer); }
 
-// What somebody missed joins the hand-overs, as far as there is room for it.
-void Upkeep::keep_promises(Now now, Core& core) {
-  if (!next_promise_ || *next_promise_ > now.mono) return;
-  next_promise_.reset();
-  while (!returned_.empty() && transfers_.size() < kTransfersMax) {
-    const NodeId peer = returned_.back();
-    for (const Slot& slot : core.hints.take(now, peer, kTransfersMax - transfers_.size())) {
-      transfers_.push_back({slot, peer});
-      ++core.counters.hints_kept_total;
-    }
-    if (core.hints.has(peer)) break;
-    returned_.pop_back();
-  }
-  if (!returned_.empty()) next_promise_ = now.mono + kSweepEvery;
+void Upkeep::settle_in(Now now, const Core& core) {
+  if (!settling_until_) return;
+  const bool around = core.looked_around && to_refresh_.empty() &&
+                      running(Kind::kBootstrap) + running(Kind::kRefresh) == 0;
+  if (around || *settling_until_ <= now.mono) settling_until_.reset();
 }
 
 void Upkeep::expire(Now now, Core& core, Output& out) {
@@ -185,7 +137,7 @@ void Upkeep::ask_piece(Now now, Core& core, Output& out) {
   piece_loading_ = core.want_rows(
       LoadKeys{.first = piece_from_, .last = last, .rows_max = kCompareItemsMax, .author = {}, .author_max = 0},
       [this, &core](Now then, const Loaded& loaded, Output&) { on_piece(then, core, loaded); }, out);
-  next_piece_ = now.mono + kSweepEvery;
+  next_piece_ = now.mono + kPieceEvery;
 }
 
 void Upkeep::on_piece(Now now, Core& core, const Loaded& loaded) {
@@ -201,8 +153,9 @@ void Upkeep::on_piece(Now now, Core& core, const Loaded& loaded) {
   const std::int64_t pieces = static_cast<std::int64_t>(core.store.size() / kCompareItemsMax) + 1;
   next_piece_ = now.mono + std::max<Duration>(kPieceEvery, period * 9 / 10 / pieces);
   const auto end = loaded.more && !loaded.rows.empty() ? slot_of_row(loaded.rows.back().key) : std::nullopt;
-  if (end && after(end->key, piece_from_)) return;
-  piece_from_ = {};
+  const auto next = end ? next_key(end->key) : std::nullopt;
+  piece_from_ = next.value_or(NodeId{});
+  if (next) return;
   if (now.mono - *round_since_ > period * 5 / 4) ++core.counters.rounds_late_total;
   round_since_ = now.mono;
 }
@@ -286,152 +239,9 @@ void Upkeep::refresh(Now now, Core& core) {
   }
 }
 
-// A sweep looks once at every held value, a few at a time, with all changes since the last one.
-void Upkeep::sweep(Now now, Core& core, Output& out) {
-  if (!next_sweep_ || *next_sweep_ > now.mono) return;
-  if (sweeping_.empty()) {
-    sweeping_.swap(changes_);
-    cursor_.reset();
-    sweep_from_ = {};
-  }
-  next_sweep_ = now.mono + kSweepEvery;
-  if (core.store.paged()) return sweep_paged(core, out);
-  for (std::size_t i = 0; i < kSweepValues && transfers_.size() < kTransfersMax; ++i) {
-    const auto slot = core.store.next_after(cursor_);
-    if (!slot) {
-      return sweep_ends(now);
-    }
-    look_at(core, *slot);
-    cursor_ = slot;
-  }
-}
-
-void Upkeep::sweep_ends(Now now) {
-  sweeping_.clear();
-  next_sweep_.reset();
-  if (!changes_.empty()) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
-}
-
-void Upkeep::sweep_paged(Core& core, Output& out) {
-  if (sweep_loading_ || transfers_.size() >= kTransfersMax) return;
-  NodeId last;
-  last.bytes.fill(0xff);
-  sweep_loading_ = core.want_rows(
-      LoadKeys{.first = sweep_from_, .last = last, .rows_max = kSweepValues, .author = {}, .author_max = 0},
-      [this, &core](Now then, const Loaded& loaded, Output&) {
-        sweep_loading_ = false;
-        std::optional<Slot> end;
-        for (const Write& row : loaded.rows) {
-          end = slot_of_row(row.key);
-          if (end) look_at(core, *end);
-        }
-        if (loaded.ok && (!loaded.more || !end || !after(end->key, sweep_from_))) sweep_ends(then);
-      },
-      out);
-}
-
-// Who of the nearest to this value is new, or has moved up because somebody left? Only the nearest
-// holders act, or r of them would all hand over the same value.
-void Upkeep::look_at(const Core& core, const Slot& slot) {
-  const std::size_t replicas = core.config.replicas;
-  std::vector<NodeId> nearest;  // without us
-  core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
-    nearest.push_back(entry.contact.id);
-    return nearest.size() < replicas;
-  });
-  const auto is_new = [this](const NodeId& id) {
-    return std::ranges::any_of(sweeping_,
-                               [&id](const Change& c) { return c.joined && c.peer == id; });
-  };
-  std::size_t rank = 0;       // ours among those who were here before
-  std::size_t rank_now = 0;   // ours among all
-  for (const NodeId& id : nearest) {
-    if (!closer(slot.key, id, core.self())) break;
-    ++rank_now;
-    if (!is_new(id)) ++rank;
-  }
-  if (rank >= kHandOverRanks) return;
-  // The replicas nearest, of which we are one.
-  if (rank_now < replicas && nearest.size() == replicas) nearest.pop_back();
-  std::size_t moved_up = 0;
-  if (nearest.size() + 1 >= replicas && !nearest.empty()) {
-    moved_up = static_cast<std::size_t>(std::ranges::count_if(sweeping_, [&](const Change& c) {
-      return !c.joined && core.table.find(c.peer) == nullptr &&
-             closer(slot.key, c.peer, nearest.back());
-    }));
-  }
-  for (std::size_t i = 0; i < nearest.size(); ++i) {
-    if (is_new(nearest[i]) || i + moved_up >= nearest.size()) {
-      transfers_.push_back({slot, nearest[i]});
-    }
-  }
-}
-
 void Upkeep::leave(Now now, Core& core, Output& out) {
   leaving_ = true;
-  transfers_.clear();
-  if (core.store.paged()) {
-    NodeId last;
-    last.bytes.fill(0xff);
-    sweep_loading_ = core.want_rows(
-        LoadKeys{.first = {}, .last = last, .rows_max = kTransfersMax, .author = {}, .author_max = 0},
-        [this, &core](Now then, const Loaded& loaded, Output&) {
-          sweep_loading_ = false;
-          core.fill(then, loaded.rows, [&](const Slot& slot) { find_heir(then, core, slot); });
-        },
-        out);
-    return;
-  }
-  for (auto slot = core.store.next_after({}); slot && transfers_.size() < kTransfersMax;
-       slot = core.store.next_after(slot)) {
-    find_heir(now, core, *slot);
-  }
-}
-
-// With one of the nearest gone, the first who was not among them is.
-void Upkeep::find_heir(Now now, const Core& core, const Slot& slot) {
-  if (core.store.find(slot)->expires <= now.mono) return;
-  std::size_t rank = 0;
-  std::optional<NodeId> heir;
-  core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
-    if (entry.failures > 0) return true;
-    if (++rank < core.config.replicas) return true;
-    if (closer(slot.key, core.self(), entry.contact.id)) heir = entry.contact.id;
-    return false;
-  });
-  if (heir) transfers_.push_back({slot, *heir});
-}
-
-void Upkeep::hand_over(Core& core, Output& out) {
-  const std::size_t at_once = leaving_ ? kLeaverHandOversMax : kHandOversMax;
-  while (running(Kind::kHandOver) + handing_loads_ < at_once && !transfers_.empty()) {
-    const Transfer transfer = transfers_.front();
-    transfers_.pop_front();
-    if (!core.store.knows(transfer.slot.key) && core.own.find(transfer.slot.key) == nullptr) {
-      const bool asked = core.want(
-          transfer.slot.key, std::nullopt,
-          [this, transfer](Now, bool ok, Output&) {
-            --handing_loads_;
-            if (ok) transfers_.push_front(transfer);
-          },
-          out);
-      if (asked) ++handing_loads_;
-      continue;
-    }
-    std::optional<Spread::Value> value = value_in(core, transfer.slot);
-    const RoutingTable::Entry* peer = core.table.find(transfer.to);
-    if (!value || peer == nullptr) continue;
-    const OpKey key = start(
-        core, Kind::kHandOver,
-        std::make_unique<SpreadOp>(
-            SpreadOp::Why::kHandOver, std::move(*value),
-            std::vector<Holder>{{.to = target_of(peer->contact), .token = {}}}));
-    if (key == OpKey{}) {  // no place among the background operations: when one of them ends
-      transfers_.push_front(transfer);
-      return;
-    }
-    handing_[key] = transfer;
-  }
+  hand_overs_.leave(now, core, out);
 }
 
 // Those that have been known and well for longest: they are the likeliest to be there after a
@@ -491,18 +301,15 @@ void Upkeep::try_store(Now now, Core& core, Output& out) {
 
 void Upkeep::run(Now now, Core& core, Output& out) {
   expire(now, core, out);
-  if (leaving_) return hand_over(core, out);
+  if (leaving_) return hand_overs_.run(now, core, out);
   try_store(now, core, out);
   if (settle_budget(now, core)) {
     publish(now, core, out);
     refresh(now, core);
-    sweep(now, core, out);
-    keep_promises(now, core);
-    hand_over(core, out);
+    hand_overs_.run(now, core, out);
   }
-  const bool overdue = next_sweep_ && *next_sweep_ <= now.mono;
-  if (sweeping_.empty() && hand_overs_waiting() == 0 && !overdue) busy_since_.reset();
-  else if (!busy_since_) busy_since_ = now.mono;
+  settle_in(now, core);
+  hand_overs_.note_busy(now);
   save_contacts(now, core, out);
   probe(now, core, out);
 }
@@ -512,6 +319,7 @@ std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
   std::optional<Instant> at = std::min(next_save_, next_probe_);
   earlier(at, core.store.next_expiry());
   earlier(at, core.store_try);
+  earlier(at, settling_until_);
   if (held_back_) {
     earlier(at, core.budget.paid_until());
     return at;
@@ -528,11 +336,7 @@ std::optional<Instant> Upkeep::next_deadline(const Core& core) const {
       earlier(at, core.table.next_stale(core.config.refresh_every));
     }
   }
-  // A sweep that waits for room in the queue goes on when a hand-over ends; so do promises.
-  if (transfers_.size() < kTransfersMax) {
-    if (!sweep_loading_) earlier(at, next_sweep_);
-    earlier(at, next_promise_);
-  }
+  earlier(at, hand_overs_.next_deadline());
   return at;
 }
 

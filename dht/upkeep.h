@@ -5,14 +5,11 @@
 // sweep is pieces without their values; and what has ended is asked for when the first of it has.
 //
 // Everything here is spread out and bounded: at most kPublishesMax publications and kRefreshesMax
-// refreshes run at once, values are looked through kSweepValues at a time, and hand-overs wait in a
-// queue that pauses the sweep when it is full (opendht#869: a mass restart must settle). While the
+// refreshes run at once, and hand-overs have bounds of their own (hand_overs.h). While the
 // budget of bytes is overdrawn none of these begins; expiry, probes and the saving of contacts go on.
 #pragma once
 
-#include <deque>
-
-#include "dht/operation.h"
+#include "dht/hand_overs.h"
 
 namespace weft::dht {
 
@@ -20,21 +17,6 @@ inline constexpr std::size_t kPublishesMax = 2;
 inline constexpr std::size_t kPublishesPerCall = 16;  // due ones looked at in one call
 inline constexpr Duration kPublishAgain = 1min;  // when all places of background operations were taken
 inline constexpr std::size_t kRefreshesMax = 2;
-inline constexpr std::size_t kHandOversMax = 4;
-inline constexpr std::size_t kLeaverHandOversMax = 32;  // of a node that leaves
-// Peers that came or went since the last sweep; the oldest is forgotten first.
-inline constexpr std::size_t kChangesMax = 64;
-inline constexpr std::size_t kSweepValues = 64;
-inline constexpr Duration kSweepDelay = 15s;    // changes are collected for so long: no storm after a mass failure
-inline constexpr Duration kSweepEvery = 250ms;  // one piece of a sweep
-// A peer that missed something gets it so long after it was heard again: by then others know it, too.
-inline constexpr Duration kHintDelay = 500ms;
-inline constexpr std::size_t kReturnedMax = 64;  // such peers at once; others wait until they are heard again
-inline constexpr std::size_t kTransfersMax = 256;
-// Of one hand-over to a peer that does not answer, while it is in the table.
-inline constexpr std::size_t kTransferTriesMax = 3;
-// How many of the nearest holders hand a value over to a newcomer.
-inline constexpr std::size_t kHandOverRanks = 2;
 inline constexpr std::size_t kExpiredPerCall = 256;
 inline constexpr Duration kEndedAgain = 250ms;  // between two questions for ended values, if there are more
 inline constexpr Duration kPieceEvery = 100ms;  // between two pieces of a round, at least
@@ -44,6 +26,8 @@ inline constexpr Duration kSaveEvery = 10min;  // ...and then this often
 // the one that was not heard for longest, if that is kProbeUnheard or more.
 inline constexpr Duration kProbeEvery = 10s;
 inline constexpr Duration kProbeUnheard = 10min;
+// A node has joined when it has looked around itself and refreshed its buckets, or after this.
+inline constexpr Duration kSettleMax = 1min;
 // A refresh of a bucket far away needs few responders.
 inline constexpr std::size_t kRefreshWant = 8;
 
@@ -58,19 +42,13 @@ class Upkeep {
   void heard(Now now, const Core& core, const NodeId& peer);
   // Looks up the own id, then refreshes every bucket wider than the nearest neighbour's.
   void bootstrap(Now now, Core& core);
-  // The node leaves: from now on it only hands over, each held value to the node that moves up to be among
-  // its holders then; kTransfersMax of them, the rest is left to the other holders' sweeps.
+  // The node leaves: from now on it only hands over.
   void leave(Now now, Core& core, Output& out);
-  std::size_t hand_overs_waiting() const { return transfers_.size() + handing_loads_; }
-  // Since when there has always been something to look at or to hand over.
-  std::optional<Instant> busy_since() const { return busy_since_; }
-  bool handed_over() const {
-    return transfers_.empty() && running(Kind::kHandOver) == 0 && !sweep_loading_ && handing_loads_ == 0;
-  }
+  const HandOvers& hand_overs() const { return hand_overs_; }
   // Paged: since when the round of publishing has gone on.
   std::optional<Instant> round_since() const { return round_since_; }
-  // An operation ended; of no interest unless upkeep started it. A hand-over in vain is made again.
-  void on_done(Core& core, OpKey key, bool in_vain);
+  // An operation ended; of no interest unless upkeep started it. What a hand-over left is made again.
+  void on_done(Core& core, OpKey key, Operation::Rest rest);
 
   // Does what is due; operations that it starts are spawned.
   void run(Now now, Core& core, Output& out);
@@ -79,19 +57,9 @@ class Upkeep {
   void budget_changed() { held_back_ = false; }
 
  private:
-  struct Change {
-    NodeId peer;
-    bool joined = false;
-  };
-  struct Transfer {
-    Slot slot;
-    NodeId to;
-    std::size_t tries = 0;
-  };
-  enum class Kind : std::uint8_t { kRefresh, kBootstrap, kPublish, kHandOver };
+  enum class Kind : std::uint8_t { kRefresh, kBootstrap, kPublish };
   OpKey start(Core& core, Kind kind, std::unique_ptr<Operation> operation);
   std::size_t running(Kind kind) const;
-  void changed(Now now, const Core& core, const Change& change);
   void expire(Now now, Core& core, Output& out);
   void ask_ended(Now now, Core& core, Output& out);
   void on_ended(Now now, Core& core, const Loaded& loaded, Output& out);
@@ -100,32 +68,17 @@ class Upkeep {
   void on_piece(Now now, Core& core, const Loaded& loaded);
   void publish_own(Now now, Core& core, Output& out);
   void refresh(Now now, Core& core);
-  void sweep(Now now, Core& core, Output& out);
-  void sweep_paged(Core& core, Output& out);
-  void sweep_ends(Now now);
-  void look_at(const Core& core, const Slot& slot);
-  void find_heir(Now now, const Core& core, const Slot& slot);
-  void keep_promises(Now now, Core& core);
-  void hand_over(Core& core, Output& out);
   void try_store(Now now, Core& core, Output& out);
   void save_contacts(Now now, Core& core, Output& out);
   void probe(Now now, Core& core, Output& out);
 
   bool settle_budget(Now now, Core& core);
+  void settle_in(Now now, const Core& core);
 
   Rng rng_;
   std::map<OpKey, Kind> running_;
-  std::map<OpKey, Transfer> handing_;  // of the hand-overs among them
-  std::vector<Change> changes_;   // waiting for the next sweep
-  std::vector<Change> sweeping_;  // of the sweep under way
-  std::optional<Slot> cursor_;    // the last slot looked at
-  std::optional<Instant> next_sweep_;
-  NodeId sweep_from_;             // paged: the first key not looked at
-  bool sweep_loading_ = false;
-  std::size_t handing_loads_ = 0;  // hand-overs whose values are being loaded
-  std::deque<Transfer> transfers_;
-  std::vector<NodeId> returned_;  // heard again, with hints for them
-  std::optional<Instant> next_promise_;
+  HandOvers hand_overs_;
+  std::optional<Instant> settling_until_;  // it joins itself: whom it learns of is no newcomer
   std::vector<std::size_t> to_refresh_;  // buckets, after a join
   Instant next_self_lookup_;
   Instant next_save_;
@@ -138,7 +91,6 @@ class Upkeep {
   std::optional<Ticket> ended_gone_;  // they are being erased
   bool held_back_ = false;  // by the budget, when last run
   bool leaving_ = false;
-  std::optional<Instant> busy_since_;
 };
 
 }  // namespace weft::dht

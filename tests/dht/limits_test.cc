@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "dht/upkeep.h"
 #include "dht/value_store.h"
 #include "tests/dht/mesh.h"
 
@@ -85,6 +86,7 @@ TEST(Limits, HandOversThatAreBehindAreTold) {
     for (int i = 0; i < 60; ++i) {
       mesh.put_done(0, mesh.put(0, "k" + std::to_string(i), std::string(500, 'v')));
     }
+    mesh.run_for(kSettleMax);
     for (int i = 0; i < 6; ++i) {
       const std::size_t newcomer = mesh.add();
       mesh.introduce(newcomer, 0);

@@ -142,6 +142,24 @@ class Mesh {
     carry_out(index, out);
   }
 
+  // Looks when a node wants to be called next.
+  void arm(std::size_t index) {
+    const auto at = nodes[index]->dht->next_deadline();
+    if (!at) return;
+    auto& armed = timers[index];
+    if (armed && *armed <= *at && *armed > clock) return;
+    armed = *at;
+    const std::uint64_t life = lives[index];
+    const Instant wanted = *at;
+    after(std::max<Duration>(*at - clock, 0us), [this, index, life, wanted] {
+      if (lives[index] != life || !nodes[index]->up || timers[index] != wanted) return;
+      timers[index].reset();
+      Output out;
+      nodes[index]->dht->on_deadline(now(), out);
+      carry_out(index, out);
+    });
+  }
+
   OpId put(std::size_t who, std::string_view key, std::string_view value, PutOptions o = {}) {
     return put_bytes(who, id_of(key), to_bytes(as_bytes(value)), o);
   }
@@ -255,22 +273,6 @@ class Mesh {
     clock = std::max(clock, next.at);
     next.what();
     return true;
-  }
-  void arm(std::size_t index) {
-    const auto at = nodes[index]->dht->next_deadline();
-    if (!at) return;
-    auto& armed = timers[index];
-    if (armed && *armed <= *at && *armed > clock) return;
-    armed = *at;
-    const std::uint64_t life = lives[index];
-    const Instant wanted = *at;
-    after(std::max<Duration>(*at - clock, 0us), [this, index, life, wanted] {
-      if (lives[index] != life || !nodes[index]->up || timers[index] != wanted) return;
-      timers[index].reset();
-      Output out;
-      nodes[index]->dht->on_deadline(now(), out);
-      carry_out(index, out);
-    });
   }
   void carry_out(std::size_t index, Output& out) {
     Node& n = *nodes[index];

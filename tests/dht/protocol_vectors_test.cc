@@ -178,7 +178,9 @@ TEST(ProtocolDht, Messages) {
                                   .salt = number(compare, "salt"), .sums = sums});
   const Vector& value = all.at("value");
   ByteArray<8> sum;
-  store_le(sum.data(), compare_sum(number(compare, "salt"), id(value, "key"), bytes(value, "blob")));
+  store_le(sum.data(), compare_item(number(compare, "salt"),
+                                      common_prefix_bits(id(compare, "first"), id(compare, "last")),
+                                      id(value, "key"), bytes(value, "blob")));
   EXPECT_EQ(to_hex(ByteView(sum)), compare.at("sums").substr(0, 16));
   const Vector& compared = all.at("Compared");
   const Bytes missing = bytes(compared, "missing");

@@ -166,11 +166,12 @@ struct Holder1 {
 TEST(Region, AHolderNamesWhatItLacks) {
   Holder1 h;
   Bytes sums(8 * 20);
+  const int shared = common_prefix_bits(h.keys.front(), h.keys.back());
   for (std::size_t i = 0; i < 20; ++i) {
     Bytes blob = h.blob_at_0(h.keys[i]);
     ASSERT_FALSE(blob.empty());
     if (i % 3 == 0) blob[60] ^= 1;  // another value than the one that it holds
-    store_le(sums.data() + 8 * i, compare_sum(7, h.keys[i], blob));
+    store_le(sums.data() + 8 * i, compare_item(7, shared, h.keys[i], blob));
   }
   const Compare m{.first = h.keys.front(), .last = h.keys.back(), .salt = 7, .sums = sums};
   Compared reply = h.ask(m);
@@ -244,8 +245,9 @@ TEST(Region, LiarsHarmTheirOwnCopyOnly) {
   }
   std::ranges::sort(all);
   Bytes sums(8 * all.size());
+  const int shared = common_prefix_bits(all.front().first, all.back().first);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    store_le(sums.data() + 8 * i, compare_sum(1, all[i].first, all[i].second));
+    store_le(sums.data() + 8 * i, compare_item(1, shared, all[i].first, all[i].second));
   }
   const std::size_t wiped = mesh.nearest(all[0].first)[3] == liar ? mesh.nearest(all[0].first)[4]
                                                                   : mesh.nearest(all[0].first)[3];

@@ -142,10 +142,11 @@ TEST(Upkeep, AHandOverInVainIsMadeAgain) {
   while (leaver == 1 || mesh.held_seq(leaver, id_of("k"), author) == 0) ++leaver;
   std::map<std::size_t, int> dropped;  // the heir answers the second try
   mesh.filter = [&](std::size_t from, std::size_t to, const Request& r) {
-    return from != leaver || !std::holds_alternative<Get>(r.message) || ++dropped[to] > 1;
+    return from != leaver || !std::holds_alternative<Compare>(r.message) || ++dropped[to] > 1;
   };
   mesh.leave(leaver);
   mesh.run_for(2s);
+  EXPECT_FALSE(dropped.empty());
   EXPECT_TRUE(mesh.nodes[leaver]->dht->handed_over());
   mesh.kill(leaver);
   EXPECT_GE(mesh.holders(id_of("k"), author, 1), 12U);

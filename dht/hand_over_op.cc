@@ -1,0 +1,109 @@
+#include "dht/hand_over_op.h"
+
+#include "dht/background_ops.h"
+
+namespace weft::dht {
+
+HandOverOp::HandOverOp(Target to, std::vector<Spread::Value> values, bool leaving)
+    : Operation(std::nullopt), to_(std::move(to)), values_(std::move(values)), leaving_(leaving) {
+  CHECK(!values_.empty() && values_.size() <= kCompareItemsMax);
+}
+
+void HandOverOp::start(Now now, Core& core, Output& out) {
+  salt_ = core.rng.next();
+  parts_.push_back({.first = 0, .count = values_.size()});
+  advance(now, core, out);
+}
+
+void HandOverOp::advance(Now now, Core& core, Output& out) {
+  if (done()) return;
+  send(now, core, out);
+  if (!asking_ && !parts_.empty()) ask_part(core, out);
+  if (!asking_ && stores_open_ == 0 && to_send_.empty()) finish();
+}
+
+void HandOverOp::ask_part(Core& core, Output& out) {
+  const Part part = parts_.front();
+  parts_.pop_front();
+  asking_ = part;
+  sums_.resize(8 * part.count);
+  const NodeId& first = values_[part.first].slot.key;
+  const NodeId& last = values_[part.first + part.count - 1].slot.key;
+  const int shared = common_prefix_bits(first, last);
+  for (std::size_t i = 0; i < part.count; ++i) {
+    const Spread::Value& value = values_[part.first + i];
+    store_le(sums_.data() + 8 * i, compare_item(salt_, shared, value.slot.key, value.blob));
+  }
+  ++core.counters.compares_total;
+  core.ask(key(), Role::kCompare, to_,
+           Compare{.first = first, .last = last, .salt = salt_, .sums = sums_},
+           /*background=*/true, out);
+}
+
+void HandOverOp::on_compared(Now now, Core& core, const Asked&, const Compared& m, Output& out) {
+  if (!asking_) return;
+  const Part part = *asking_;
+  asking_.reset();
+  const bool told = m.missing.size() == (part.count + 7) / 8;
+  if (!told && part.count > 1) {
+    const std::size_t half = part.count / 2;
+    parts_.push_front({.first = part.first + half, .count = part.count - half});
+    parts_.push_front({.first = part.first, .count = half});
+  } else if (m.token) {
+    for (std::size_t i = 0; i < part.count; ++i) {
+      const bool missing = !told || (m.missing[i / 8] >> (i % 8) & 1) != 0;
+      if (missing) to_send_.push_back({part.first + i, *m.token});
+    }
+  }
+  advance(now, core, out);
+}
+
+void HandOverOp::send(Now now, Core& core, Output& out) {
+  while (!to_send_.empty() && stores_open_ < kHandOverStoresOpen) {
+    if (!leaving_ && sent_ >= kHandOverLeast && !core.may_spend(now)) {
+      rest_ = std::max(rest_, Rest::kWork);
+      to_send_.clear();
+      parts_.clear();
+      return;
+    }
+    const Sending next = to_send_.front();
+    to_send_.pop_front();
+    const Spread::Value& value = values_[next.value];
+    const std::uint32_t remaining_s = seconds_left(now, value.expires);
+    if (remaining_s == 0) continue;
+    ++sent_;
+    ++stores_open_;
+    core.ask(key(), Role::kStore, to_,
+             Store{.key = value.slot.key, .token = next.token, .remaining_s = remaining_s, .blob = value.blob},
+             /*background=*/true, out, static_cast<std::uint32_t>(next.value));
+  }
+}
+
+void HandOverOp::on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) {
+  if (asked.role != Role::kStore) return;
+  --stores_open_;
+  const Spread::Value& value = values_[asked.detail];
+  if (m.status == StoreStatus::kStored) ++core.counters.handed_over_total;
+  if (m.status == StoreStatus::kBadToken) rest_ = Rest::kSilence;
+  if (m.status == StoreStatus::kStale && m.seq > value.seq && core.store.find(value.slot) != nullptr) {
+    core.spawn(std::make_unique<FetchOp>(value.slot, value.seq, to_));
+  }
+  advance(now, core, out);
+}
+
+// One silence ends it: what is left is asked about anew.
+void HandOverOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
+  rest_ = Rest::kSilence;
+  if (asked.role == Role::kCompare) asking_.reset();
+  else --stores_open_;
+  parts_.clear();
+  to_send_.clear();
+  advance(now, core, out);
+}
+
+void HandOverOp::end(Now, Core&, OpError, Output&) {
+  rest_ = std::max(rest_, Rest::kWork);
+  finish();
+}
+
+}  // namespace weft::dht

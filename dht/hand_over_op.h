@@ -1,0 +1,63 @@
+// Bringing one peer the values that it should hold and lacks.
+//
+// The peer is shown one short sum a value (Compare, as in region_op.h), names those that it lacks, and only these
+// are sent. One question is for up to kCompareItemsMax values; if the peer holds too many others between the first
+// and the last key to tell, each half is asked about by itself, down to a single value, which then is sent.
+//
+// Bounds: kCompareItemsMax values, one Compare and kHandOverStoresOpen stores under way, at most
+// 2 * kCompareItemsMax questions. When upkeep's budget is overdrawn no further value is sent, but for the first
+// kHandOverLeast. A peer that says it lacks what it holds, or holds what it lacks, harms its own copies; it costs the
+// values' bytes once for each time that it is asked.
+#pragma once
+
+#include <deque>
+
+#include "dht/operation.h"
+#include "dht/spread.h"
+
+namespace weft::dht {
+
+inline constexpr std::size_t kHandOverStoresOpen = 8;
+inline constexpr std::size_t kHandOverLeast = 4;
+
+class HandOverOp final : public Operation {
+ public:
+  // `values` by slot, 1 to kCompareItemsMax. With `leaving` the budget does not count.
+  HandOverOp(Target to, std::vector<Spread::Value> values, bool leaving);
+
+  void start(Now now, Core& core, Output& out) override;
+  void on_compared(Now now, Core& core, const Asked& asked, const Compared& m, Output& out) override;
+  void on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) override;
+  void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
+  void end(Now now, Core& core, OpError why, Output& out) override;
+  // Silence if the peer left a question or a store unanswered or refused its own token; work if there was no
+  // budget or no time for it.
+  Rest rest() const override { return rest_; }
+
+ private:
+  struct Part {
+    std::size_t first = 0;
+    std::size_t count = 0;
+  };
+  struct Sending {
+    std::size_t value = 0;
+    Token token{};
+  };
+  void advance(Now now, Core& core, Output& out);
+  void ask_part(Core& core, Output& out);
+  void send(Now now, Core& core, Output& out);
+
+  Target to_;
+  std::vector<Spread::Value> values_;
+  bool leaving_;
+  std::deque<Part> parts_;      // to be asked about
+  std::optional<Part> asking_;  // is being asked about
+  std::uint64_t salt_ = 0;
+  Bytes sums_;
+  std::deque<Sending> to_send_;
+  std::size_t stores_open_ = 0;
+  std::size_t sent_ = 0;
+  Rest rest_ = Rest::kNothing;
+};
+
+}  // namespace weft::dht

@@ -1,0 +1,375 @@
+#include "dht/hand_overs.h"
+
+#include "dht/hand_over_op.h"
+
+namespace weft::dht {
+namespace {
+
+constexpr Ratio kJitter = {1, 5};
+
+void earlier(std::optional<Instant>& at, std::optional<Instant> other) {
+  if (other && (!at || *other < *at)) at = other;
+}
+
+// What we can bring to others: held for the mesh, or our own.
+std::optional<Spread::Value> value_in(const Core& core, const Slot& slot) {
+  if (slot.author == core.self()) {
+    if (const Own* own = core.own.find(slot.key)) {
+      return Spread::Value{.slot = slot, .blob = own->blob, .seq = own->seq, .expires = own->expires};
+    }
+  }
+  const Held* held = core.store.find(slot);
+  if (held == nullptr) return std::nullopt;
+  return Spread::Value{.slot = slot, .blob = held->blob, .seq = held->seq, .expires = held->expires};
+}
+
+bool at_hand(Core& core, const Slot& slot) {
+  return core.store.knows(slot.key) || (slot.author == core.self() && core.own.find(slot.key) != nullptr);
+}
+
+NodeId last_key() {
+  NodeId last;
+  last.bytes.fill(0xff);
+  return last;
+}
+
+}  // namespace
+
+HandOvers::HandOvers(Rng rng) : rng_(rng) {}
+
+// ---- what has changed
+
+void HandOvers::changed(Now now, const Core& core, const Change& change) {
+  if (core.store.size() == 0 || !core.config.sweep) return;  // nothing to hand over
+  if (changes_.size() == kChangesMax) changes_.erase(changes_.begin());
+  changes_.push_back(change);
+  if (!next_sweep_) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
+}
+
+void HandOvers::joined(Now now, const Core& core, const NodeId& peer) {
+  changed(now, core, {.peer = peer, .joined = true});
+}
+
+void HandOvers::left(Now now, const Core& core, const NodeId& peer) {
+  changed(now, core, {.peer = peer, .joined = false});
+}
+
+void HandOvers::heard(Now now, const Core& core, const NodeId& peer) {
+  if (!core.hints.has(peer) || leaving_ || returned_.size() == kReturnedMax) return;
+  if (std::ranges::find(returned_, peer) != returned_.end()) return;
+  returned_.push_back(peer);
+  if (!next_promise_) next_promise_ = now.mono + rng_.jitter(kHintDelay, kJitter);
+}
+
+// What somebody missed joins the hand-overs, as far as there is room for it.
+void HandOvers::keep_promises(Now now, Core& core) {
+  if (!next_promise_ || *next_promise_ > now.mono) return;
+  next_promise_.reset();
+  while (!returned_.empty() && waiting_ < kTransfersMax) {
+    const NodeId peer = returned_.back();
+    Batch batch{.to = peer, .slots = core.hints.take(now, peer, kCompareItemsMax)};
+    core.counters.hints_kept_total += batch.slots.size();
+    waiting_ += batch.slots.size();
+    close(std::move(batch));
+    if (core.hints.has(peer)) break;
+    returned_.pop_back();
+  }
+  if (!returned_.empty()) next_promise_ = now.mono + kSweepEvery;
+}
+
+// ---- the sweep
+
+void HandOvers::sweep_starts() {
+  sweeping_.swap(changes_);
+  for (const Change& change : changes_) {  // of the last sweep
+    if (!change.second) sweeping_.push_back({.peer = change.peer, .joined = change.joined, .second = true});
+  }
+  changes_.clear();
+  std::ranges::stable_sort(sweeping_, {}, &Change::peer);
+  cursor_.reset();
+  sweep_from_ = {};
+  pieces_ = 0;
+}
+
+void HandOvers::sweep_ends(Now now) {
+  sweep_under_way_ = false;
+  flush();
+  const bool once_more = std::ranges::any_of(sweeping_, [](const Change& c) { return !c.second; });
+  next_sweep_.reset();
+  if (!changes_.empty() || once_more) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
+}
+
+void HandOvers::sweep(Now now, Core& core, Output& out) {
+  if (!next_sweep_ || *next_sweep_ > now.mono) return;
+  if (!sweep_under_way_) {
+    sweep_under_way_ = true;
+    sweep_starts();
+  }
+  next_sweep_ = now.mono + kSweepEvery;
+  if (core.store.paged()) return sweep_paged(core, out);
+  for (std::size_t i = 0; i < kSweepValues && waiting_ < kTransfersMax; ++i) {
+    const auto slot = core.store.next_after(cursor_);
+    if (!slot) return sweep_ends(now);
+    look_at(core, *slot);
+    cursor_ = slot;
+  }
+  piece_ends();
+}
+
+void HandOvers::sweep_paged(Core& core, Output& out) {
+  if (sweep_loading_ || waiting_ >= kTransfersMax) return;
+  sweep_loading_ = core.want_rows(
+      LoadKeys{.first = sweep_from_, .last = last_key(), .rows_max = kSweepValues, .author = {}, .author_max = 0},
+      [this, &core](Now then, const Loaded& loaded, Output&) {
+        sweep_loading_ = false;
+        std::optional<Slot> end;
+        for (const Write& row : loaded.rows) {
+          end = slot_of_row(row.key);
+          if (end) look_at(core, *end);
+        }
+        piece_ends();
+        if (!loaded.ok) return;
+        const auto next = loaded.more && end ? next_key(end->key) : std::nullopt;
+        if (next) sweep_from_ = *next;
+        else sweep_ends(then);
+      },
+      out);
+}
+
+void HandOvers::piece_ends() {
+  if (++pieces_ % kSweepTogether == 0) flush();
+}
+
+// Who of those who should hold this value did not before, and are we to bring it to them?
+void HandOvers::look_at(const Core& core, const Slot& slot) {
+  const std::size_t replicas = core.config.replicas;
+  const auto changes_of = [this](const NodeId& id) {
+    return std::ranges::equal_range(sweeping_, id, {}, &Change::peer);
+  };
+  struct Place {
+    NodeId id;
+    bool here = true;
+    bool newcomer = false;
+    bool second = false;
+  };
+  std::vector<Place> places;  // of those who are here but for us, nearest first
+  std::size_t before = 0;     // who are no newcomers
+  core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
+    Place place{.id = entry.contact.id};
+    for (const Change& change : changes_of(place.id)) {
+      place.newcomer = place.newcomer || change.joined;
+      place.second = place.second || (change.joined && change.second);
+    }
+    if (!place.newcomer) ++before;
+    places.push_back(place);
+    return before < replicas && places.size() < kSweepLooks * replicas;
+  });
+  const auto nearer = [&slot](const Place& a, const Place& b) { return closer(slot.key, a.id, b.id); };
+  const auto at = [&](std::vector<Place>& of, const Place& place) {
+    return of.insert(std::ranges::upper_bound(of, place, nearer), place);
+  };
+  at(places, {.id = core.self()});
+  // The holders before: with those who left, without the newcomers.
+  std::vector<Place> former;
+  for (const Place& place : places) {
+    if (!place.newcomer && former.size() < replicas) former.push_back(place);
+  }
+  for (const Change& change : sweeping_) {
+    if (change.joined || core.table.find(change.peer) != nullptr) continue;
+    const Place place{.id = change.peer, .here = false, .newcomer = false, .second = change.second};
+    if (former.size() >= replicas && !nearer(place, former.back())) continue;
+    if (std::ranges::find(former, change.peer, &Place::id) != former.end()) continue;
+    at(former, place);
+    if (former.size() > replicas) former.pop_back();
+  }
+  // Those nearest to the value know best who is around it.
+  std::vector<NodeId> givers;
+  for (const Place& place : former) {
+    if (place.here && givers.size() < kGivers) givers.push_back(place.id);
+  }
+  if (std::ranges::find(givers, core.self()) == givers.end()) return;
+  for (std::size_t i = 0; i < std::min(places.size(), replicas); ++i) {
+    const Place& to = places[i];
+    if (std::ranges::find(former, to.id, &Place::id) != former.end()) continue;
+    // It moved up because somebody nearer left.
+    const bool second = to.second || std::ranges::any_of(former, [&](const Place& place) {
+                          return !place.here && place.second && nearer(place, to);
+                        });
+    const auto before_us = std::ranges::count_if(
+        givers, [&](const NodeId& giver) { return closer(to.id, giver, core.self()); });
+    if (before_us <= (second ? 1 : 0)) add(to.id, slot);
+  }
+}
+
+// ---- a leaver
+
+void HandOvers::leave(Now now, Core& core, Output& out) {
+  leaving_ = true;
+  gathering_.clear();
+  ready_.clear();
+  waiting_ = 0;
+  if (core.store.paged()) {
+    sweep_loading_ = core.want_rows(
+        LoadKeys{.first = {}, .last = last_key(), .rows_max = kTransfersMax, .author = {}, .author_max = 0},
+        [this, &core](Now then, const Loaded& loaded, Output&) {
+          sweep_loading_ = false;
+          core.fill(then, loaded.rows, [&](const Slot& slot) { find_heir(then, core, slot); });
+          flush();
+        },
+        out);
+    return;
+  }
+  for (auto slot = core.store.next_after({}); slot && waiting_ < kTransfersMax; slot = core.store.next_after(slot)) {
+    find_heir(now, core, *slot);
+  }
+  flush();
+}
+
+// With one of the nearest gone, the first who was not among them is.
+void HandOvers::find_heir(Now now, const Core& core, const Slot& slot) {
+  if (core.store.find(slot)->expires <= now.mono) return;
+  std::size_t rank = 0;
+  std::optional<NodeId> heir;
+  core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
+    if (entry.failures > 0) return true;
+    if (++rank < core.config.replicas) return true;
+    if (closer(slot.key, core.self(), entry.contact.id)) heir = entry.contact.id;
+    return false;
+  });
+  if (heir) add(*heir, slot);
+}
+
+// ---- the batches
+
+void HandOvers::add(const NodeId& to, const Slot& slot) {
+  std::vector<Slot>& slots = gathering_[to];
+  slots.push_back(slot);
+  ++waiting_;
+  if (slots.size() < kCompareItemsMax) return;
+  close({.to = to, .slots = std::move(slots)});
+  gathering_.erase(to);
+}
+
+void HandOvers::flush() {
+  for (auto& [to, slots] : gathering_) close({.to = to, .slots = std::move(slots)});
+  gathering_.clear();
+}
+
+// Takes a batch whose slots are counted among those that wait.
+void HandOvers::close(Batch batch) {
+  if (batch.slots.empty()) return;
+  const std::size_t count = batch.slots.size();
+  std::ranges::sort(batch.slots);
+  const auto twice = std::ranges::unique(batch.slots);
+  batch.slots.erase(twice.begin(), twice.end());
+  waiting_ -= count - batch.slots.size();
+  ready_.push_back(std::move(batch));
+}
+
+void HandOvers::begin(Now now, Core& core, Output& out) {
+  const std::size_t at_once = leaving_ ? kLeaverHandOversMax : kHandOversMax;
+  while (handing_.size() + loading_ < at_once && !ready_.empty()) {
+    Batch& batch = ready_.front();
+    const std::size_t count = batch.slots.size();
+    if (core.table.find(batch.to) == nullptr) {
+      // Its absence is a change of its own.
+    } else if (std::ranges::all_of(batch.slots, [&](const Slot& slot) { return at_hand(core, slot); })) {
+      std::vector<Spread::Value> values;
+      for (const Slot& slot : batch.slots) {
+        if (auto value = value_in(core, slot)) values.push_back(std::move(*value));
+      }
+      if (!start(now, core, batch, std::move(values))) return;  // when another operation ends
+    } else {
+      if (!load(core, batch, out)) return;
+    }
+    ready_.pop_front();
+    waiting_ -= count;
+  }
+}
+
+bool HandOvers::start(Now now, Core& core, const Batch& batch, std::vector<Spread::Value> values) {
+  std::erase_if(values, [now](const Spread::Value& value) { return seconds_left(now, value.expires) == 0; });
+  if (values.empty()) return true;
+  const RoutingTable::Entry* peer = core.table.find(batch.to);
+  if (peer == nullptr) return true;
+  const OpKey key = core.spawn(
+      std::make_unique<HandOverOp>(target_of(peer->contact), std::move(values), leaving_));
+  if (key == OpKey{}) return false;
+  handing_[key] = batch;
+  return true;
+}
+
+bool HandOvers::load(Core& core, const Batch& batch, Output& out) {
+  const bool asked = core.want_rows(
+      LoadKeys{.first = batch.slots.front().key, .last = batch.slots.back().key, .rows_max = kHandOverRowsMax,
+               .author = {}, .author_max = 0},
+      [this, &core, batch](Now then, const Loaded& loaded, Output&) {
+        --loading_;
+        loading_slots_ -= batch.slots.size();
+        std::map<Slot, Spread::Value> values;
+        const auto take = [&](const Slot& slot) {
+          if (auto value = value_in(core, slot)) values.insert_or_assign(slot, std::move(*value));
+        };
+        for (const Slot& slot : batch.slots) take(slot);
+        core.fill(then, loaded.rows, [&](const Slot& slot) {
+          if (std::ranges::binary_search(batch.slots, slot)) take(slot);
+        });
+        std::vector<Spread::Value> all;
+        for (auto& [slot, value] : values) all.push_back(std::move(value));
+        if (!loaded.ok || !start(then, core, batch, std::move(all))) again(batch, Operation::Rest::kSilence);
+      },
+      out);
+  if (!asked) return false;
+  ++loading_;
+  loading_slots_ += batch.slots.size();
+  return true;
+}
+
+void HandOvers::again(Batch batch, Operation::Rest rest) {
+  if (rest == Operation::Rest::kNothing || ++batch.runs == kHandOverRunsMax) return;
+  if (rest == Operation::Rest::kSilence && ++batch.silences == kHandOverSilencesMax) return;
+  waiting_ += batch.slots.size();
+  ready_.push_back(std::move(batch));
+}
+
+bool HandOvers::on_done(OpKey key, Operation::Rest rest) {
+  const auto it = handing_.find(key);
+  if (it == handing_.end()) return false;
+  Batch batch = std::move(it->second);
+  handing_.erase(it);
+  again(std::move(batch), rest);
+  return true;
+}
+
+// ---- the clock
+
+void HandOvers::run(Now now, Core& core, Output& out) {
+  if (!leaving_) {
+    sweep(now, core, out);
+    keep_promises(now, core);
+  }
+  begin(now, core, out);
+}
+
+void HandOvers::note_busy(Now now) {
+  const bool overdue = next_sweep_ && *next_sweep_ <= now.mono;
+  if (!sweep_under_way_ && waiting() == 0 && !overdue) busy_since_.reset();
+  else if (!busy_since_) busy_since_ = now.mono;
+}
+
+std::size_t HandOvers::waiting() const {
+  std::size_t all = waiting_ + loading_slots_;
+  for (const auto& [key, batch] : handing_) all += batch.slots.size();
+  return all;
+}
+
+// A sweep that waits for room goes on when a hand-over ends; so do promises.
+std::optional<Instant> HandOvers::next_deadline() const {
+  std::optional<Instant> at;
+  if (waiting_ >= kTransfersMax) return at;
+  if (!sweep_loading_) earlier(at, next_sweep_);
+  earlier(at, next_promise_);
+  return at;
+}
+
+}  // namespace weft::dht
