@@ -165,8 +165,8 @@ void Dht::heard_from(Now now, const Contact& peer, std::optional<Duration> rtt, 
 void Dht::forget(Now now, const NodeId& peer) {
   State& s = *state_;
   s.begin();
-  if (s.core.table.find(peer) != nullptr) s.upkeep.left(now, s.core, peer);
   s.core.table.remove(peer);
+  s.upkeep.left(now, s.core, peer);
   std::erase_if(s.core.restored, [&peer](const Contact& c) { return c.id == peer; });
 }
 

@@ -91,13 +91,15 @@ void HandOverOp::on_stored(Now now, Core& core, const Asked& asked, const Stored
   advance(now, core, out);
 }
 
-// One silence ends it: what is left is asked about anew.
+// What was lost is asked about anew; of a peer that answers no more the rest is left, too.
 void HandOverOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
   rest_ = Rest::kSilence;
   if (asked.role == Role::kCompare) asking_.reset();
   else --stores_open_;
-  parts_.clear();
-  to_send_.clear();
+  if (++silences_ >= kHandOverSilent) {
+    parts_.clear();
+    to_send_.clear();
+  }
   advance(now, core, out);
 }
 

@@ -19,6 +19,7 @@ namespace weft::dht {
 
 inline constexpr std::size_t kHandOverStoresOpen = 8;
 inline constexpr std::size_t kHandOverLeast = 4;
+inline constexpr std::size_t kHandOverSilent = 3;  // requests without an answer that end it
 
 class HandOverOp final : public Operation {
  public:
@@ -57,6 +58,7 @@ class HandOverOp final : public Operation {
   std::deque<Sending> to_send_;
   std::size_t stores_open_ = 0;
   std::size_t sent_ = 0;
+  std::size_t silences_ = 0;
   Rest rest_ = Rest::kNothing;
 };
 

@@ -41,6 +41,13 @@ HandOvers::HandOvers(Rng rng) : rng_(rng) {}
 
 void HandOvers::changed(Now now, const Core& core, const Change& change) {
   if (core.store.size() == 0 || !core.config.sweep) return;  // nothing to hand over
+  std::size_t nearer = 0;
+  core.table.visit_nearest(core.self(), [&](const RoutingTable::Entry& entry) {
+    return closer(core.self(), entry.contact.id, change.peer) && ++nearer < kSweepNear * core.config.replicas;
+  });
+  if (nearer == kSweepNear * core.config.replicas) return;
+  const auto same = [&change](const Change& c) { return c.peer == change.peer && c.joined == change.joined; };
+  if (std::ranges::any_of(changes_, same)) return;
   if (changes_.size() == kChangesMax) changes_.erase(changes_.begin());
   changes_.push_back(change);
   if (!next_sweep_) next_sweep_ = now.mono + rng_.jitter(kSweepDelay, kJitter);
@@ -174,6 +181,7 @@ void HandOvers::look_at(const Core& core, const Slot& slot) {
   for (const Place& place : places) {
     if (!place.newcomer && former.size() < replicas) former.push_back(place);
   }
+  bool somebody_left = false;
   for (const Change& change : sweeping_) {
     if (change.joined || core.table.find(change.peer) != nullptr) continue;
     const Place place{.id = change.peer, .here = false, .newcomer = false, .second = change.second};
@@ -181,23 +189,34 @@ void HandOvers::look_at(const Core& core, const Slot& slot) {
     if (std::ranges::find(former, change.peer, &Place::id) != former.end()) continue;
     at(former, place);
     if (former.size() > replicas) former.pop_back();
+    somebody_left = true;
   }
-  // Those nearest to the value know best who is around it.
   std::vector<NodeId> givers;
   for (const Place& place : former) {
-    if (place.here && givers.size() < kGivers) givers.push_back(place.id);
+    if (place.here) givers.push_back(place.id);
   }
-  if (std::ranges::find(givers, core.self()) == givers.end()) return;
+  const auto us = std::ranges::find(givers, core.self());
+  if (us == givers.end()) return;
+  // Those nearest to the value know best who is around it; of them, how many are before us to bring it?
+  const std::size_t nearest = std::min(givers.size(), kGivers);
+  const bool among_nearest = us - givers.begin() < static_cast<std::ptrdiff_t>(nearest);
+  const auto before_us = [&](const NodeId& to, std::size_t of) {
+    return std::ranges::count_if(std::span(givers).first(of), [&](const NodeId& giver) {
+      return giver != to && closer(to, giver, core.self());
+    });
+  };
   for (std::size_t i = 0; i < std::min(places.size(), replicas); ++i) {
     const Place& to = places[i];
-    if (std::ranges::find(former, to.id, &Place::id) != former.end()) continue;
-    // It moved up because somebody nearer left.
+    // Of those at the end some may have moved up past holders that we do not know of.
+    if (to.id == core.self()) continue;
+    const auto held = std::ranges::find(former, to.id, &Place::id);
+    if (held != former.end() && (!somebody_left || i + kUnsure < replicas)) continue;
     const bool second = to.second || std::ranges::any_of(former, [&](const Place& place) {
                           return !place.here && place.second && nearer(place, to);
                         });
-    const auto before_us = std::ranges::count_if(
-        givers, [&](const NodeId& giver) { return closer(to.id, giver, core.self()); });
-    if (before_us <= (second ? 1 : 0)) add(to.id, slot);
+    const bool ours = among_nearest && before_us(to.id, nearest) == (second ? 1 : 0);
+    // Those nearest to the newcomer know best that it is there.
+    if (ours || (second && before_us(to.id, givers.size()) <= 1)) add(to.id, slot);
   }
 }
 

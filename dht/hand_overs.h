@@ -4,11 +4,11 @@
 // (the `replicas` nearest of those who stayed and those who left) and who should now. Each newcomer to that circle
 // gets it from one of the kGivers nearest former holders that are here, the one whose id is nearest to its own. Any
 // rule that all holders agree on would do; by this one most values of a newcomer come from a few neighbours, so they
-// are compared in a few questions (hand_over_op.h), in sessions that exist already. (All former holders as givers would
-// mean fewer questions yet, but the farther ones often do not know who is nearest to the value, and each then left it
-// to another.) Each change is swept twice, kSweepDelay apart: the second time the second in line asks as well, so one
-// giver that failed, lies or sees another mesh costs no copy. What all of them miss is found missing by the next
-// publication (region_op.h).
+// are compared in a few questions (hand_over_op.h), in sessions that exist already. Tables do not know all that
+// live: those near the value know best who else holds it, those near the newcomer that it is there. So each change is swept
+// twice, kSweepDelay apart: the second time the second in line asks, and also the two nearest to the newcomer of
+// all former holders. One giver that failed, lies or sees another mesh costs no copy, and what all of them miss is found missing
+// by the next publication (region_op.h).
 //
 // Peers that a node learns of while it joins itself are no newcomers: it is one to them.
 //
@@ -37,6 +37,12 @@ inline constexpr std::size_t kSweepValues = 64;
 inline constexpr Duration kSweepDelay = 10s;    // changes are collected for so long: no storm after a mass failure
 inline constexpr Duration kSweepEvery = 250ms;  // one piece of a sweep
 inline constexpr std::size_t kSweepTogether = 8;
+// Of no interest is who has so many others nearer to us, in multiples of the replicas: it and we are never among
+// the nearest to one key. (Those are in one subtree with `replicas` nodes or a few more.)
+inline constexpr std::size_t kSweepNear = 4;
+// If somebody left, so many at the end of those who should hold a value are asked whether they do, even if we
+// think that they did before: tables do not know all that live.
+inline constexpr std::size_t kUnsure = 2;
 // Former holders of a value, the nearest to it, one of whom hands it over.
 inline constexpr std::size_t kGivers = 6;
 // Peers looked at for one value, in multiples of the replicas: the rest of a crowd of newcomers is behind them.
