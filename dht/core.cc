@@ -139,13 +139,15 @@ bool Core::add_load(decltype(Load::what) what, OpenLoad load, Output& out) {
 
 bool Core::want(const NodeId& key, const std::optional<NodeId>& author, Then then, Output& out) {
   if (load_waiters_ >= kLoadWaitersMax) return false;
-  const std::pair of{key, author};
+  // To count an author's values takes as long as there are many.
+  const bool count = author && !store.counts_author(*author);
+  const std::pair of{key, count ? author : std::nullopt};
   if (const auto open = loads_by_key_.find(of); open != loads_by_key_.end()) {
     loads_.at(open->second).then.push_back(std::move(then));
   } else {
     OpenLoad load{.key = of, .wide = false, .then = {}, .then_rows = nullptr};
     load.then.push_back(std::move(then));
-    if (!add_load(LoadKeys{.first = key, .last = key, .rows_max = 1, .author = author,
+    if (!add_load(LoadKeys{.first = key, .last = key, .rows_max = 1, .author = of.second,
                            .author_max = config.values_per_author_max},
                   std::move(load), out)) {
       return false;

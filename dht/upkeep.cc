@@ -110,7 +110,7 @@ void Upkeep::on_ended(Now now, Core& core, const Loaded& loaded, Output& out) {
       core.store.erase(*slot);
     } else if (read) {
       if (core.store.knows(slot->key)) continue;  // it is gone already
-      core.store.forget_ended(read->blob.size());
+      core.store.forget_ended(*slot, read->blob.size());
     }
     gone.push_back(value_erased(*slot));
   }

@@ -47,10 +47,6 @@ const Slot* ValueStore::farthest() const {
   return &first->first;
 }
 
-bool ValueStore::counts_author(const NodeId& author) const {
-  return !paged_ || per_author_.contains(author);
-}
-
 Room ValueStore::room_for(const Slot& slot, std::size_t blob_bytes) const {
   const Held* held = find(slot);
   if (held == nullptr) {
@@ -306,7 +302,10 @@ void ValueStore::note_change(const NodeId& key, std::uint64_t ticket) {
   it->second.settled_at = 0;
 }
 
-void ValueStore::forget_ended(std::size_t blob_bytes) {
+void ValueStore::forget_ended(const Slot& slot, std::size_t blob_bytes) {
+  if (const auto author = per_author_.find(slot.author); author != per_author_.end() && author->second > 0) {
+    --author->second;
+  }
   totals_.values -= std::min<std::uint64_t>(totals_.values, 1);
   totals_.bytes -= std::min<std::uint64_t>(totals_.bytes, blob_bytes);
 }

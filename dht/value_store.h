@@ -39,8 +39,8 @@ inline constexpr std::size_t kKnownBytes = 256;
 // Values that give way to one.
 inline constexpr std::size_t kEvictionsPerInsert = 8;
 inline constexpr std::size_t kAuthorsKnownMax = 4096;
-// Keys looked at in one trim(): it frees more than one call can bring, over time.
-inline constexpr std::size_t kTrimmedPerCall = 4096;
+// Keys looked at in one trim(): it frees more than calls bring, over time.
+inline constexpr std::size_t kTrimmedPerCall = 256;
 
 struct Held {
   Bytes blob;
@@ -146,13 +146,15 @@ class ValueStore {
   void fill(Now now, const NodeId& key, std::vector<std::pair<NodeId, Held>> values);
   // The turn of a value in memory has come: it is due now if it would be by `until`, or if nothing was noted.
   void its_turn(Now now, const Slot& slot, Instant until);
+  // It is known how many values of this author there are.
+  bool counts_author(const NodeId& author) const { return !paged_ || per_author_.contains(author); }
   void author_has(const NodeId& author, std::size_t values);
   // Those of the answer to LoadFarthest, whose keys are known: no value elsewhere is farther.
   void farthest_are(std::vector<Slot> slots);
   // A write of this ticket changes what is under a known key.
   void note_change(const NodeId& key, std::uint64_t ticket);
   // A value that is not in memory has ended and is erased from the durable store.
-  void forget_ended(std::size_t blob_bytes);
+  void forget_ended(const Slot& slot, std::size_t blob_bytes);
   void next_end_is(std::optional<Instant> at) { next_end_ = at; }
   // Forgets keys until what is in memory fits memory_max, the longest not asked about first. Writes below
   // `oldest_write` and loads below `oldest_load` have ended; `now_at` is above all that were begun.
@@ -178,7 +180,6 @@ class ValueStore {
   void take_from_memory(Map::iterator it);
   std::pair<Slot, Held> take(Map::iterator it);
   void erase(Map::iterator it);
-  bool counts_author(const NodeId& author) const;
   Known& know(const NodeId& key);
   void forget(std::map<NodeId, Known>::iterator it);
   // Of two that may have to give way, as farthest() chooses.

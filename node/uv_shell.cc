@@ -45,6 +45,7 @@ void UvShell::attach(NodeCore& core, Store& store, OnEvent on_event) {
     drain(now_);
   };
   timer_ = std::make_unique<UvTimer>(loop_, [this] { on_timer(); });
+  more_timer_ = std::make_unique<UvTimer>(loop_, [this] { on_store_done(); });
   last_turn_ = read_clocks().mono;
   sockets_.start([this] { on_readable(); });
 }
@@ -52,6 +53,8 @@ void UvShell::attach(NodeCore& core, Store& store, OnEvent on_event) {
 void UvShell::detach() {
   core_ = nullptr;
   timer_.reset();
+  more_timer_.reset();
+  to_take_.clear();
   faults_.reset();
   sockets_.close();
 }
@@ -62,6 +65,7 @@ void UvShell::begin(Now now) {
   in_turn_ = true;
   check_late(now);
   last_turn_ = now.mono;
+  turn_until_ = now.mono + kTurnMax;
 }
 
 void UvShell::finish(Now now) {
@@ -106,8 +110,15 @@ void UvShell::take_from_store(Now now, Output& out) {
   for (const StoreDone& done : done_) core_->on_persisted(now, done.ticket, done.ok, out);
   done_.clear();
   store_->take_loaded(loaded_);
-  for (const dht::Loaded& loaded : loaded_) core_->on_loaded(now, loaded, out);
+  to_take_.insert(to_take_.end(), std::make_move_iterator(loaded_.begin()), std::make_move_iterator(loaded_.end()));
   loaded_.clear();
+  // Stores of others wait for these: a signature is checked for each.
+  while (!to_take_.empty() && read_clocks().mono < turn_until_) {
+    const dht::Loaded loaded = std::move(to_take_.front());
+    to_take_.pop_front();
+    core_->on_loaded(now, loaded, out);
+  }
+  if (!to_take_.empty()) more_timer_->start(0);
 }
 
 void UvShell::send(Now now) {
@@ -125,13 +136,18 @@ void UvShell::rearm(Now now) {
   timer_->start(static_cast<std::uint64_t>((wait + 999us) / 1ms));
 }
 
-bool UvShell::receive(std::size_t max) { return sockets_.receive(max, on_datagram_); }
+void UvShell::receive(std::size_t max, bool until_dry) {
+  for (std::size_t taken = 0; taken < max; taken += UdpSockets::kBatch) {
+    if (sockets_.receive(UdpSockets::kBatch, on_datagram_)) return;
+    if (!until_dry && read_clocks().mono >= turn_until_) return;
+  }
+}
 
 void UvShell::on_readable() {
   if (core_ == nullptr) return;
   now_ = read_clocks();
   begin(now_);
-  receive(kDatagramsPerWake);
+  receive(kDatagramsPerWake, /*until_dry=*/false);
   finish(now_);
 }
 
@@ -140,7 +156,7 @@ void UvShell::on_timer() {
   now_ = read_clocks();
   begin(now_);
   // In time: what has come is read in its own turn. Late: an answer may have waited in the socket.
-  if (armed_ && now_.mono - *armed_ > kPunctual) receive(kDatagramsDry);
+  if (armed_ && now_.mono - *armed_ > kPunctual) receive(kDatagramsDry, /*until_dry=*/true);
   core_->on_deadline(now_, out_);
   armed_.reset();
   finish(now_);

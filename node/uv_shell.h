@@ -10,6 +10,7 @@
 // Loop thread only. In the steady state a turn allocates nothing.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -25,6 +26,8 @@ namespace weft::node {
 Now read_clocks();
 
 inline constexpr Duration kLateMin = 100ms;
+// So long a turn takes in datagrams or answers of the store; the rest waits for a turn after everybody else's.
+inline constexpr Duration kTurnMax = 2ms;
 
 class UvShell {
  public:
@@ -65,7 +68,7 @@ class UvShell {
   void send(Now now);
   void rearm(Now now);
   void take_from_store(Now now, Output& out);
-  bool receive(std::size_t max);
+  void receive(std::size_t max, bool until_dry);
   void on_readable();
   void on_timer();
   void check_late(Now now);
@@ -83,8 +86,11 @@ class UvShell {
   std::vector<Event> events_;  // being delivered
   std::vector<StoreDone> done_;
   std::vector<dht::Loaded> loaded_;
+  std::deque<dht::Loaded> to_take_;     // those that are left for another turn
+  std::unique_ptr<UvTimer> more_timer_;  // that turn
   std::optional<Instant> armed_;
-  Instant last_turn_;  // when the loop was last seen at work
+  Instant turn_until_;  // the turn under way
+  Instant last_turn_;   // when the loop was last seen at work
   bool in_turn_ = false;
   std::uint64_t late_total_ = 0;
 };

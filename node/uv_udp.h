@@ -54,8 +54,9 @@ class UdpSockets {
   std::uint64_t failed_total() const { return failed_total_; }
   std::uint64_t dropped_total() const { return dropped_total_; }
 
+  static constexpr std::size_t kBatch = 16;  // datagrams of one system call
+
  private:
-  static constexpr std::size_t kBatch = 16;
   // Longer than any datagram of ours, so that a longer one is seen to be too long.
   static constexpr std::size_t kBufferBytes = kDatagramBytesMax + 80;
   struct Socket {

@@ -9,10 +9,12 @@
 //                  gossip (our record, which says better); counts the acks that do
 //   admit N        tells the node of N members that do not exist, so that it has news to spread
 //   news N         N pings; counts the acks that carry such news
+//   rtt N          N pings, one each 5 ms or when the last is answered; tells how long the answers took
 //   find N         N FindNode requests for random targets
 //   get N KEY      N Get requests for a DHT key (64 hex digits)
 //   idle MS        only answers what the node asks
 // At most kWindow requests are under way; one that stays silent for a second is counted as lost.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -89,6 +91,30 @@ class Pinger {
                [&] { return ping_with((next += kRecordsPerPing) - kRecordsPerPing); });
   }
 
+  void rtt(std::uint64_t count) {
+    std::vector<double> took_ms;
+    std::uint64_t lost = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const Instant began = read_clocks().mono;
+      outcome_ = {};
+      pending_.clear();
+      pending_[ping()] = began;
+      while (outcome_.answered == 0 && read_clocks().mono - began < 1s) peer_.take(50ms);
+      const Duration took = read_clocks().mono - began;
+      if (outcome_.answered == 0) ++lost;
+      else took_ms.push_back(static_cast<double>(took.count()) / 1e3);
+      while (read_clocks().mono - began < 5ms) peer_.take(1ms);
+    }
+    std::ranges::sort(took_ms);
+    const auto at = [&](std::size_t per_mille) {
+      return took_ms.empty() ? 0.0 : took_ms[(took_ms.size() - 1) * per_mille / 1000];
+    };
+    std::printf("{\"command\":\"rtt\",\"answered\":%zu,\"lost\":%llu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
+                "\"p999_ms\":%.3f,\"max_ms\":%.3f}\n",
+                took_ms.size(), static_cast<unsigned long long>(lost), at(500), at(990), at(999), at(1000));
+    std::fflush(stdout);
+  }
+
   void idle(Duration time) {
     const Instant deadline = read_clocks().mono + time;
     while (read_clocks().mono < deadline) peer_.take(20ms);
@@ -151,6 +177,9 @@ int serve(Peer& peer, const Network& network) {
       if (!raw) return 2;
       const dht::Get message{.key = NodeId{*raw}};
       outcome = pinger.run(count, [&] { return peer.ask(message); });
+    } else if (verb == "rtt") {
+      pinger.rtt(count);
+      continue;
     } else if (verb == "idle") {
       pinger.idle(std::chrono::milliseconds(count));
     } else {

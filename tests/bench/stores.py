@@ -28,3 +28,12 @@ def holders(nodes):
         for key in held_keys(node.home):
             found.setdefault(key, set()).add(node)
     return found
+
+
+def rows(node):
+    """How many values its store holds."""
+    store = sqlite3.connect(f"file:{database_of(node.home)}?mode=ro", uri=True, timeout=10)
+    try:
+        return store.execute("select count(*) from held").fetchone()[0]
+    finally:
+        store.close()

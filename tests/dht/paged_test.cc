@@ -266,6 +266,7 @@ TEST(Paged, AnOldAnswerBringsNothingBack) {
   Paged node(kLittle);
   const Identity author(node.provider, Paged::seed(2));
   for (std::uint64_t i = 0; i < 100; ++i) (void)node.store(author, numbered(i), node.blob(author, numbered(i), 1));
+  node.restart();  // so the author's values are to be counted, which is a load of its own
   // Somebody asks for key 3; it is read from the disk, but the answer takes a while.
   Output slow;
   Values reply;
