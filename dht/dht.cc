@@ -453,7 +453,7 @@ Stats Dht::stats() const {
   out.values_bytes = core.store.bytes();
   out.values_memory_bytes = core.store.memory_bytes();
   out.values_paged = core.store.paged();
-  out.round_since = state_->upkeep.round_since();
+  out.publishing_late_from = state_->upkeep.late_from(core);
   out.own = core.own.size();
   out.own_copies_min = core.own.copies_min();
   out.hand_overs_waiting = state_->upkeep.hand_overs().waiting();

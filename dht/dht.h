@@ -185,7 +185,8 @@ struct Stats {
   std::size_t values_bytes = 0;
   std::size_t values_memory_bytes = 0;  // of those that are in memory
   bool values_paged = false;            // they need not all be
-  std::optional<Instant> round_since;   // paged: the round of publishing that is under way
+  // From then on the publishing of stored values is late: by a quarter of its period. (Paged: of the round under way.)
+  std::optional<Instant> publishing_late_from;
   std::size_t own = 0;
   std::size_t own_copies_min = 0;
   std::size_t hand_overs_waiting = 0;

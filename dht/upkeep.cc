@@ -160,6 +160,17 @@ void Upkeep::on_piece(Now now, Core& core, const Loaded& loaded) {
   round_since_ = now.mono;
 }
 
+std::optional<Instant> Upkeep::late_from(const Core& core) const {
+  const Duration period = core.config.republish_every;
+  if (core.store.paged()) {
+    if (!round_since_) return std::nullopt;
+    return *round_since_ + period * 5 / 4;
+  }
+  const auto due = core.store.next_republish();
+  if (!due) return std::nullopt;
+  return *due + period / 4;
+}
+
 void Upkeep::publish(Now now, Core& core, Output& out) {
   if (core.store.paged()) ask_piece(now, core, out);
   publish_own(now, core, out);

@@ -45,8 +45,8 @@ class Upkeep {
   // The node leaves: from now on it only hands over.
   void leave(Now now, Core& core, Output& out);
   const HandOvers& hand_overs() const { return hand_overs_; }
-  // Paged: since when the round of publishing has gone on.
-  std::optional<Instant> round_since() const { return round_since_; }
+  // When the publishing of stored values becomes late, by a quarter of its period.
+  std::optional<Instant> late_from(const Core& core) const;
   // An operation ended; of no interest unless upkeep started it. What a hand-over left is made again.
   void on_done(Core& core, OpKey key, Operation::Rest rest);
 

@@ -187,6 +187,11 @@ std::vector<std::string> health_of(const ShellFacts& facts, const Status& status
                      " min (" + std::to_string(status.dht.hand_overs_waiting) +
                      " wait); raise limits.background, or see whether holders answer");
   }
+  if (const auto late = status.dht.publishing_late_from; late && now.mono > *late && status.members.alive > 1) {
+    health.push_back("upkeep: publishing stored values again has been late for " +
+                     std::to_string(std::chrono::duration_cast<std::chrono::minutes>(now.mono - *late).count()) +
+                     " min; raise limits.background, or see whether holders answer");
+  }
   if (!facts.seeds_unresolved.empty()) {
     health.push_back("seeds: cannot resolve " + joined(facts.seeds_unresolved));
   }

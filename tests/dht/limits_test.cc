@@ -107,5 +107,25 @@ TEST(Limits, HandOversThatAreBehindAreTold) {
   EXPECT_GT(longest_behind(20), 5min);
 }
 
+// So is the publishing of what is stored, if there is never a budget for it.
+TEST(Limits, PublishingThatIsLateIsTold) {
+  for (const auto& [bytes_per_s, late] : {std::pair{std::uint64_t{1 << 20}, false}, {std::uint64_t{1}, true}}) {
+    Config config;
+    config.background_bytes_per_s = bytes_per_s;
+    Mesh mesh({.seed = 7, .config = config});
+    mesh.grow(30);
+    for (int i = 0; i < 60; ++i) (void)mesh.put_done(0, mesh.put(0, "k" + std::to_string(i), "v"));
+    bool told = false;
+    for (int i = 0; i < 18; ++i) {
+      mesh.run_for(10min);
+      for (const auto& node : mesh.nodes) {
+        const auto from = node->dht->stats().publishing_late_from;
+        told = told || (from && mesh.clock > *from);
+      }
+    }
+    EXPECT_EQ(told, late);
+  }
+}
+
 }  // namespace
 }  // namespace weft::dht
