@@ -292,6 +292,8 @@ std::string lookup_text(const Json& answer) {
          std::to_string(count_at(answer, "hops")) + " hops, " + ms_at(answer, "elapsed_ms") + "\n";
 }
 
+constexpr std::size_t kOwnPage = 1024;  // own values asked for at once
+
 template <class ToText>
 Result<int> show(const Context& context, const Result<std::string>& body, ToText to_text) {
   if (!body) return std::unexpected(body.error());
@@ -421,7 +423,21 @@ Result<int> run_providers(const Context& context) {
 }
 
 Result<int> run_own(const Context& context) {
-  return show(context, NodeClient(context).get("/v1/own"), own_text);
+  // In pages, as a node with many does nothing else while it makes a list.
+  const NodeClient client(context);
+  std::string all;
+  const std::string first = "/v1/own?limit=" + std::to_string(kOwnPage);
+  for (std::string target = first;;) {
+    const Result<std::string> body = client.get(target);
+    if (!body) return std::unexpected(body.error());
+    const auto page = parse_answer(*body);
+    if (!page) return std::unexpected(page.error());
+    if (all.empty()) all = *body;
+    else if (page->is_array() && !page->empty()) all = all.substr(0, all.size() - 1) + "," + body->substr(1);
+    if (!page->is_array() || page->size() < kOwnPage) break;
+    target = first + "&after=" + text_at(page->back(), "key");
+  }
+  return show(context, Result<std::string>(std::move(all)), own_text);
 }
 
 Result<int> run_lookup(const Context& context) {

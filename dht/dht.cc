@@ -30,6 +30,7 @@ struct Dht::State {
   template <class Deliver>
   void answered(Now now, RequestTag tag, Output& out, Deliver deliver);
   void end_all(Now now, OpError why, Output& out);
+  void drop_spawned();
 
   Core core;
   Upkeep upkeep;
@@ -267,11 +268,15 @@ void Dht::State::end_all(Now now, OpError why, Output& out) {
     Operation& operation = *operations.begin()->second;
     operation.end(now, core, why, out);
     retire(operation);
-    for (const auto& dropped : core.spawned) {
-      if (dropped->background()) --core.background_open;
-    }
-    core.spawned.clear();
+    drop_spawned();
   }
+}
+
+void Dht::State::drop_spawned() {
+  for (const auto& dropped : core.spawned) {
+    if (dropped->background()) --core.background_open;
+  }
+  core.spawned.clear();
 }
 
 void Dht::leave(Now now, Output& out) {
@@ -402,6 +407,7 @@ void Dht::on_loaded(Now now, const Loaded& loaded, Output& out) {
   State& s = *state_;
   s.begin();
   s.core.on_loaded(now, loaded, out);
+  if (s.shut && !s.leaving) s.drop_spawned();
   if (s.shut) {
     for (LateValues& late : out.late_values) late.message.token.reset();
     for (LateCompared& late : out.late_compared) late.token.reset();
@@ -471,8 +477,12 @@ void Dht::for_each_contact(const std::function<void(const TableEntry&)>& visit) 
   });
 }
 
-void Dht::for_each_own(const std::function<void(const OwnValue&)>& visit) const {
-  for (const auto& [key, own] : state_->core.own.all()) {
+void Dht::for_each_own(const std::optional<NodeId>& after, std::size_t max,
+                       const std::function<void(const OwnValue&)>& visit) const {
+  const auto& all = state_->core.own.all();
+  auto it = after ? all.upper_bound(*after) : all.begin();
+  for (; it != all.end() && max > 0; ++it, --max) {
+    const auto& [key, own] = *it;
     visit({.key = key, .seq = own.seq, .bytes = own.value_bytes(), .copies = own.copies,
            .expires = own.expires, .next_republish = own.republish,
            .withdrawn = own.withdrawn()});

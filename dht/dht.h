@@ -286,7 +286,9 @@ class Dht {
   // ---- views
   Stats stats() const;
   void for_each_contact(const std::function<void(const TableEntry&)>& visit) const;
-  void for_each_own(const std::function<void(const OwnValue&)>& visit) const;
+  // Own values in the order of their keys: those after `after` (all, if none), at most `max`.
+  void for_each_own(const std::optional<NodeId>& after, std::size_t max,
+                    const std::function<void(const OwnValue&)>& visit) const;
   // How many own values had how many copies when last published; withdrawn ones are left out.
   const std::map<std::size_t, std::size_t>& own_by_copies() const;
   // Estimated number of nodes in the mesh, from the distances of the nearest responders.

@@ -45,11 +45,13 @@ void HandOverOp::on_compared(Now now, Core& core, const Asked&, const Compared& 
   const Part part = *asking_;
   asking_.reset();
   const bool told = m.missing.size() == (part.count + 7) / 8;
-  if (!told && part.count > 1) {
+  if (!m.token) {
+    // It stores nothing now, and what it lacks is of no use.
+  } else if (!told && part.count > 1) {
     const std::size_t half = part.count / 2;
     parts_.push_front({.first = part.first + half, .count = part.count - half});
     parts_.push_front({.first = part.first, .count = half});
-  } else if (m.token) {
+  } else {
     for (std::size_t i = 0; i < part.count; ++i) {
       const bool missing = !told || (m.missing[i / 8] >> (i % 8) & 1) != 0;
       if (missing) to_send_.push_back({part.first + i, *m.token});
@@ -85,7 +87,8 @@ void HandOverOp::on_stored(Now now, Core& core, const Asked& asked, const Stored
   const Spread::Value& value = values_[asked.detail];
   if (m.status == StoreStatus::kStored) ++core.counters.handed_over_total;
   if (m.status == StoreStatus::kBadToken) rest_ = Rest::kSilence;
-  if (m.status == StoreStatus::kStale && m.seq > value.seq && core.store.find(value.slot) != nullptr) {
+  if (m.status == StoreStatus::kStale && m.seq > value.seq && core.store.find(value.slot) != nullptr &&
+      fetches_++ < kHandOverFetches) {
     core.spawn(std::make_unique<FetchOp>(value.slot, value.seq, to_));
   }
   advance(now, core, out);
@@ -103,8 +106,9 @@ void HandOverOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out
   advance(now, core, out);
 }
 
+// Its time is up: who takes so long is as good as silent.
 void HandOverOp::end(Now, Core&, OpError, Output&) {
-  rest_ = std::max(rest_, Rest::kWork);
+  rest_ = Rest::kSilence;
   finish();
 }
 

@@ -19,6 +19,7 @@ namespace weft::dht {
 
 inline constexpr std::size_t kHandOverStoresOpen = 8;
 inline constexpr std::size_t kHandOverLeast = 4;
+inline constexpr std::size_t kHandOverFetches = 8;  // newer values fetched from who says it has them
 inline constexpr std::size_t kHandOverSilent = 3;  // requests without an answer that end it
 
 class HandOverOp final : public Operation {
@@ -31,8 +32,8 @@ class HandOverOp final : public Operation {
   void on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) override;
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
   void end(Now now, Core& core, OpError why, Output& out) override;
-  // Silence if the peer left a question or a store unanswered or refused its own token; work if there was no
-  // budget or no time for it.
+  // Silence if the peer left a question or a store unanswered, refused its own token or took too long; work if
+  // there was no budget for it.
   Rest rest() const override { return rest_; }
 
  private:
@@ -59,6 +60,7 @@ class HandOverOp final : public Operation {
   std::size_t stores_open_ = 0;
   std::size_t sent_ = 0;
   std::size_t silences_ = 0;
+  std::size_t fetches_ = 0;
   Rest rest_ = Rest::kNothing;
 };
 

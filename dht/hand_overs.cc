@@ -129,6 +129,7 @@ void HandOvers::sweep_paged(Core& core, Output& out) {
       LoadKeys{.first = sweep_from_, .last = last_key(), .rows_max = kSweepValues, .author = {}, .author_max = 0},
       [this, &core](Now then, const Loaded& loaded, Output&) {
         sweep_loading_ = false;
+        if (leaving_) return;
         std::optional<Slot> end;
         for (const Write& row : loaded.rows) {
           end = slot_of_row(row.key);
@@ -144,7 +145,8 @@ void HandOvers::sweep_paged(Core& core, Output& out) {
 }
 
 void HandOvers::piece_ends() {
-  if (++pieces_ % kSweepTogether == 0) flush();
+  // Also when there is no room for more: what is gathered goes off, or nothing ever would.
+  if (++pieces_ % kSweepTogether == 0 || waiting_ >= kTransfersMax) flush();
 }
 
 // Who of those who should hold this value did not before, and are we to bring it to them?
@@ -228,20 +230,25 @@ void HandOvers::leave(Now now, Core& core, Output& out) {
   ready_.clear();
   waiting_ = 0;
   if (core.store.paged()) {
-    sweep_loading_ = core.want_rows(
-        LoadKeys{.first = {}, .last = last_key(), .rows_max = kTransfersMax, .author = {}, .author_max = 0},
-        [this, &core](Now then, const Loaded& loaded, Output&) {
-          sweep_loading_ = false;
-          core.fill(then, loaded.rows, [&](const Slot& slot) { find_heir(then, core, slot); });
-          flush();
-        },
-        out);
-    return;
+    heirs_ = Heirs::kToLoad;
+    return load_heirs(core, out);
   }
   for (auto slot = core.store.next_after({}); slot && waiting_ < kTransfersMax; slot = core.store.next_after(slot)) {
     find_heir(now, core, *slot);
   }
   flush();
+}
+
+void HandOvers::load_heirs(Core& core, Output& out) {
+  const bool asked = core.want_rows(
+      LoadKeys{.first = {}, .last = last_key(), .rows_max = kTransfersMax, .author = {}, .author_max = 0},
+      [this, &core](Now then, const Loaded& loaded, Output&) {
+        heirs_ = Heirs::kNone;
+        core.fill(then, loaded.rows, [&](const Slot& slot) { find_heir(then, core, slot); });
+        flush();
+      },
+      out);
+  if (asked) heirs_ = Heirs::kLoading;
 }
 
 // With one of the nearest gone, the first who was not among them is.
@@ -299,7 +306,8 @@ void HandOvers::begin(Now now, Core& core, Output& out) {
       }
       if (!start(now, core, batch, std::move(values))) return;  // when another operation ends
     } else {
-      if (!load(core, batch, out)) return;
+      const bool place = core.background_open < kBackgroundOpsMax && (!load_again_ || *load_again_ <= now.mono);
+      if (!place || !load(core, batch, out)) return;
     }
     ready_.pop_front();
     waiting_ -= count;
@@ -335,7 +343,20 @@ bool HandOvers::load(Core& core, const Batch& batch, Output& out) {
         });
         std::vector<Spread::Value> all;
         for (auto& [slot, value] : values) all.push_back(std::move(value));
-        if (!loaded.ok || !start(then, core, batch, std::move(all))) again(batch, Operation::Rest::kSilence);
+        load_again_.reset();
+        Batch rest{.to = batch.to, .slots = {}, .runs = batch.runs, .silences = batch.silences};
+        if (!loaded.ok) {
+          rest = batch;
+          load_again_ = then.mono + kStoreTryEvery;
+        } else if (!start(then, core, batch, std::move(all))) {
+          rest = batch;  // the last place was taken meanwhile
+        } else if (const auto last = loaded.more ? slot_of_row(loaded.rows.back().key) : std::nullopt) {
+          std::ranges::copy_if(batch.slots, std::back_inserter(rest.slots),
+                               [&](const Slot& slot) { return slot.key > last->key; });
+        }
+        if (rest.slots.empty()) return;
+        waiting_ += rest.slots.size();
+        ready_.push_front(std::move(rest));
       },
       out);
   if (!asked) return false;
@@ -366,6 +387,8 @@ void HandOvers::run(Now now, Core& core, Output& out) {
   if (!leaving_) {
     sweep(now, core, out);
     keep_promises(now, core);
+  } else if (heirs_ == Heirs::kToLoad) {
+    load_heirs(core, out);
   }
   begin(now, core, out);
 }
@@ -385,9 +408,10 @@ std::size_t HandOvers::waiting() const {
 // A sweep that waits for room goes on when a hand-over ends; so do promises.
 std::optional<Instant> HandOvers::next_deadline() const {
   std::optional<Instant> at;
-  if (waiting_ >= kTransfersMax) return at;
+  if (waiting_ >= kTransfersMax) return load_again_;
   if (!sweep_loading_) earlier(at, next_sweep_);
   earlier(at, next_promise_);
+  if (!ready_.empty()) earlier(at, load_again_);
   return at;
 }
 

@@ -81,7 +81,7 @@ class HandOvers {
   // Since when there has always been something to look at or to hand over.
   std::optional<Instant> busy_since() const { return busy_since_; }
   // A leaver has nothing more to do.
-  bool done() const { return waiting() == 0 && !sweep_loading_; }
+  bool done() const { return waiting() == 0 && heirs_ == Heirs::kNone; }
 
  private:
   struct Change {
@@ -102,6 +102,7 @@ class HandOvers {
   void piece_ends();
   void sweep_ends(Now now);
   void look_at(const Core& core, const Slot& slot);
+  void load_heirs(Core& core, Output& out);
   void find_heir(Now now, const Core& core, const Slot& slot);
   void keep_promises(Now now, Core& core);
   void add(const NodeId& to, const Slot& slot);
@@ -131,7 +132,9 @@ class HandOvers {
   std::size_t loading_slots_ = 0;
   std::vector<NodeId> returned_;  // heard again, with hints for them
   std::optional<Instant> next_promise_;
+  std::optional<Instant> load_again_;  // after a load that failed
   bool leaving_ = false;
+  enum class Heirs : std::uint8_t { kNone, kToLoad, kLoading } heirs_ = Heirs::kNone;  // a paged leaver's values
   std::optional<Instant> busy_since_;
 };
 

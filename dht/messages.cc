@@ -104,7 +104,7 @@ void encode(Writer& w, std::uint32_t rpc, const Stored& m) {
 void encode(Writer& w, std::uint32_t rpc, const Compare& m) {
   ByteArray<8> salt;
   store_le(salt.data(), m.salt);
-  w.array(6).uint(kCompare).uint(rpc).bin(m.first.bytes).bin(m.last.bytes).bin(salt).bin(m.sums);
+  w.array(7).uint(kCompare).uint(rpc).bin(m.first.bytes).bin(m.last.bytes).bin(salt).bin(m.sums).boolean(m.publishes);
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Compared& m) {
@@ -170,6 +170,7 @@ std::optional<DecodeError> decode(Reader& r, Compare& m) {
   m.last.bytes = r.bin_exact<32>();
   m.salt = load_le<std::uint64_t>(r.bin_exact<8>().data());
   m.sums = r.bin(8 * kCompareItemsMax);
+  m.publishes = r.boolean();
   if (m.sums.empty() || m.sums.size() % 8 != 0 || m.last < m.first) r.fail(DecodeError::kBadValue);
   return r.finish();
 }

@@ -98,6 +98,7 @@ struct Compare {
   NodeId last = {};
   std::uint64_t salt = 0;
   ByteView sums = {};  // 1 to kCompareItemsMax, little-endian
+  bool publishes = false;  // the asker sees to all copies: what both hold is published for this time
 };
 // A bit for each of them, the lowest of the first byte first: set if no such value is held here. No bits: too many
 // values would have to be looked at to tell.

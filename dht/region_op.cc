@@ -238,7 +238,7 @@ void RegionOp::ask_peers(Core& core, Output& out) {
     }
     ++core.counters.compares_total;
     core.ask(key(), Role::kCompare, peer.to,
-             Compare{.first = first, .last = last, .salt = salt_, .sums = peer.sums},
+             Compare{.first = first, .last = last, .salt = salt_, .sums = peer.sums, .publishes = true},
              /*background=*/true, out);
   }
 }

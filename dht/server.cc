@@ -228,7 +228,7 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, co
     for (; it != shown.end() && it->first == item; ++it) {
       room[it->second / 8] = static_cast<std::uint8_t>(room[it->second / 8] & ~(1U << (it->second % 8)));
     }
-    both.push_back(slot);
+    if (m.publishes) both.push_back(slot);
     return true;
   };
   if (loaded != nullptr) {

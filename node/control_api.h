@@ -18,6 +18,7 @@
 namespace weft::node {
 
 inline constexpr std::size_t kPendingRequestsMax = 64;
+inline constexpr std::size_t kOwnPageMax = 1024;  // own values in one answer
 inline constexpr std::size_t kSeedsPerJoinMax = 64;
 inline constexpr std::size_t kBlockedMax = 4096;
 
@@ -120,6 +121,7 @@ class ControlApi {
   Result post(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result wait(Now now, RequestId id, const ControlRequest& request);
   Result log_lines(const ControlRequest& request);
+  Result own(Now now, const ControlRequest& request);
   Result post_put(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_sealed(Now now, RequestId id, SealOp seal, std::optional<Duration> timeout, Output& out);
   Result post_get(Now now, RequestId id, const ControlRequest& request, Output& out);

@@ -164,9 +164,9 @@ std::string peers_json(const NodeCore& core, Now now) {
   return std::move(list).take();
 }
 
-std::string own_json(const NodeCore& core, Now now) {
+std::string own_json(const NodeCore& core, Now now, const std::optional<NodeId>& after, std::size_t max) {
   ListText list;
-  core.for_each_own([&list, now](const dht::OwnValue& own) {
+  core.for_each_own(after, max, [&list, now](const dht::OwnValue& own) {
     list.add({{"key", hex_key(own.key)},
               {"seq", own.seq},
               {"bytes", own.bytes},

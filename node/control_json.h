@@ -23,7 +23,8 @@ double as_ms(Duration duration);
 std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now);
 std::string members_json(const NodeCore& core);
 std::string peers_json(const NodeCore& core, Now now);
-std::string own_json(const NodeCore& core, Now now);
+// Own values after `after` (all, if none) in the order of their keys, at most `max`.
+std::string own_json(const NodeCore& core, Now now, const std::optional<NodeId>& after, std::size_t max);
 std::string id_json(const NodeCore& core);
 std::string config_json(const ShellFacts& facts);
 std::string doctor_json(const std::vector<DoctorCheck>& checks);

@@ -116,12 +116,12 @@ ControlApi::Result ControlApi::get(Now now, RequestId id, const ControlRequest& 
   const std::string& path = request.path;
   if (path == "/v1/wait") return wait(now, id, request);
   if (path == "/v1/log") return log_lines(request);
+  if (path == "/v1/own") return own(now, request);
   if (const auto error = check_query(request, {})) return *error;
   if (path == "/v1/status") return ok(status_json(core_, host_.facts(), now));
   if (path == "/v1/members") return ok(members_json(core_));
   if (path == "/v1/peers") return ok(peers_json(core_, now));
   if (path == "/v1/id") return ok(id_json(core_));
-  if (path == "/v1/own") return ok(own_json(core_, now));
   if (path == "/v1/config") return ok(config_json(host_.facts()));
   if (path == "/v1/doctor") return ok(doctor_json(examine(host_.facts(), core_, now)));
   if (path == "/v1/events") return StreamStart{};
@@ -141,6 +141,20 @@ ControlApi::Result ControlApi::wait(Now now, RequestId id, const ControlRequest&
   keep(now, id, WaitOp{static_cast<std::size_t>(members.value_or(1))}, std::nullopt, timeout);
   check_waits(now);
   return Later{};
+}
+
+ControlApi::Result ControlApi::own(Now now, const ControlRequest& request) {
+  if (const auto error = check_query(request, {"after", "limit"})) return *error;
+  bool bad = false;
+  const auto limit = query_number(request, "limit", kOwnPageMax, bad);
+  if (bad || limit == std::uint64_t{0}) return bad_request("limit must be a number from 1 to " + std::to_string(kOwnPageMax));
+  std::optional<NodeId> after;
+  if (const auto found = request.query.find("after"); found != request.query.end()) {
+    const auto key = parse_key(found->second);
+    if (!key) return key.error();
+    after = *key;
+  }
+  return ok(own_json(core_, now, after, limit.value_or(kOwnPageMax)));
 }
 
 ControlApi::Result ControlApi::log_lines(const ControlRequest& request) {

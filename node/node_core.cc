@@ -360,8 +360,9 @@ const std::map<std::size_t, std::size_t>& NodeCore::own_by_copies() const {
   return state_->dht.own_by_copies();
 }
 
-void NodeCore::for_each_own(const std::function<void(const dht::OwnValue&)>& visit) const {
-  state_->dht.for_each_own(visit);
+void NodeCore::for_each_own(const std::optional<NodeId>& after, std::size_t max,
+                            const std::function<void(const dht::OwnValue&)>& visit) const {
+  state_->dht.for_each_own(after, max, visit);
 }
 
 std::uint64_t NodeCore::digest() const {

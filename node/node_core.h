@@ -187,7 +187,9 @@ class NodeCore {
   std::optional<Bytes> open_value(const NodeId& author, const NodeId& dht_key, ByteView value) const;
   void for_each_member(const std::function<void(const gossip::MemberView&)>& visit) const;
   void for_each_contact(const std::function<void(const dht::TableEntry&)>& visit) const;
-  void for_each_own(const std::function<void(const dht::OwnValue&)>& visit) const;
+  // As Dht's.
+  void for_each_own(const std::optional<NodeId>& after, std::size_t max,
+                    const std::function<void(const dht::OwnValue&)>& visit) const;
   const std::map<std::size_t, std::size_t>& own_by_copies() const;
   // Datagrams and payloads dropped so far, for whatever cause.
   std::uint64_t dropped() const;

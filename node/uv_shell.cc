@@ -45,7 +45,7 @@ void UvShell::attach(NodeCore& core, Store& store, OnEvent on_event) {
     drain(now_);
   };
   timer_ = std::make_unique<UvTimer>(loop_, [this] { on_timer(); });
-  more_timer_ = std::make_unique<UvTimer>(loop_, [this] { on_store_done(); });
+  more_ = std::make_unique<UvAsync>(loop_, [this] { on_store_done(); });
   last_turn_ = read_clocks().mono;
   sockets_.start([this] { on_readable(); });
 }
@@ -53,7 +53,7 @@ void UvShell::attach(NodeCore& core, Store& store, OnEvent on_event) {
 void UvShell::detach() {
   core_ = nullptr;
   timer_.reset();
-  more_timer_.reset();
+  more_.reset();
   to_take_.clear();
   faults_.reset();
   sockets_.close();
@@ -113,12 +113,13 @@ void UvShell::take_from_store(Now now, Output& out) {
   to_take_.insert(to_take_.end(), std::make_move_iterator(loaded_.begin()), std::make_move_iterator(loaded_.end()));
   loaded_.clear();
   // Stores of others wait for these: a signature is checked for each.
-  while (!to_take_.empty() && read_clocks().mono < turn_until_) {
+  if (to_take_.empty()) return;
+  do {
     const dht::Loaded loaded = std::move(to_take_.front());
     to_take_.pop_front();
     core_->on_loaded(now, loaded, out);
-  }
-  if (!to_take_.empty()) more_timer_->start(0);
+  } while (!to_take_.empty() && read_clocks().mono < turn_until_);
+  if (!to_take_.empty()) more_->send();
 }
 
 void UvShell::send(Now now) {

@@ -29,6 +29,8 @@ inline constexpr Duration kLateMin = 100ms;
 // So long a turn takes in datagrams or answers of the store; the rest waits for a turn after everybody else's.
 inline constexpr Duration kTurnMax = 2ms;
 
+class UvAsync;
+
 class UvShell {
  public:
   using OnEvent = std::function<void(Now, const Event&, Output&)>;
@@ -87,7 +89,7 @@ class UvShell {
   std::vector<StoreDone> done_;
   std::vector<dht::Loaded> loaded_;
   std::deque<dht::Loaded> to_take_;     // those that are left for another turn
-  std::unique_ptr<UvTimer> more_timer_;  // that turn
+  std::unique_ptr<UvAsync> more_;       // that turn (a timer of no time would come before all sockets)
   std::optional<Instant> armed_;
   Instant turn_until_;  // the turn under way
   Instant last_turn_;   // when the loop was last seen at work

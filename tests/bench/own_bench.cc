@@ -105,7 +105,7 @@ struct Bench {
     for (int i = 0; i < 1000; ++i) sum_ += net_.core(kOwner).status().dht.own_copies_min;
     const auto status_us = testnet::ms_between(start, testnet::mono_now());
     const auto walk = testnet::mono_now();
-    net_.core(kOwner).for_each_own([this](const dht::OwnValue& own) { sum_ += own.copies; });
+    net_.core(kOwner).for_each_own(std::nullopt, SIZE_MAX, [this](const dht::OwnValue& own) { sum_ += own.copies; });
     std::printf("],\n \"own\": %zu, \"status_us\": %lld, \"walk_ms\": %lld}\n", before.own,
                 static_cast<long long>(status_us),
                 static_cast<long long>(testnet::ms_between(walk, testnet::mono_now())));

@@ -147,6 +147,30 @@ TEST_F(HandOver, WhoSaysItLacksEverythingCostsABoundedNumberOfStores) {
   for (const auto& node : mesh.nodes) EXPECT_EQ(node->dht->stats().hand_overs_waiting, 0U);
 }
 
+// More is gathered in a piece or two of a sweep than may wait, for many peers at once: it goes off all the same.
+TEST_F(HandOver, ACrowdOfNewcomersDoesNotStopTheSweep) {
+  for (const std::size_t memory : {std::size_t{16} << 20, std::size_t{20'000}}) {
+    keys_.clear();
+    authors_.clear();
+    Config config;
+    config.values_memory_max = memory;
+    Mesh mesh({.seed = test_seed(408), .config = config});
+    fill(mesh, 1, 400, 1);
+    for (int i = 0; i < 16; ++i) {
+      const std::size_t newcomer = mesh.add();
+      mesh.introduce(newcomer, 0);
+      mesh.bootstrap(newcomer);
+    }
+    mesh.run_for(2min);
+    if (memory < 1 << 20) EXPECT_TRUE(mesh.nodes[0]->dht->stats().values_paged);
+    for (std::size_t n = 0; n < mesh.nodes.size(); ++n) {
+      const auto [due, held] = due_and_held(mesh, n);
+      EXPECT_GE(held * 100, due * 97) << n << " holds " << held << " of " << due;
+      EXPECT_EQ(mesh.nodes[n]->dht->stats().hand_overs_waiting, 0U);
+    }
+  }
+}
+
 // While some stores are lost and questions, too, nothing of it is a crash or is left for ever.
 TEST_F(HandOver, WhatIsLostIsAskedAboutAnew) {
   Mesh mesh({.seed = test_seed(407)});

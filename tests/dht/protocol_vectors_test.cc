@@ -175,7 +175,8 @@ TEST(ProtocolDht, Messages) {
   const Vector& compare = all.at("Compare");
   const Bytes sums = bytes(compare, "sums");
   expect_message(compare, Compare{.first = id(compare, "first"), .last = id(compare, "last"),
-                                  .salt = number(compare, "salt"), .sums = sums});
+                                  .salt = number(compare, "salt"), .sums = sums,
+                                  .publishes = number(compare, "publishes") != 0});
   const Vector& value = all.at("value");
   ByteArray<8> sum;
   store_le(sum.data(), compare_item(number(compare, "salt"),

@@ -188,6 +188,21 @@ TEST(Region, AHolderNamesWhatItLacks) {
   other = m;
   other.first = other.last;
   EXPECT_EQ(h.ask(other).missing[0], 0xff);
+  // Only who publishes spares it the publication.
+  const auto late_from = [&h] { return *h.mesh.nodes[0]->dht->stats().publishing_late_from; };
+  h.mesh.run_for(10min);
+  Bytes all(8 * h.keys.size());
+  for (std::size_t i = 0; i < h.keys.size(); ++i) {
+    store_le(all.data() + 8 * i, compare_item(7, shared, h.keys[i], h.blob_at_0(h.keys[i])));
+  }
+  other = m;
+  other.sums = all;
+  const Instant before = late_from();
+  EXPECT_EQ(h.ask(other).missing[0], 0);
+  EXPECT_EQ(late_from(), before);
+  other.publishes = true;
+  for (int i = 0; i < 3; ++i) (void)h.ask(other);  // one in 32 is published all the same
+  EXPECT_GT(late_from(), before);
   // While its disk fails, or when it leaves, it gives no token.
   h.mesh.leave(0);
   reply = h.ask(m);
@@ -263,7 +278,7 @@ TEST(Region, LiarsHarmTheirOwnCopyOnly) {
       ByteArray<kCompareItemsMax / 8> bits;
       const Asker asker{.contact = mesh.nodes[liar]->contact, .rpc = 1, .early = false, .reply_max = 1170};
       mesh.nodes[n]->dht->on_compare(mesh.now(), asker,
-                                     {.first = all.front().first, .last = all.back().first, .salt = 1, .sums = sums},
+                                     {.first = all.front().first, .last = all.back().first, .salt = 1, .sums = sums, .publishes = true},
                                      bits, reply, mesh.ignored);
     }
   }
