@@ -293,6 +293,7 @@ void HandOvers::close(Batch batch) {
 }
 
 void HandOvers::begin(Now now, Core& core, Output& out) {
+  if (load_again_ && *load_again_ <= now.mono) load_again_.reset();
   const std::size_t at_once = leaving_ ? kLeaverHandOversMax : kHandOversMax;
   while (handing_.size() + loading_ < at_once && !ready_.empty()) {
     Batch& batch = ready_.front();
@@ -306,7 +307,7 @@ void HandOvers::begin(Now now, Core& core, Output& out) {
       }
       if (!start(now, core, batch, std::move(values))) return;  // when another operation ends
     } else {
-      const bool place = core.background_open < kBackgroundOpsMax && (!load_again_ || *load_again_ <= now.mono);
+      const bool place = core.background_open < kBackgroundOpsMax && !load_again_;
       if (!place || !load(core, batch, out)) return;
     }
     ready_.pop_front();
@@ -343,7 +344,6 @@ bool HandOvers::load(Core& core, const Batch& batch, Output& out) {
         });
         std::vector<Spread::Value> all;
         for (auto& [slot, value] : values) all.push_back(std::move(value));
-        load_again_.reset();
         Batch rest{.to = batch.to, .slots = {}, .runs = batch.runs, .silences = batch.silences};
         if (!loaded.ok) {
           rest = batch;

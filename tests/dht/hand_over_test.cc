@@ -171,6 +171,31 @@ TEST_F(HandOver, ACrowdOfNewcomersDoesNotStopTheSweep) {
   }
 }
 
+// Who cannot read its store tries again, at its time and not all the time, and hands over when it can.
+TEST_F(HandOver, AStoreThatFailsForAWhileHandsOverLater) {
+  Config config;
+  config.values_memory_max = 20'000;
+  Mesh mesh({.seed = test_seed(409), .config = config});
+  fill(mesh, 1, 200, 1);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::size_t newcomer = mesh.add();
+    mesh.introduce(newcomer, 0);
+    mesh.bootstrap(newcomer);
+  }
+  mesh.run_for(9s);
+  const std::uint64_t loads = mesh.loads;
+  mesh.nodes[0]->disk_fails = true;
+  mesh.run_for(1min);
+  EXPECT_GT(mesh.loads, loads);
+  EXPECT_LT(mesh.loads - loads, 1000U);
+  mesh.nodes[0]->disk_fails = false;
+  mesh.run_for(1min);
+  for (std::size_t n = 1; n < mesh.nodes.size(); ++n) {
+    const auto [due, held] = due_and_held(mesh, n);
+    EXPECT_EQ(held, due) << n;
+  }
+}
+
 // While some stores are lost and questions, too, nothing of it is a crash or is left for ever.
 TEST_F(HandOver, WhatIsLostIsAskedAboutAnew) {
   Mesh mesh({.seed = test_seed(407)});
