@@ -1,6 +1,7 @@
 #include "dht/hand_over_op.h"
 
 #include "dht/background_ops.h"
+#include "dht/comparison.h"
 
 namespace weft::dht {
 
@@ -26,25 +27,19 @@ void HandOverOp::ask_part(Core& core, Output& out) {
   const Part part = parts_.front();
   parts_.pop_front();
   asking_ = part;
-  sums_.resize(8 * part.count);
-  const NodeId& first = values_[part.first].slot.key;
-  const NodeId& last = values_[part.first + part.count - 1].slot.key;
-  const int shared = common_prefix_bits(first, last);
-  for (std::size_t i = 0; i < part.count; ++i) {
+  const Compare shown = comparison(salt_, part.count, /*publishes=*/false, sums_, [&](std::size_t i) {
     const Spread::Value& value = values_[part.first + i];
-    store_le(sums_.data() + 8 * i, compare_item(salt_, shared, value.slot.key, value.blob));
-  }
+    return std::pair<const NodeId&, ByteView>(value.slot.key, value.blob);
+  });
   ++core.counters.compares_total;
-  core.ask(key(), Role::kCompare, to_,
-           Compare{.first = first, .last = last, .salt = salt_, .sums = sums_},
-           /*background=*/true, out);
+  core.ask(key(), Role::kCompare, to_, shown, /*background=*/true, out);
 }
 
 void HandOverOp::on_compared(Now now, Core& core, const Asked&, const Compared& m, Output& out) {
   if (!asking_) return;
   const Part part = *asking_;
   asking_.reset();
-  const bool told = m.missing.size() == (part.count + 7) / 8;
+  const bool told = tells(m, part.count);
   if (!m.token) {
     // It stores nothing now, and what it lacks is of no use.
   } else if (!told && part.count > 1) {
@@ -53,8 +48,7 @@ void HandOverOp::on_compared(Now now, Core& core, const Asked&, const Compared& 
     parts_.push_front({.first = part.first, .count = half});
   } else {
     for (std::size_t i = 0; i < part.count; ++i) {
-      const bool missing = !told || (m.missing[i / 8] >> (i % 8) & 1) != 0;
-      if (missing) to_send_.push_back({part.first + i, *m.token});
+      if (!told || lacks(m, i)) to_send_.push_back({part.first + i, *m.token});
     }
   }
   advance(now, core, out);

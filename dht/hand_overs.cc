@@ -1,15 +1,12 @@
 #include "dht/hand_overs.h"
 
+#include "dht/earlier.h"
 #include "dht/hand_over_op.h"
 
 namespace weft::dht {
 namespace {
 
 constexpr Ratio kJitter = {1, 5};
-
-void earlier(std::optional<Instant>& at, std::optional<Instant> other) {
-  if (other && (!at || *other < *at)) at = other;
-}
 
 // What we can bring to others: held for the mesh, or our own.
 std::optional<Spread::Value> value_in(const Core& core, const Slot& slot) {
@@ -25,12 +22,6 @@ std::optional<Spread::Value> value_in(const Core& core, const Slot& slot) {
 
 bool at_hand(Core& core, const Slot& slot) {
   return core.store.knows(slot.key) || (slot.author == core.self() && core.own.find(slot.key) != nullptr);
-}
-
-NodeId last_key() {
-  NodeId last;
-  last.bytes.fill(0xff);
-  return last;
 }
 
 }  // namespace
@@ -209,8 +200,8 @@ void HandOvers::look_at(const Core& core, const Slot& slot) {
   };
   for (std::size_t i = 0; i < std::min(places.size(), replicas); ++i) {
     const Place& to = places[i];
-    // Of those at the end some may have moved up past holders that we do not know of.
     if (to.id == core.self()) continue;
+    // Of those at the end some may have moved up past holders that we do not know of.
     const auto held = std::ranges::find(former, to.id, &Place::id);
     if (held != former.end() && (!somebody_left || i + kUnsure < replicas)) continue;
     const bool second = to.second || std::ranges::any_of(former, [&](const Place& place) {

@@ -5,21 +5,22 @@
 // gets it from one of the kGivers nearest former holders that are here, the one whose id is nearest to its own. Any
 // rule that all holders agree on would do; by this one most values of a newcomer come from a few neighbours, so they
 // are compared in a few questions (hand_over_op.h), in sessions that exist already. Tables do not know all that
-// live: those near the value know best who else holds it, those near the newcomer that it is there. So each change is swept
-// twice, kSweepDelay apart: the second time the second in line asks, and also the two nearest to the newcomer of
-// all former holders. One giver that failed, lies or sees another mesh costs no copy, and what all of them miss is found missing
-// by the next publication (region_op.h).
+// live: those near the value know best who else holds it, those near the newcomer that it is there. So each change is
+// swept twice, kSweepDelay apart: the second time the second in line asks, and also the two nearest to the newcomer of
+// all former holders. One giver that failed, lies or sees another mesh costs no copy, and what all of them miss is
+// found missing by the next publication (region_op.h).
 //
 // Peers that a node learns of while it joins itself are no newcomers: it is one to them.
 //
 // What is to be handed over is gathered by peer, and goes off when there is a Compare full, after
 // kSweepTogether pieces of a sweep (so that the peer need not look through its whole store for one question), or at the
-// sweep's end. Of a paged store (value_store.h) the pieces come without their values, which are loaded when a batch begins.
+// sweep's end. Of a paged store (value_store.h) only keys are looked at; the values are loaded when a batch begins.
 //
 // Bounds: kChangesMax peers a sweep, kTransfersMax values that wait (the sweep pauses; opendht#869: a mass
 // restart must settle), kHandOversMax operations. A batch that met silence is made again, kHandOverSilencesMax
-// times, and kHandOverRunsMax times in all while the budget cuts it short. A peer that comes and goes all the time costs
-// each neighbour a question in kSweepDelay and what it says it lacks, within upkeep's budget.
+// times, and kHandOverRunsMax times in all while the budget cuts it short. A peer that comes and goes all the time
+// costs each neighbour a question in kSweepDelay and what it says it lacks, within upkeep's budget. A peer of protocol
+// minor 0 knows no Compare and is handed nothing.
 #pragma once
 
 #include <deque>
@@ -123,7 +124,7 @@ class HandOvers {
   NodeId sweep_from_;             // paged: the first key not looked at
   bool sweep_loading_ = false;
   bool sweep_under_way_ = false;
-  std::size_t pieces_ = 0;        // since the last flush
+  std::size_t pieces_ = 0;        // of this sweep
   std::map<NodeId, std::vector<Slot>> gathering_;
   std::deque<Batch> ready_;
   std::size_t waiting_ = 0;       // slots in both

@@ -1,6 +1,7 @@
 #include "dht/region_op.h"
 
 #include "dht/background_ops.h"
+#include "dht/comparison.h"
 
 namespace weft::dht {
 namespace {
@@ -228,18 +229,12 @@ void RegionOp::ask_peers(Core& core, Output& out) {
     if (peer.state != Peer::State::kToAsk) continue;
     peer.state = Peer::State::kAsked;
     ++open;
-    peer.sums.resize(8 * peer.items.size());
-    const NodeId& first = items_[peer.items.front()].slot.key;
-    const NodeId& last = items_[peer.items.back()].slot.key;
-    const int shared = common_prefix_bits(first, last);
-    for (std::size_t i = 0; i < peer.items.size(); ++i) {
+    const Compare shown = comparison(salt_, peer.items.size(), /*publishes=*/true, peer.sums, [&](std::size_t i) {
       const Item& item = items_[peer.items[i]];
-      store_le(peer.sums.data() + 8 * i, compare_item(salt_, shared, item.slot.key, item.blob));
-    }
+      return std::pair<const NodeId&, ByteView>(item.slot.key, item.blob);
+    });
     ++core.counters.compares_total;
-    core.ask(key(), Role::kCompare, peer.to,
-             Compare{.first = first, .last = last, .salt = salt_, .sums = peer.sums, .publishes = true},
-             /*background=*/true, out);
+    core.ask(key(), Role::kCompare, peer.to, shown, /*background=*/true, out);
   }
 }
 
@@ -254,11 +249,11 @@ void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compar
   if (peer == nullptr || peer->state != Peer::State::kAsked) return;
   peer->state = Peer::State::kDone;
   peer->token = m.token;
-  if (m.missing.size() == (peer->items.size() + 7) / 8) {
+  if (tells(m, peer->items.size())) {
     const auto at = static_cast<std::uint16_t>(peer - peers_.data());
     for (std::size_t i = 0; i < peer->items.size(); ++i) {
       Item& item = items_[peer->items[i]];
-      const bool missing = (m.missing[i / 8] >> (i % 8) & 1) != 0;
+      const bool missing = lacks(m, i);
       if (missing) ++core.counters.copies_missing_total;
       item.gap = item.gap || missing;
       if (!missing) ++item.copies;

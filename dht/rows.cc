@@ -58,6 +58,12 @@ std::optional<Slot> slot_of_row(ByteView key) {
   return Slot{id_from(key.subspan(1)), id_from(key.subspan(33))};
 }
 
+NodeId last_key() {
+  NodeId last;
+  last.bytes.fill(0xff);
+  return last;
+}
+
 std::optional<NodeId> next_key(const NodeId& key) {
   NodeId next = key;
   for (std::size_t i = next.bytes.size(); i-- > 0;) {

@@ -31,6 +31,7 @@ std::optional<Slot> slot_of_row(ByteView key);
 
 // The key that follows in the order of keys; nullopt after the last.
 std::optional<NodeId> next_key(const NodeId& key);
+NodeId last_key();
 
 Write value_row(Now now, const Slot& slot, ByteView blob, Instant expires);
 Write value_erased(const Slot& slot);

@@ -188,13 +188,15 @@ namespace {
 // The first or last of the keys that share `shared` bits with `near` and have this hint.
 NodeId hinted_end(const NodeId& near, int shared, std::uint32_t hint, bool last) {
   NodeId end = near;
-  for (int bit = shared; bit < 256; ++bit) {
+  const int tail = std::min(256, (shared + 24 + 7) / 8 * 8);  // from there on whole bytes
+  for (int bit = shared; bit < tail; ++bit) {
     const int of_hint = bit - shared;
     const bool set = of_hint < 24 ? (hint >> (23 - of_hint) & 1U) != 0 : last;
     const auto at = static_cast<std::size_t>(bit);
     const auto mask = static_cast<std::uint8_t>(0x80U >> (at % 8));
     end.bytes[at / 8] = static_cast<std::uint8_t>(set ? end.bytes[at / 8] | mask : end.bytes[at / 8] & ~mask);
   }
+  std::fill(end.bytes.begin() + tail / 8, end.bytes.end(), static_cast<std::uint8_t>(last ? 0xff : 0));
   return end;
 }
 

@@ -1,6 +1,7 @@
 #include "dht/upkeep.h"
 
 #include "dht/background_ops.h"
+#include "dht/earlier.h"
 #include "dht/lookup_op.h"
 #include "dht/region_op.h"
 
@@ -8,10 +9,6 @@ namespace weft::dht {
 namespace {
 
 constexpr Ratio kJitter = {1, 5};
-
-void earlier(std::optional<Instant>& at, std::optional<Instant> other) {
-  if (other && (!at || *other < *at)) at = other;
-}
 
 }  // namespace
 
@@ -132,10 +129,8 @@ void Upkeep::ask_piece(Now now, Core& core, Output& out) {
     round_since_ = now.mono;
     piece_from_ = core.round_from;
   }
-  NodeId last;
-  last.bytes.fill(0xff);
   piece_loading_ = core.want_rows(
-      LoadKeys{.first = piece_from_, .last = last, .rows_max = kCompareItemsMax, .author = {}, .author_max = 0},
+      LoadKeys{.first = piece_from_, .last = last_key(), .rows_max = kCompareItemsMax, .author = {}, .author_max = 0},
       [this, &core](Now then, const Loaded& loaded, Output&) { on_piece(then, core, loaded); }, out);
   next_piece_ = now.mono + kPieceEvery;
 }

@@ -1,8 +1,8 @@
 // What happens by itself: refreshing buckets, publishing values again, handing values over.
 //
 // Of a paged store (value_store.h) the same is done with what is brought to memory for it: for publishing the whole
-// store goes by once in a period, in rounds of pieces by key, the next when nothing of the last is due any more; a
-// sweep is pieces without their values; and what has ended is asked for when the first of it has.
+// store goes by once in a period, in rounds of pieces by key, the next when nothing of the last is due any more;
+// and what has ended is asked for when the first of it has.
 //
 // Everything here is spread out and bounded: at most kPublishesMax publications and kRefreshesMax
 // refreshes run at once, and hand-overs have bounds of their own (hand_overs.h). While the

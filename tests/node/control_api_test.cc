@@ -186,6 +186,9 @@ TEST(ControlApi, ListsMembersPeersOwnIdAndConfig) {
   EXPECT_TRUE(members[0]["rtt_ms"].is_null());
   EXPECT_EQ(rig.get("/v1/peers").body, json::array());
   EXPECT_EQ(rig.get("/v1/own").body, json::array());
+  for (const char* bad : {"/v1/own?limit=0", "/v1/own?limit=1025", "/v1/own?limit=x", "/v1/own?after=", "/v1/own?x=1"}) {
+    EXPECT_EQ(rig.get(bad).status, 400) << bad;
+  }
   const auto id = rig.get("/v1/id").body;
   EXPECT_EQ(id["public_key"].get<std::string>().size(), 64u);
   EXPECT_GT(id["record"].get<std::string>().size(), 200u);
