@@ -54,6 +54,8 @@ class Paged {
         if (disk_fails) loaded = {.ticket = load.ticket, .ok = false, .rows = {}, .more = false,
                                   .of_author = 0, .next_end_ms = {}};
         ++loaded_total;
+        const auto* keys = std::get_if<LoadKeys>(&load.what);
+        if (keys != nullptr && keys->author) ++counted_total;
         dht->on_loaded(now, loaded, out);
         keep(out);
         dht->on_loaded(now, loaded, out);  // twice is once
@@ -143,6 +145,7 @@ class Paged {
   bool more = false;
   bool disk_fails = false;
   std::size_t loaded_total = 0;
+  std::size_t counted_total = 0;  // times that an author's values were counted
 };
 
 NodeId numbered(std::uint64_t n) { return key_of_text("key " + std::to_string(n)); }
@@ -260,6 +263,26 @@ TEST(Paged, WhatIsReadAtItsEndGoesFromTheDisk) {
   node.pass(10s);
   EXPECT_EQ(node.values(), 0U);
   node.expect_totals();
+}
+
+// An author's values are counted once, and what has ended on the disk alone is taken off the count.
+TEST(Paged, AnAuthorIsCountedOnceAndFreedOfWhatHasEnded) {
+  constexpr std::uint64_t kQuota = 60;
+  Paged node(kLittle, 16 << 20, kQuota);
+  const Identity author(node.provider, Paged::seed(2));
+  const auto put = [&](std::uint64_t i) {
+    return node.store(author, numbered(i), node.blob(author, numbered(i), 1, 100, 600), 600).status;
+  };
+  for (std::uint64_t i = 0; i < kQuota - 10; ++i) ASSERT_EQ(put(i), StoreStatus::kStored);
+  node.restart();
+  for (std::uint64_t i = kQuota - 10; i < kQuota; ++i) ASSERT_EQ(put(i), StoreStatus::kStored);
+  EXPECT_EQ(put(kQuota), StoreStatus::kQuota);
+  EXPECT_EQ(node.counted_total, 1U);
+  node.pass(700s);
+  ASSERT_EQ(node.values(), 0U);
+  for (std::uint64_t i = 100; i < 100 + kQuota; ++i) EXPECT_EQ(put(i), StoreStatus::kStored) << i;
+  EXPECT_EQ(put(99), StoreStatus::kQuota);
+  EXPECT_EQ(node.counted_total, 1U);
 }
 
 TEST(Paged, AnOldAnswerBringsNothingBack) {
