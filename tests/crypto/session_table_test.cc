@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "tests/crypto/allocations.h"
+#include "tests/allocations.h"
 #include "tests/crypto/session_world.h"
 
 namespace weft::session {

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto/session_state.h"
-#include "tests/crypto/allocations.h"
+#include "tests/allocations.h"
 #include "tests/crypto/session_world.h"
 
 namespace weft {

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "crypto/rng.h"
-#include "tests/crypto/allocations.h"
+#include "tests/allocations.h"
 #include "tests/crypto/session_world.h"
 
 namespace weft {

@@ -1,25 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
 #include "dht/dht.h"
 #include "dht/rows.h"
 #include "dht/value_store.h"
+#include "tests/allocations.h"
 #include "tests/dht/mesh.h"
-
-namespace {
-// Counts what this program allocates; only the test below looks at it.
-std::size_t g_allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++g_allocations;
-  if (void* p = std::malloc(size)) return p;
-  std::abort();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace weft::dht {
 namespace {
@@ -320,13 +305,13 @@ TEST(Server, ReadsAllocateNothing) {
   const Asker who = s.asker(reader);
   Nodes nodes;
   Values values;
-  const std::size_t before = g_allocations;
+  const std::size_t before = testing::allocations();
   for (int i = 0; i < 100; ++i) {
     s.dht.on_find_node(s.now, who, {.target = key, .want_token = true}, nodes);
     s.dht.on_get(s.now, who, {.key = key, .want_token = true}, values, s.ignored);
     s.dht.on_get(s.now, who, {.key = key, .author = reader.id()}, values, s.ignored);
   }
-  EXPECT_EQ(g_allocations, before);
+  EXPECT_EQ(testing::allocations(), before);
   EXPECT_EQ(nodes.contacts.size(), 20U);
 }
 

@@ -1,27 +1,8 @@
 // Nothing new, nothing allocated: pings, acks and gossip of a settled mesh.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "tests/allocations.h"
 #include "tests/gossip/lab.h"
-
-namespace {
-std::size_t allocations = 0;
-}  // namespace
-
-// Counts every allocation of this test program. GCC takes the pairing of malloc and delete for a
-// mistake once it inlines these.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size > 0 ? size : 1)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-#pragma GCC diagnostic pop
 
 namespace weft::gossip::test {
 namespace {
@@ -41,12 +22,12 @@ TEST(Allocations, ServingWithoutNewsAllocatesNothing) {
   const Gossip gossip{known};
   Ack reply;
   lab.out.clear();
-  const std::size_t before = allocations;
+  const std::size_t before = testing::allocations();
   for (int i = 0; i < 100; ++i) {
     lab.core->on_ping(lab.stamp(), asker, ping, reply, lab.out);
     lab.core->on_gossip(lab.stamp(), asker, gossip, lab.out);
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(testing::allocations(), before);
 }
 
 TEST(Allocations, AProbeAndItsAckAllocateNothing) {
@@ -56,7 +37,7 @@ TEST(Allocations, AProbeAndItsAckAllocateNothing) {
   lab.out.requests.reserve(8);
   std::size_t probes = 0;
   std::uint64_t digest = 0;
-  const std::size_t before = allocations;
+  const std::size_t before = testing::allocations();
   for (int i = 0; i < 200; ++i) {
     lab.now += 100ms;
     lab.core->on_deadline(lab.stamp(), lab.out);
@@ -73,7 +54,7 @@ TEST(Allocations, AProbeAndItsAckAllocateNothing) {
     lab.out.clear();
   }
   EXPECT_GE(probes, 19U);
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(testing::allocations(), before);
 }
 
 }  // namespace
