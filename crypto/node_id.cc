@@ -13,9 +13,10 @@ Distance distance(const NodeId& a, const NodeId& b) {
 }
 
 bool closer(const NodeId& target, const NodeId& a, const NodeId& b) {
-  for (std::size_t i = 0; i < target.bytes.size(); ++i) {
-    const int da = a.bytes[i] ^ target.bytes[i];
-    const int db = b.bytes[i] ^ target.bytes[i];
+  for (std::size_t i = 0; i < target.bytes.size(); i += 8) {
+    const std::uint64_t t = load_be64(target.bytes.data() + i);
+    const std::uint64_t da = load_be64(a.bytes.data() + i) ^ t;
+    const std::uint64_t db = load_be64(b.bytes.data() + i) ^ t;
     if (da != db) return da < db;
   }
   return false;

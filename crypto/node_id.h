@@ -26,6 +26,11 @@ struct Distance {
 };
 
 Distance distance(const NodeId& a, const NodeId& b);
+// The first 64 bits of the distance. Of two ids the one with the smaller head is nearer; where the heads are equal
+// (of honest ids nearly never), only closer() tells.
+inline std::uint64_t distance_head(const NodeId& a, const NodeId& b) {
+  return load_be64(a.bytes.data()) ^ load_be64(b.bytes.data());
+}
 // True if a is nearer to target than b; equal distances are equal ids.
 bool closer(const NodeId& target, const NodeId& a, const NodeId& b);
 // Number of leading bits that two ids share: 256 for equal ids.

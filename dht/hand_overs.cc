@@ -140,12 +140,24 @@ void HandOvers::piece_ends() {
   if (++pieces_ % kSweepTogether == 0 || waiting_ >= kTransfersMax) flush();
 }
 
+// Whether a peer that came or went is as near to this value as those who hold it; most are not, and this is
+// the greater part of what a sweep costs.
+bool HandOvers::concerned(const Core& core, const NodeId& key) const {
+  std::uint64_t nearest_change = std::numeric_limits<std::uint64_t>::max();
+  for (const Change& change : sweeping_) nearest_change = std::min(nearest_change, distance_head(key, change.peer));
+  std::size_t nearer = distance_head(key, core.self()) < nearest_change ? 1 : 0;
+  core.table.visit_nearest(key, [&](const RoutingTable::Entry& entry) {
+    if (nearer >= core.config.replicas || distance_head(key, entry.contact.id) >= nearest_change) return false;
+    ++nearer;
+    return true;
+  });
+  return nearer < core.config.replicas;
+}
+
 // Who of those who should hold this value did not before, and are we to bring it to them?
 void HandOvers::look_at(const Core& core, const Slot& slot) {
+  if (!concerned(core, slot.key)) return;
   const std::size_t replicas = core.config.replicas;
-  const auto changes_of = [this](const NodeId& id) {
-    return std::ranges::equal_range(sweeping_, id, {}, &Change::peer);
-  };
   struct Place {
     NodeId id;
     bool here = true;
@@ -156,9 +168,10 @@ void HandOvers::look_at(const Core& core, const Slot& slot) {
   std::size_t before = 0;     // who are no newcomers
   core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
     Place place{.id = entry.contact.id};
-    for (const Change& change : changes_of(place.id)) {
-      place.newcomer = place.newcomer || change.joined;
-      place.second = place.second || (change.joined && change.second);
+    const auto first = std::ranges::lower_bound(sweeping_, place.id, {}, &Change::peer);
+    for (auto change = first; change != sweeping_.end() && change->peer == place.id; ++change) {
+      place.newcomer = place.newcomer || change->joined;
+      place.second = place.second || (change->joined && change->second);
     }
     if (!place.newcomer) ++before;
     places.push_back(place);

@@ -102,6 +102,7 @@ class HandOvers {
   void sweep_starts();
   void piece_ends();
   void sweep_ends(Now now);
+  bool concerned(const Core& core, const NodeId& key) const;
   void look_at(const Core& core, const Slot& slot);
   void load_heirs(Core& core, Output& out);
   void find_heir(Now now, const Core& core, const Slot& slot);

@@ -152,17 +152,20 @@ template <class Visit>
 bool RoutingTable::visit_bucket(const Bucket& bucket, const NodeId& target, Visit& visit) {
   // Insertion sort by distance into an array on the stack: a bucket is small.
   struct Near {
-    Distance away;
+    std::uint64_t head = 0;
     const Entry* entry = nullptr;
+  };
+  const auto nearer = [&target](const Near& a, const Near& b) {
+    return a.head != b.head ? a.head < b.head : closer(target, a.entry->contact.id, b.entry->contact.id);
   };
   std::array<Near, kBucketSizeMax> sorted;
   std::size_t count = 0;
   for (std::size_t i = 0; i < bucket.live.size(); ++i) {
     const Entry& entry = bucket.live[i];
-    const Distance away = distance(entry.contact.id, target);
+    const Near near{distance_head(entry.contact.id, target), &entry};
     std::size_t at = count++;
-    for (; at > 0 && away < sorted[at - 1].away; --at) sorted[at] = sorted[at - 1];
-    sorted[at] = {away, &entry};
+    for (; at > 0 && nearer(near, sorted[at - 1]); --at) sorted[at] = sorted[at - 1];
+    sorted[at] = near;
   }
   for (std::size_t i = 0; i < count; ++i) {
     if (!visit(*sorted[i].entry)) return false;
