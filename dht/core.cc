@@ -16,6 +16,11 @@ constexpr std::size_t kRequestBytes = 120;
 
 std::size_t request_bytes(const Core::Message& message) {
   if (const auto* store = std::get_if<Store>(&message)) return kRequestBytes + store->blob.size();
+  if (const auto* many = std::get_if<StoreMany>(&message)) {
+    std::size_t bytes = kRequestBytes;
+    for (const StoreItem& item : many->items) bytes += store_item_bytes(item);
+    return bytes;
+  }
   if (const auto* compare = std::get_if<Compare>(&message)) return kRequestBytes + compare->sums.size();
   return kRequestBytes;
 }

@@ -43,9 +43,20 @@ struct Asked {
   std::uint32_t detail = 0;  // of the operation's own meaning
 };
 
+// The answers to a StoreMany, which go off together.
+struct StoredTogether {
+  StoredMany message;
+  std::size_t open = 0;
+};
+// Where the answer to one value goes.
+struct StoreReplyTo {
+  ReplyTo to;
+  std::shared_ptr<StoredTogether> together = nullptr;  // none: a Store
+  std::size_t place = 0;                                // among them
+};
 // Waiting for the disk: another's value, to be held and acknowledged.
 struct StoreCommit {
-  std::optional<ReplyTo> reply;  // none: we took it up ourselves
+  std::optional<StoreReplyTo> reply;  // none: we took it up ourselves
   Slot slot;
   Held held;
 };
@@ -83,7 +94,7 @@ struct Core {
   ~Core();
 
   // ---- verbs
-  using Message = std::variant<FindNode, Get, Store, Compare>;
+  using Message = std::variant<FindNode, Get, Store, Compare, StoreMany>;
   // Sends a request; its answer comes to `asked_by` under `role`.
   void ask(OpKey asked_by, Role role, const Target& to, const Message& message, bool background,
            Output& out, std::uint32_t detail = 0);

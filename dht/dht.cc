@@ -191,6 +191,11 @@ void Dht::on_store(Now now, const Asker& asker, const Store& m, Output& out) {
   serve_store(now, state_->core, asker, m, out);
 }
 
+void Dht::on_store_many(Now now, const Asker& asker, const StoreMany& m, Output& out) {
+  state_->begin();
+  serve_store_many(now, state_->core, asker, m, out);
+}
+
 bool Dht::on_compare(Now now, const Asker& asker, const Compare& m,
                      ByteArray<kCompareItemsMax / 8>& room, Compared& reply, Output& out) {
   Core& core = state_->core;
@@ -346,6 +351,13 @@ void Dht::on_compared(Now now, RequestTag tag, Duration, const Compared& m, Outp
   State& s = *state_;
   s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
     operation.on_compared(now, s.core, asked, m, out);
+  });
+}
+
+void Dht::on_stored_many(Now now, RequestTag tag, Duration, const StoredMany& m, Output& out) {
+  State& s = *state_;
+  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+    operation.on_stored_many(now, s.core, asked, m, out);
   });
 }
 

@@ -102,12 +102,16 @@ using Event = std::variant<PutDone, GetDone, LookupDone>;
 struct Request {
   RequestTag tag{};
   Target to;
-  std::variant<FindNode, Get, Store, Compare> message;
+  std::variant<FindNode, Get, Store, Compare, StoreMany> message;
   bool background = false;  // upkeep: may wait behind users' requests
 };
 struct Reply {
   ReplyTo to;
   Stored message;
+};
+struct ReplyMany {
+  ReplyTo to;
+  StoredMany message;
 };
 // Answers to reads that had to wait for the durable store.
 struct LateValues {
@@ -126,6 +130,7 @@ struct Persist {
 struct Output {
   std::vector<Request> requests;
   std::vector<Reply> replies;
+  std::vector<ReplyMany> replies_many;
   std::vector<LateValues> late_values;
   std::vector<LateCompared> late_compared;
   std::vector<Persist> persist;
@@ -134,6 +139,7 @@ struct Output {
   void clear() {
     requests.clear();
     replies.clear();
+    replies_many.clear();
     late_values.clear();
     late_compared.clear();
     persist.clear();
@@ -141,7 +147,7 @@ struct Output {
     events.clear();
   }
   bool empty() const {
-    return requests.empty() && replies.empty() && late_values.empty() && late_compared.empty() &&
+    return requests.empty() && replies.empty() && replies_many.empty() && late_values.empty() && late_compared.empty() &&
            persist.empty() && loads.empty() && events.empty();
   }
 };
@@ -250,6 +256,8 @@ class Dht {
                   ByteArray<kCompareItemsMax / 8>& room, Compared& reply, Output& out);
   // Answers now or after the commit, by Output::replies. Early askers are refused by NodeCore.
   void on_store(Now now, const Asker& asker, const Store& m, Output& out);
+  // The same by Output::replies_many, when all is durable or refused.
+  void on_store_many(Now now, const Asker& asker, const StoreMany& m, Output& out);
 
   // ---- operations; each gets exactly one Done event
   void lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out);
@@ -275,6 +283,7 @@ class Dht {
   void on_values(Now now, RequestTag tag, Duration rtt, const Values& m, Output& out);
   void on_stored(Now now, RequestTag tag, Duration rtt, const Stored& m, Output& out);
   void on_compared(Now now, RequestTag tag, Duration rtt, const Compared& m, Output& out);
+  void on_stored_many(Now now, RequestTag tag, Duration rtt, const StoredMany& m, Output& out);
   void on_slow(Now now, RequestTag tag, Output& out);     // longer than expected: hedge
   void on_timeout(Now now, RequestTag tag, Output& out);  // given up
 

@@ -20,7 +20,7 @@ void HandOverOp::advance(Now now, Core& core, Output& out) {
   if (done()) return;
   send(now, core, out);
   if (!asking_ && !parts_.empty()) ask_part(core, out);
-  if (!asking_ && stores_open_ == 0 && to_send_.empty()) finish();
+  if (!asking_ && stores_.empty() && to_send_.empty()) finish();
 }
 
 void HandOverOp::ask_part(Core& core, Output& out) {
@@ -55,44 +55,56 @@ void HandOverOp::on_compared(Now now, Core& core, const Asked&, const Compared& 
 }
 
 void HandOverOp::send(Now now, Core& core, Output& out) {
-  while (!to_send_.empty() && stores_open_ < kHandOverStoresOpen) {
+  while (!to_send_.empty() && stores_.size() < kHandOverStoresOpen) {
     if (!leaving_ && sent_ >= kHandOverLeast && !core.may_spend(now)) {
       rest_ = std::max(rest_, Rest::kWork);
       to_send_.clear();
       parts_.clear();
       return;
     }
-    const Sending next = to_send_.front();
-    to_send_.pop_front();
-    const Spread::Value& value = values_[next.value];
-    const std::uint32_t remaining_s = seconds_left(now, value.expires);
-    if (remaining_s == 0) continue;
-    ++sent_;
-    ++stores_open_;
-    core.ask(key(), Role::kStore, to_,
-             Store{.key = value.slot.key, .token = next.token, .remaining_s = remaining_s, .blob = value.blob},
-             /*background=*/true, out, static_cast<std::uint32_t>(next.value));
+    StoreMany together{.token = to_send_.front().token};
+    std::vector<std::size_t> values;
+    for (std::size_t room = kStoreManyBytesMax - kStoreManyHeadBytes; !to_send_.empty(); to_send_.pop_front()) {
+      const Sending& next = to_send_.front();
+      const Spread::Value& value = values_[next.value];
+      const StoreItem item{.key = value.slot.key, .remaining_s = seconds_left(now, value.expires), .blob = value.blob};
+      if (item.remaining_s == 0) continue;
+      if (next.token != together.token || store_item_bytes(item) > room || !together.items.try_push(item)) break;
+      room -= store_item_bytes(item);
+      values.push_back(next.value);
+    }
+    if (values.empty()) continue;
+    sent_ += values.size();
+    stores_.emplace(++stores_total_, std::move(values));
+    core.ask(key(), Role::kStore, to_, together, /*background=*/true, out, stores_total_);
   }
 }
 
-void HandOverOp::on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) {
-  if (asked.role != Role::kStore) return;
-  --stores_open_;
-  const Spread::Value& value = values_[asked.detail];
+void HandOverOp::on_stored_many(Now now, Core& core, const Asked& asked, const StoredMany& m, Output& out) {
+  const auto it = stores_.find(asked.detail);
+  if (asked.role != Role::kStore || it == stores_.end()) return;
+  // A holder that leaves answers out harms its own copies.
+  for (std::size_t i = 0; i < std::min(it->second.size(), m.answers.size()); ++i) {
+    sent_now(core, values_[it->second[i]], m.answers[i]);
+  }
+  stores_.erase(it);
+  advance(now, core, out);
+}
+
+void HandOverOp::sent_now(Core& core, const Spread::Value& value, const Stored& m) {
   if (m.status == StoreStatus::kStored) ++core.counters.handed_over_total;
   if (m.status == StoreStatus::kBadToken) rest_ = Rest::kSilence;
   if (m.status == StoreStatus::kStale && m.seq > value.seq && core.store.find(value.slot) != nullptr &&
       fetches_++ < kHandOverFetches) {
     core.spawn(std::make_unique<FetchOp>(value.slot, value.seq, to_));
   }
-  advance(now, core, out);
 }
 
 // What was lost is asked about anew; of a peer that answers no more the rest is left, too.
 void HandOverOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
   rest_ = Rest::kSilence;
   if (asked.role == Role::kCompare) asking_.reset();
-  else --stores_open_;
+  else stores_.erase(asked.detail);
   if (++silences_ >= kHandOverSilent) {
     parts_.clear();
     to_send_.clear();

@@ -58,6 +58,18 @@ void read_contacts(Reader& r, Contacts& contacts) {
   }
 }
 
+Stored read_stored(Reader& r) {
+  const auto status = static_cast<StoreStatus>(r.uint(static_cast<std::uint64_t>(StoreStatus::kFailed)));
+  return {.status = status, .seq = r.uint(kSeqMax)};
+}
+
+// The length of a list of groups of `words` fields, of which there must be at least one.
+std::size_t read_groups(Reader& r, std::size_t words, std::size_t groups_max) {
+  const std::size_t count = r.array(words * groups_max);
+  if (count == 0 || count % words != 0) r.fail(DecodeError::kBadValue);
+  return count / words;
+}
+
 }  // namespace
 
 std::size_t contact_bytes(const Contact& contact) {
@@ -65,6 +77,8 @@ std::size_t contact_bytes(const Contact& contact) {
 }
 
 std::size_t value_bytes(const HeldValue& value) { return 5 + 3 + value.blob.size(); }
+
+std::size_t store_item_bytes(const StoreItem& item) { return 2 + 32 + 5 + 3 + item.blob.size(); }
 
 void encode(Writer& w, std::uint32_t rpc, const FindNode& m) {
   w.array(5).uint(kFindNode).uint(rpc).bin(m.target.bytes).uint(m.contacts_max);
@@ -111,6 +125,16 @@ void encode(Writer& w, std::uint32_t rpc, const Compared& m) {
   w.array(4).uint(kCompared).uint(rpc);
   write_token(w, m.token);
   w.bin(m.missing);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const StoreMany& m) {
+  w.array(4).uint(kStoreMany).uint(rpc).bin(m.token).array(3 * m.items.size());
+  for (const StoreItem& item : m.items) w.bin(item.key.bytes).uint(item.remaining_s).bin(item.blob);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const StoredMany& m) {
+  w.array(3).uint(kStoredMany).uint(rpc).array(2 * m.answers.size());
+  for (const Stored& answer : m.answers) w.uint(static_cast<std::uint64_t>(answer.status)).uint(answer.seq);
 }
 
 std::optional<DecodeError> decode(Reader& r, FindNode& m) {
@@ -160,8 +184,7 @@ std::optional<DecodeError> decode(Reader& r, Store& m) {
 }
 
 std::optional<DecodeError> decode(Reader& r, Stored& m) {
-  m.status = static_cast<StoreStatus>(r.uint(static_cast<std::uint64_t>(StoreStatus::kFailed)));
-  m.seq = r.uint(kSeqMax);
+  m = read_stored(r);
   return r.finish();
 }
 
@@ -178,6 +201,27 @@ std::optional<DecodeError> decode(Reader& r, Compare& m) {
 std::optional<DecodeError> decode(Reader& r, Compared& m) {
   m.token = read_token(r);
   m.missing = r.bin(kCompareItemsMax / 8);
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, StoreMany& m) {
+  m.token = r.bin_exact<sizeof(Token)>();
+  m.items.clear();
+  const std::size_t count = read_groups(r, 3, kStoreItemsMax);
+  for (std::size_t i = 0; i < count && !r.failed(); ++i) {
+    StoreItem item;
+    item.key.bytes = r.bin_exact<32>();
+    item.remaining_s = static_cast<std::uint32_t>(r.uint(kLifetimeMaxS));
+    item.blob = r.bin(kBlobBytesMax);
+    m.items.push(item);
+  }
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, StoredMany& m) {
+  m.answers.clear();
+  const std::size_t count = read_groups(r, 2, kStoreItemsMax);
+  for (std::size_t i = 0; i < count && !r.failed(); ++i) m.answers.push(read_stored(r));
   return r.finish();
 }
 

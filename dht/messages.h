@@ -23,6 +23,8 @@ inline constexpr std::size_t kBlobHeadBytes = 32 + 8 + 4 + 64;
 inline constexpr std::size_t kBlobBytesMax = kBlobHeadBytes + kValueBytesMax;
 // Values that one Compare asks about.
 inline constexpr std::size_t kCompareItemsMax = 128;
+// Values in one StoreMany: of short ones no more fit one datagram.
+inline constexpr std::size_t kStoreItemsMax = 5;
 inline constexpr std::uint64_t kSeqMax = (1ULL << 53) - 1;
 // Authors that may hold a slot under one key at one holder. Keys of authors cost nothing, so without
 // this one key near a holder would be enough to fill it: 1,024 of the largest values are a tenth of
@@ -39,6 +41,8 @@ enum Kind : std::uint8_t {
   kStored = 21,
   kCompare = 22,
   kCompared = 23,
+  kStoreMany = 24,
+  kStoredMany = 25,
 };
 
 // A write token. 8 bytes: it is only ever guessed online, one try a Store, within ten minutes; and
@@ -91,6 +95,20 @@ struct Stored {
   StoreStatus status = StoreStatus::kStored;
   std::uint64_t seq = 0;  // the number held now
 };
+// Several values for one holder, as many as one datagram takes; each is judged as if it came in a Store.
+struct StoreItem {
+  NodeId key = {};
+  std::uint32_t remaining_s = 0;
+  ByteView blob = {};
+};
+struct StoreMany {
+  Token token = {};  // good for every key
+  InlineVec<StoreItem, kStoreItemsMax> items = {};  // at least one
+};
+// The answers, in the order of the values; sent when the last of them is known.
+struct StoredMany {
+  InlineVec<Stored, kStoreItemsMax> answers = {};
+};
 // "Which of these do you lack?" The values are shown by 8 bytes each (signed_value.h, compare_item), in
 // the order of their keys, which lie from `first` to `last`.
 struct Compare {
@@ -116,6 +134,10 @@ inline constexpr std::size_t kEnvelopeBytesMax = 1 + 1 + 5;
 std::size_t contact_bytes(const Contact& contact);
 std::size_t value_bytes(const HeldValue& value);
 inline constexpr std::size_t kTokenBytes = 2 + sizeof(Token);
+// The same of a StoreMany, which may be kStoreManyBytesMax long: what a datagram in a session carries.
+std::size_t store_item_bytes(const StoreItem& item);
+inline constexpr std::size_t kStoreManyHeadBytes = kEnvelopeBytesMax + kTokenBytes + 1;
+inline constexpr std::size_t kStoreManyBytesMax = 1170;
 inline constexpr std::size_t kNodesHeadBytes = kEnvelopeBytesMax + 1 + 3;
 inline constexpr std::size_t kValuesHeadBytes = kEnvelopeBytesMax + 1 + 1 + 3 + 3;
 
@@ -128,6 +150,8 @@ void encode(Writer& w, std::uint32_t rpc, const Store& m);
 void encode(Writer& w, std::uint32_t rpc, const Stored& m);
 void encode(Writer& w, std::uint32_t rpc, const Compare& m);
 void encode(Writer& w, std::uint32_t rpc, const Compared& m);
+void encode(Writer& w, std::uint32_t rpc, const StoreMany& m);
+void encode(Writer& w, std::uint32_t rpc, const StoredMany& m);
 
 // Each reads its fields up to the end of the message. Nothing is allocated; on an error `m` is
 // worthless.
@@ -139,5 +163,7 @@ std::optional<DecodeError> decode(Reader& r, Store& m);
 std::optional<DecodeError> decode(Reader& r, Stored& m);
 std::optional<DecodeError> decode(Reader& r, Compare& m);
 std::optional<DecodeError> decode(Reader& r, Compared& m);
+std::optional<DecodeError> decode(Reader& r, StoreMany& m);
+std::optional<DecodeError> decode(Reader& r, StoredMany& m);
 
 }  // namespace weft::dht

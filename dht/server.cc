@@ -39,11 +39,15 @@ std::optional<Token> token_for(Now now, Core& core, const Asker& asker, const No
   return core.tokens.make(now, asker.contact, key);
 }
 
-void answer(Core& core, const ReplyTo& to, StoreStatus status, std::uint64_t seq, Output& out) {
+void answer(Core& core, const StoreReplyTo& reply, StoreStatus status, std::uint64_t seq, Output& out) {
   if (status != StoreStatus::kStored) {
     ++core.counters.stores_refused_total[static_cast<std::size_t>(status)];
   }
-  out.replies.push_back({to, Stored{.status = status, .seq = seq}});
+  const Stored stored{.status = status, .seq = seq};
+  if (!reply.together) return out.replies.push_back({reply.to, stored});
+  StoredTogether& all = *reply.together;
+  all.message.answers[reply.place] = stored;
+  if (--all.open == 0) out.replies_many.push_back({reply.to, all.message});
 }
 
 // The same value again: another holder's refresh spares us ours; the author's starts the lifetime
@@ -62,24 +66,27 @@ void refresh_held(Now now, Core& core, const Asker& asker, const Slot& slot, con
 // A store that waits for what the durable store knows: it owns its bytes.
 struct Parked {
   Asker asker;
+  StoreReplyTo reply;
   Store store;
   Bytes blob;
 };
 constexpr int kParkedMax = 3;  // a store asks for the key, for the author, for the farthest
 
-void take_store(Now now, Core& core, const Asker& asker, const Store& m, int parked, Output& out);
+void take_store(Now now, Core& core, const Asker& asker, const StoreReplyTo& to, const Store& m, int parked,
+                Output& out);
 
 // Takes the store up again when what is asked for (a call that begins the load) is known.
 template <class Want>
-void park(Core& core, const Asker& asker, const Store& m, int parked, Want want, Output& out) {
-  auto kept = std::make_shared<Parked>(Parked{asker, m, to_bytes(m.blob)});
+void park(Core& core, const Asker& asker, const StoreReplyTo& to, const Store& m, int parked, Want want,
+          Output& out) {
+  auto kept = std::make_shared<Parked>(Parked{asker, to, m, to_bytes(m.blob)});
   kept->store.blob = kept->blob;
   const auto then = [&core, kept, parked](Now later, bool ok, Output& o) {
-    if (ok) return take_store(later, core, kept->asker, kept->store, parked + 1, o);
-    answer(core, {kept->asker.contact, kept->asker.rpc}, StoreStatus::kFailed, 0, o);
+    if (ok) return take_store(later, core, kept->asker, kept->reply, kept->store, parked + 1, o);
+    answer(core, kept->reply, StoreStatus::kFailed, 0, o);
   };
   if (parked < kParkedMax && want(then)) return;
-  answer(core, {asker.contact, asker.rpc}, StoreStatus::kFailed, 0, out);
+  answer(core, to, StoreStatus::kFailed, 0, out);
 }
 
 // What is held or on its way to the disk under a slot, if it is not superseded by `seq`, `blob`.
@@ -271,13 +278,25 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, co
 }
 
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out) {
-  take_store(now, core, asker, m, /*parked=*/0, out);
+  take_store(now, core, asker, {.to = {asker.contact, asker.rpc}}, m, /*parked=*/0, out);
+}
+
+void serve_store_many(Now now, Core& core, const Asker& asker, const StoreMany& m, Output& out) {
+  StoreReplyTo to{.to = {asker.contact, asker.rpc}, .together = std::make_shared<StoredTogether>()};
+  for (std::size_t i = 0; i < m.items.size(); ++i) to.together->message.answers.push({});
+  to.together->open = m.items.size();
+  for (const StoreItem& item : m.items) {
+    take_store(now, core, asker, to,
+               {.key = item.key, .token = m.token, .remaining_s = item.remaining_s, .blob = item.blob},
+               /*parked=*/0, out);
+    ++to.place;
+  }
 }
 
 namespace {
 
-void take_store(Now now, Core& core, const Asker& asker, const Store& m, int parked, Output& out) {
-  const ReplyTo to{asker.contact, asker.rpc};
+void take_store(Now now, Core& core, const Asker& asker, const StoreReplyTo& to, const Store& m, int parked,
+                Output& out) {
   if (!core.tokens.check(now, asker.contact, m.key, m.token)) {
     return answer(core, to, StoreStatus::kBadToken, 0, out);
   }
@@ -287,7 +306,7 @@ void take_store(Now now, Core& core, const Asker& asker, const Store& m, int par
   }
   const Slot slot{m.key, node_id_of(value->author)};
   if (!core.store.knows(m.key)) {
-    return park(core, asker, m, parked,
+    return park(core, asker, to, m, parked,
                 [&](auto then) { return core.want(m.key, slot.author, then, out); }, out);
   }
   if (core.store.judge(slot, value->seq, m.blob) == Verdict::kSame) {
@@ -314,10 +333,10 @@ void take_store(Now now, Core& core, const Asker& asker, const Store& m, int par
     case Room::kYes: break;
     case Room::kNo: return answer(core, to, StoreStatus::kQuota, held == nullptr ? 0 : held->seq, out);
     case Room::kAskAuthor:
-      return park(core, asker, m, parked,
+      return park(core, asker, to, m, parked,
                   [&](auto then) { return core.want(m.key, slot.author, then, out); }, out);
     case Room::kAskFarthest:
-      return park(core, asker, m, parked, [&](auto then) { return core.want_farthest(then, out); }, out);
+      return park(core, asker, to, m, parked, [&](auto then) { return core.want_farthest(then, out); }, out);
   }
   if (core.store_commits.size() >= kCommitsMax) {
     return answer(core, to, StoreStatus::kFailed, 0, out);

@@ -33,6 +33,7 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, co
 // Asks for that; the answer comes in Output::late_compared. False: too much is asked for already.
 bool serve_compare_later(Core& core, const Asker& asker, const Compare& m, Output& out);
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out);
+void serve_store_many(Now now, Core& core, const Asker& asker, const StoreMany& m, Output& out);
 
 // A commit of another's value has ended: holds it and answers. False: not such a ticket.
 bool finish_store(Now now, Core& core, Ticket ticket, bool ok, Output& out);

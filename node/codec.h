@@ -6,11 +6,14 @@
 
 #include <optional>
 
+#include "crypto/sessions.h"
 #include "crypto/wire.h"
 #include "dht/messages.h"
 #include "gossip/membership/messages.h"
 
 namespace weft::node {
+
+static_assert(dht::kStoreManyBytesMax <= kPayloadBytesMax);
 
 inline constexpr std::size_t kFieldsMax = 16;  // elements of the outer array
 
@@ -37,6 +40,7 @@ inline bool is_reply(std::uint8_t kind) {
     case dht::kValues:
     case dht::kStored:
     case dht::kCompared:
+    case dht::kStoredMany:
       return true;
     default:
       return false;
@@ -50,6 +54,7 @@ inline std::uint8_t reply_kind(const dht::FindNode&) { return dht::kNodes; }
 inline std::uint8_t reply_kind(const dht::Get&) { return dht::kValues; }
 inline std::uint8_t reply_kind(const dht::Store&) { return dht::kStored; }
 inline std::uint8_t reply_kind(const dht::Compare&) { return dht::kCompared; }
+inline std::uint8_t reply_kind(const dht::StoreMany&) { return dht::kStoredMany; }
 
 // What may travel as early data: reads that carry nothing to be learned from.
 inline bool early_ok(const gossip::Ping& m) { return m.items.empty(); }
@@ -59,11 +64,12 @@ inline bool early_ok(const dht::FindNode&) { return true; }
 inline bool early_ok(const dht::Get&) { return true; }
 inline bool early_ok(const dht::Store&) { return false; }
 inline bool early_ok(const dht::Compare&) { return false; }
+inline bool early_ok(const dht::StoreMany&) { return false; }
 
 // The protocol minor that came with a request: a member of a lower one is not asked.
 template <class M>
 constexpr std::uint32_t minor_of(const M&) {
-  return std::is_same_v<M, dht::Compare> ? 1 : 0;
+  return std::is_same_v<M, dht::Compare> || std::is_same_v<M, dht::StoreMany> ? 1 : 0;
 }
 
 }  // namespace weft::node

@@ -107,6 +107,7 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
     case gossip::kPingReq:
     case dht::kStore:
     case dht::kCompare:
+    case dht::kStoreMany:
       break;
     default:
       return count(Drop::kUnknownKind);
@@ -136,6 +137,11 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
       if (dht.on_compare(now, asker, m, room, reply, dht_out)) answer(now, asker, reply, out);
       return;
     }
+    case dht::kStoreMany: {
+      dht::StoreMany m;
+      if (decoded(r, m)) dht.on_store_many(now, asker, m, dht_out);
+      return;
+    }
     default:
       return;
   }
@@ -151,7 +157,7 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
   const RequestTag tag_of = found->tag;
   // Decoded first: a malformed answer changes nothing, and the request goes on waiting.
   std::variant<std::monostate, gossip::Ack, gossip::PingReqReply, gossip::SyncPage, dht::Nodes,
-               dht::Values, dht::Stored, dht::Compared>
+               dht::Values, dht::Stored, dht::Compared, dht::StoredMany>
       message;
   switch (head.kind) {
     case gossip::kAck: if (!decoded(r, message.emplace<gossip::Ack>())) return; break;
@@ -161,12 +167,14 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
     case dht::kValues: if (!decoded(r, message.emplace<dht::Values>())) return; break;
     case dht::kStored: if (!decoded(r, message.emplace<dht::Stored>())) return; break;
     case dht::kCompared: if (!decoded(r, message.emplace<dht::Compared>())) return; break;
+    case dht::kStoredMany: if (!decoded(r, message.emplace<dht::StoredMany>())) return; break;
     default: return;
   }
   timers.cancel(found->timer);
   requests.close(*found);
   // Stores wait for a commit and indirect probes for a third node: neither is a round trip.
-  const bool round_trip = head.kind != dht::kStored && head.kind != gossip::kPingReqReply;
+  const bool round_trip =
+      head.kind != dht::kStored && head.kind != dht::kStoredMany && head.kind != gossip::kPingReqReply;
   const bool measures = clean && round_trip;
   if (measures) peers.measured(now.mono, from.id, rtt);
   if (round_trip && !clean) peers.answered_late(now.mono, from.id, rtt);
@@ -191,6 +199,8 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
     dht.on_stored(now, tag_of, rtt, *stored, dht_out);
   } else if (const auto* compared = std::get_if<dht::Compared>(&message)) {
     dht.on_compared(now, tag_of, rtt, *compared, dht_out);
+  } else if (const auto* many = std::get_if<dht::StoredMany>(&message)) {
+    dht.on_stored_many(now, tag_of, rtt, *many, dht_out);
   }
 }
 

@@ -54,6 +54,7 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
   }
   for (dht::Load& load : dht_work.loads) out.loads.push_back(std::move(load));
   for (const dht::Reply& reply : dht_work.replies) reply_in_session(now, reply.to, reply.message, out);
+  for (const dht::ReplyMany& reply : dht_work.replies_many) reply_in_session(now, reply.to, reply.message, out);
   for (const dht::LateValues& late : dht_work.late_values) {
     reply_in_session(now, late.to, late.message, out);
   }

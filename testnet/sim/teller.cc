@@ -165,6 +165,18 @@ std::string Teller::payload(ByteView bytes) const {
       s = "Stored " + std::string(status(m.status)) + " " + text(m.seq);
       break;
     }
+    case dht::kStoreMany: {
+      const auto m = read(dht::StoreMany{});
+      s = "StoreMany";
+      for (const auto& item : m.items) s += " " + name(item.key) + " " + blob(item.blob);
+      break;
+    }
+    case dht::kStoredMany: {
+      const auto m = read(dht::StoredMany{});
+      s = "StoredMany";
+      for (const auto& answer : m.answers) s += " " + std::string(status(answer.status)) + " " + text(answer.seq);
+      break;
+    }
     case dht::kCompare: {
       const auto m = read(dht::Compare{});
       s = "Compare " + text(m.sums.size() / 8) + " from " + name(m.first) + " to " + name(m.last);

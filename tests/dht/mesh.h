@@ -314,6 +314,7 @@ class Mesh {
       reply_to(index, by_id.at(to.contact.id), to.rpc, to_bytes(w.view()));
     };
     for (const Reply& r : out.replies) late(r.to, r.message);
+    for (const ReplyMany& r : out.replies_many) late(r.to, r.message);
     for (const LateValues& r : out.late_values) late(r.to, r.message);
     for (const LateCompared& r : out.late_compared) late(r.to, Compared{r.token, r.missing});
     for (Event& e : out.events) {
@@ -342,6 +343,7 @@ class Mesh {
     if (std::holds_alternative<FindNode>(r.message)) ++counts.find_node;
     if (std::holds_alternative<Get>(r.message)) ++counts.get;
     if (std::holds_alternative<Store>(r.message)) ++counts.store;
+    if (const auto* many = std::get_if<StoreMany>(&r.message)) counts.store += many->items.size();
     if (std::holds_alternative<Compare>(r.message)) ++counts.compare;
     n.open[r.tag] = clock;
     const RequestTag tag = r.tag;
@@ -405,6 +407,13 @@ class Mesh {
       carry_out(at, out);
       if (!now_or_later) return;
       encode(w, rpc, reply);
+    } else if (kind == kStoreMany) {
+      StoreMany m;
+      ASSERT_FALSE(decode(r, m));
+      Output out;
+      dht.on_store_many(now(), asker, m, out);
+      carry_out(at, out);
+      return;
     } else {
       Store m;
       ASSERT_FALSE(decode(r, m));
@@ -445,6 +454,10 @@ class Mesh {
         Compared m;
         ASSERT_FALSE(decode(r, m));
         n.dht->on_compared(now(), tag, rtt, m, out);
+      } else if (kind == kStoredMany) {
+        StoredMany m;
+        ASSERT_FALSE(decode(r, m));
+        n.dht->on_stored_many(now(), tag, rtt, m, out);
       } else {
         Stored m;
         ASSERT_FALSE(decode(r, m));

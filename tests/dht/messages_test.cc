@@ -107,6 +107,16 @@ TEST(Messages, EveryMessageSurvivesTheRoundTripAndNoTruncationDoes) {
                           .blob = blob});
     round_trip(rpc, Stored{.status = static_cast<StoreStatus>(rng.below(6)),
                            .seq = rng.below(kSeqMax)});
+    const Bytes short_blob = random_bytes(rng, rng.below(200));
+    StoreMany many{.token = random_token(rng)};
+    StoredMany stored;
+    for (std::size_t i = 1 + rng.below(kStoreItemsMax); i > 0; --i) {
+      many.items.push({.key = random_id(rng), .remaining_s = static_cast<std::uint32_t>(rng.below(kLifetimeMaxS)),
+                       .blob = short_blob});
+      stored.answers.push({.status = static_cast<StoreStatus>(rng.below(6)), .seq = rng.below(kSeqMax)});
+    }
+    round_trip(rpc, many);
+    round_trip(rpc, stored);
     const Bytes sums = random_bytes(rng, 8 * (1 + rng.below(kCompareItemsMax)));
     Compare compare{.first = random_id(rng), .last = random_id(rng), .salt = rng.next(), .sums = sums};
     if (compare.last < compare.first) std::swap(compare.first, compare.last);
@@ -122,6 +132,42 @@ TEST(Messages, TheLargestCompareFitsOneDatagram) {
   const Bytes sums(8 * kCompareItemsMax, 0xff), bits(kCompareItemsMax / 8, 0xff);
   EXPECT_LE(encoded(UINT32_MAX, Compare{.last = NodeId{{0xff}}, .sums = sums}).size(), kPayloadRoom);
   EXPECT_LE(encoded(UINT32_MAX, Compared{.token = Token{}, .missing = bits}).size(), kComparedBytesMax);
+}
+
+TEST(Messages, TheLargestStoreManyFitsOneDatagram) {
+  static_assert(kStoreManyBytesMax == kPayloadRoom);
+  const Bytes blob(kBlobBytesMax, 0xff);
+  const StoreItem largest{.key = NodeId{{0xff}}, .remaining_s = kLifetimeMaxS, .blob = blob};
+  EXPECT_LE(kStoreManyHeadBytes + store_item_bytes(largest), kStoreManyBytesMax);
+  StoreMany m;
+  m.items.push(largest);
+  EXPECT_LE(encoded(UINT32_MAX, m).size(), kStoreManyHeadBytes + store_item_bytes(largest));
+  StoreMany full;
+  std::size_t bytes = kStoreManyHeadBytes;
+  while (full.items.try_push({.remaining_s = kLifetimeMaxS, .blob = ByteView(blob).first(150)})) {
+    bytes += store_item_bytes(full.items[0]);
+  }
+  EXPECT_LE(encoded(UINT32_MAX, full).size(), bytes);
+}
+
+TEST(Messages, AListOfNoValuesOrHalfAValueIsRefused) {
+  const auto refused = [](std::size_t fields, auto into) {
+    Bytes room(64);
+    Writer w(room);
+    const bool asks = std::is_same_v<decltype(into), StoreMany>;
+    w.array(asks ? 4 : 3).uint(asks ? kStoreMany : kStoredMany).uint(1);
+    if (asks) w.bin(Token{});
+    w.array(fields);
+    for (std::size_t i = 0; i < fields; ++i) w.uint(1);
+    EXPECT_TRUE(w.ok());
+    return decoded(to_bytes(w.view()), into).has_value();
+  };
+  EXPECT_TRUE(refused(0, StoreMany{}));
+  EXPECT_TRUE(refused(0, StoredMany{}));
+  EXPECT_TRUE(refused(2, StoreMany{}));
+  EXPECT_TRUE(refused(1, StoredMany{}));
+  EXPECT_TRUE(refused(2 * kStoreItemsMax + 2, StoredMany{}));
+  EXPECT_FALSE(refused(2, StoredMany{}));
 }
 
 TEST(Messages, AnImpossibleCompareIsRefused) {

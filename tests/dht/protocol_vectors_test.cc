@@ -183,6 +183,20 @@ TEST(ProtocolDht, Messages) {
                                       common_prefix_bits(id(compare, "first"), id(compare, "last")),
                                       id(value, "key"), bytes(value, "blob")));
   EXPECT_EQ(to_hex(ByteView(sum)), compare.at("sums").substr(0, 16));
+  const Vector& many_vector = all.at("StoreMany");
+  const Bytes first_blob = bytes(many_vector, "blob1"), second_blob = bytes(many_vector, "blob2");
+  StoreMany many{.token = *maybe_token(many_vector)};
+  many.items.push({id(many_vector, "key1"), static_cast<std::uint32_t>(number(many_vector, "remaining1")), first_blob});
+  many.items.push({id(many_vector, "key2"), static_cast<std::uint32_t>(number(many_vector, "remaining2")), second_blob});
+  expect_message(many_vector, many);
+  const Vector& stored_many_vector = all.at("StoredMany");
+  StoredMany stored_many;
+  for (const char* place : {"1", "2"}) {
+    stored_many.answers.push(
+        {.status = static_cast<StoreStatus>(number(stored_many_vector, std::string("status") + place)),
+         .seq = number(stored_many_vector, std::string("number") + place)});
+  }
+  expect_message(stored_many_vector, stored_many);
   const Vector& compared = all.at("Compared");
   const Bytes missing = bytes(compared, "missing");
   expect_message(compared, Compared{.token = maybe_token(compared), .missing = missing});

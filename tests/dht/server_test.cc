@@ -315,6 +315,66 @@ TEST(Server, ReadsAllocateNothing) {
   EXPECT_EQ(nodes.contacts.size(), 20U);
 }
 
+// One datagram, a judgement for each value, and one answer when all of it is known.
+TEST(Server, SeveralValuesAtOnceAreJudgedOneByOne) {
+  Server s;
+  const Identity author(s.provider, Server::seed(2));
+  const Asker who = s.asker(author);
+  const NodeId key = id_of("k");
+  const auto near = [&key](std::uint8_t last) {
+    NodeId other = key;
+    other.bytes[31] ^= last;
+    return other;
+  };
+  ASSERT_EQ(s.store(who, near(1), s.blob(author, near(1), 7, "held"), 60).status, StoreStatus::kStored);
+  // A token for a region is good for all of its keys.
+  const Bytes sums(8, 1);
+  Compared compared;
+  ByteArray<kCompareItemsMax / 8> room;
+  s.out.clear();
+  ASSERT_TRUE(s.dht.on_compare(s.now, who, {.first = near(0), .last = near(255), .sums = sums}, room, compared, s.out));
+  ASSERT_TRUE(compared.token.has_value());
+
+  const Bytes held = s.blob(author, near(1), 7, "held"), older = s.blob(author, near(1), 6, "older");
+  const Bytes fresh = s.blob(author, near(2), 1, "fresh"), other = s.blob(author, near(4), 1, "other");
+  Bytes forged = s.blob(author, near(3), 1, "forged");
+  forged.back() ^= 1;
+  StoreMany m{.token = *compared.token};
+  m.items.push({near(2), 60, fresh});
+  m.items.push({near(3), 60, forged});
+  m.items.push({near(1), 60, held});
+  m.items.push({near(1), 60, older});
+  m.items.push({near(4), 60, other});
+  s.out.clear();
+  s.dht.on_store_many(s.now, who, m, s.out);
+  ASSERT_EQ(s.out.persist.size(), 2U);
+  EXPECT_TRUE(s.out.replies_many.empty()) << "nothing is acknowledged before it is durable";
+  Output later;
+  s.dht.on_persisted(s.now, s.out.persist[1].ticket, /*ok=*/false, later);
+  EXPECT_TRUE(later.replies_many.empty());
+  s.dht.on_persisted(s.now, s.out.persist[0].ticket, /*ok=*/true, later);
+  ASSERT_EQ(later.replies_many.size(), 1U);
+  EXPECT_TRUE(later.replies.empty());
+  const auto& answers = later.replies_many[0].message.answers;
+  ASSERT_EQ(answers.size(), 5U);
+  EXPECT_EQ(answers[0].status, StoreStatus::kStored);
+  EXPECT_EQ(answers[1].status, StoreStatus::kInvalid);
+  EXPECT_EQ(answers[2].status, StoreStatus::kStored);
+  EXPECT_EQ(answers[2].seq, 7U);
+  EXPECT_EQ(answers[3].status, StoreStatus::kStale);
+  EXPECT_EQ(answers[3].seq, 7U);
+  EXPECT_EQ(answers[4].status, StoreStatus::kFailed);
+  EXPECT_EQ(s.get(near(2)).values.size(), 1U);
+  EXPECT_EQ(s.get(near(4)).values.size(), 0U);
+
+  // Refused as a whole, it is answered at once.
+  m.token[0] ^= 0x80;
+  s.out.clear();
+  s.dht.on_store_many(s.now, who, m, s.out);
+  ASSERT_EQ(s.out.replies_many.size(), 1U);
+  for (const Stored& answer : s.out.replies_many[0].message.answers) EXPECT_EQ(answer.status, StoreStatus::kBadToken);
+}
+
 TEST(Server, QuotasHoldForAuthorsAndInAll) {
   Config config = Server::open_config();
   config.values_per_author_max = 4;

@@ -78,6 +78,22 @@ void feed(ByteView bytes) {
       for (const Persist& p : persist) core.on_persisted(target.now, p.ticket, rpc % 2 == 0, out);
       break;
     }
+    case kStoreMany: {
+      StoreMany m;
+      if (decode(r, m)) break;
+      Nodes reply;
+      core.on_find_node(target.now, asker, {.target = m.items[0].key, .want_token = true}, reply);
+      if (reply.token) m.token = *reply.token;
+      core.on_store_many(target.now, asker, m, out);
+      const auto persist = out.persist;
+      for (const Persist& p : persist) core.on_persisted(target.now, p.ticket, rpc % 2 == 0, out);
+      break;
+    }
+    case kStoredMany: {
+      StoredMany m;
+      if (!decode(r, m)) core.on_stored_many(target.now, target.ask(out), 1ms, m, out);
+      break;
+    }
     case kNodes: {
       Nodes m;
       if (!decode(r, m)) core.on_nodes(target.now, target.ask(out), 1ms, m, out);
