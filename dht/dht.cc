@@ -528,13 +528,13 @@ std::uint64_t Dht::digest() const {
     add_number(entry.contact.endpoint.port);
     add_number(entry.failures);
   });
-  for (auto slot = core.store.next_after({}); slot; slot = core.store.next_after(slot)) {
-    add(slot->key.bytes);
-    add(slot->author.bytes);
-    const Held* held = core.store.find(*slot);
-    add(blob_hash(held->blob));
-    add_number(static_cast<std::uint64_t>(held->expires.time_since_epoch().count()));
-  }
+  core.store.visit_after({}, [&](const Slot& slot, const Held& held) {
+    add(slot.key.bytes);
+    add(slot.author.bytes);
+    add(blob_hash(held.blob));
+    add_number(static_cast<std::uint64_t>(held.expires.time_since_epoch().count()));
+    return true;
+  });
   for (const auto& [key, own] : core.own.all()) {
     add(key.bytes);
     add_number(own.seq);

@@ -105,12 +105,17 @@ void HandOvers::sweep(Now now, Core& core, Output& out) {
   }
   next_sweep_ = now.mono + kSweepEvery;
   if (core.store.paged()) return sweep_paged(core, out);
-  for (std::size_t i = 0; i < kSweepValues && waiting_ < kTransfersMax; ++i) {
-    const auto slot = core.store.next_after(cursor_);
-    if (!slot) return sweep_ends(now);
-    look_at(core, *slot);
-    cursor_ = slot;
-  }
+  std::size_t looked = 0;
+  std::optional<Slot> last;
+  core.store.visit_after(cursor_, [&](const Slot& slot, const Held&) {
+    if (looked == kSweepValues || waiting_ >= kTransfersMax) return false;
+    look_at(core, slot);
+    last = slot;
+    ++looked;
+    return true;
+  });
+  if (last) cursor_ = last;
+  if (looked < kSweepValues && waiting_ < kTransfersMax) return sweep_ends(now);
   piece_ends();
 }
 
@@ -140,89 +145,99 @@ void HandOvers::piece_ends() {
   if (++pieces_ % kSweepTogether == 0 || waiting_ >= kTransfersMax) flush();
 }
 
-// Whether a peer that came or went is as near to this value as those who hold it; most are not, and this is
-// the greater part of what a sweep costs.
-bool HandOvers::concerned(const Core& core, const NodeId& key) const {
+bool HandOvers::nearer(const NodeId& key, const Place& a, const Place& b) {
+  return a.away != b.away ? a.away < b.away : closer(key, *a.id, *b.id);
+}
+
+HandOvers::Place HandOvers::place_of(const NodeId& key, const NodeId& id) {
+  return {.away = distance_head(key, id), .id = &id};
+}
+
+// Who is near this value, and who held it before the changes. False if no change is as near as those who hold it:
+// most are not.
+bool HandOvers::gather_places(const Core& core, const NodeId& key) {
+  const std::size_t replicas = core.config.replicas;
   std::uint64_t nearest_change = std::numeric_limits<std::uint64_t>::max();
   for (const Change& change : sweeping_) nearest_change = std::min(nearest_change, distance_head(key, change.peer));
-  std::size_t nearer = distance_head(key, core.self()) < nearest_change ? 1 : 0;
+  places_.clear();
+  std::size_t before = 0;  // who are no newcomers
   core.table.visit_nearest(key, [&](const RoutingTable::Entry& entry) {
-    if (nearer >= core.config.replicas || distance_head(key, entry.contact.id) >= nearest_change) return false;
-    ++nearer;
-    return true;
+    Place place = place_of(key, entry.contact.id);
+    if (place.away >= nearest_change) {
+      const auto first = std::ranges::lower_bound(sweeping_, *place.id, {}, &Change::peer);
+      for (auto change = first; change != sweeping_.end() && change->peer == *place.id; ++change) {
+        place.newcomer = place.newcomer || change->joined;
+        place.second = place.second || (change->joined && change->second);
+      }
+    }
+    if (!place.newcomer) ++before;
+    places_.push_back(place);
+    return before < replicas && places_.size() < kSweepLooks * replicas;
   });
-  return nearer < core.config.replicas;
+  const auto by_distance = [&key](const Place& a, const Place& b) { return nearer(key, a, b); };
+  const auto insert = [&](std::vector<Place>& into, const Place& place) {
+    into.insert(std::ranges::upper_bound(into, place, by_distance), place);
+  };
+  insert(places_, place_of(key, core.self()));
+  former_.clear();
+  for (const Place& place : places_) {
+    if (!place.newcomer && former_.size() < replicas) former_.push_back(place);
+  }
+  if (former_.size() == replicas && former_.back().away < nearest_change) return false;
+  // With those who left.
+  somebody_left_ = false;
+  for (const Change& change : sweeping_) {
+    if (change.joined) continue;
+    Place place = place_of(key, change.peer);
+    place.here = false;
+    place.second = change.second;
+    if (former_.size() >= replicas && !nearer(key, place, former_.back())) continue;
+    if (core.table.find(change.peer) != nullptr) continue;
+    if (std::ranges::any_of(former_, [&](const Place& other) { return *other.id == change.peer; })) continue;
+    insert(former_, place);
+    if (former_.size() > replicas) former_.pop_back();
+    somebody_left_ = true;
+  }
+  return true;
 }
 
 // Who of those who should hold this value did not before, and are we to bring it to them?
 void HandOvers::look_at(const Core& core, const Slot& slot) {
-  if (!concerned(core, slot.key)) return;
+  const NodeId& key = slot.key;
+  const NodeId& self = core.self();
+  if (!gather_places(core, key)) return;
   const std::size_t replicas = core.config.replicas;
-  struct Place {
-    NodeId id;
-    bool here = true;
-    bool newcomer = false;
-    bool second = false;
-  };
-  std::vector<Place> places;  // of those who are here but for us, nearest first
-  std::size_t before = 0;     // who are no newcomers
-  core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {
-    Place place{.id = entry.contact.id};
-    const auto first = std::ranges::lower_bound(sweeping_, place.id, {}, &Change::peer);
-    for (auto change = first; change != sweeping_.end() && change->peer == place.id; ++change) {
-      place.newcomer = place.newcomer || change->joined;
-      place.second = place.second || (change->joined && change->second);
-    }
-    if (!place.newcomer) ++before;
-    places.push_back(place);
-    return before < replicas && places.size() < kSweepLooks * replicas;
-  });
-  const auto nearer = [&slot](const Place& a, const Place& b) { return closer(slot.key, a.id, b.id); };
-  const auto at = [&](std::vector<Place>& of, const Place& place) {
-    return of.insert(std::ranges::upper_bound(of, place, nearer), place);
-  };
-  at(places, {.id = core.self()});
-  // The holders before: with those who left, without the newcomers.
-  std::vector<Place> former;
-  for (const Place& place : places) {
-    if (!place.newcomer && former.size() < replicas) former.push_back(place);
-  }
-  bool somebody_left = false;
-  for (const Change& change : sweeping_) {
-    if (change.joined || core.table.find(change.peer) != nullptr) continue;
-    const Place place{.id = change.peer, .here = false, .newcomer = false, .second = change.second};
-    if (former.size() >= replicas && !nearer(place, former.back())) continue;
-    if (std::ranges::find(former, change.peer, &Place::id) != former.end()) continue;
-    at(former, place);
-    if (former.size() > replicas) former.pop_back();
-    somebody_left = true;
-  }
-  std::vector<NodeId> givers;
-  for (const Place& place : former) {
-    if (place.here) givers.push_back(place.id);
-  }
-  const auto us = std::ranges::find(givers, core.self());
-  if (us == givers.end()) return;
-  // Those nearest to the value know best who is around it; of them, how many are before us to bring it?
-  const std::size_t nearest = std::min(givers.size(), kGivers);
-  const bool among_nearest = us - givers.begin() < static_cast<std::ptrdiff_t>(nearest);
+  // How many of the first of those who held it and are here are nearer to `to` than we are?
   const auto before_us = [&](const NodeId& to, std::size_t of) {
-    return std::ranges::count_if(std::span(givers).first(of), [&](const NodeId& giver) {
-      return giver != to && closer(to, giver, core.self());
-    });
+    std::size_t count = 0;
+    for (const Place& giver : former_) {
+      if (!giver.here) continue;
+      if (of-- == 0) break;
+      if (*giver.id != to && closer(to, *giver.id, self)) ++count;
+    }
+    return count;
   };
-  for (std::size_t i = 0; i < std::min(places.size(), replicas); ++i) {
-    const Place& to = places[i];
-    if (to.id == core.self()) continue;
+  std::size_t givers = 0, us = SIZE_MAX;
+  for (const Place& place : former_) {
+    if (!place.here) continue;
+    if (*place.id == self) us = givers;
+    ++givers;
+  }
+  if (us == SIZE_MAX) return;
+  // Those nearest to the value know best who is around it; of them, how many are before us to bring it?
+  const std::size_t nearest = std::min(givers, kGivers);
+  for (std::size_t i = 0; i < std::min(places_.size(), replicas); ++i) {
+    const Place& to = places_[i];
+    if (*to.id == self) continue;
     // Of those at the end some may have moved up past holders that we do not know of.
-    const auto held = std::ranges::find(former, to.id, &Place::id);
-    if (held != former.end() && (!somebody_left || i + kUnsure < replicas)) continue;
-    const bool second = to.second || std::ranges::any_of(former, [&](const Place& place) {
-                          return !place.here && place.second && nearer(place, to);
+    const bool held = std::ranges::any_of(former_, [&](const Place& place) { return *place.id == *to.id; });
+    if (held && (!somebody_left_ || i + kUnsure < replicas)) continue;
+    const bool second = to.second || std::ranges::any_of(former_, [&](const Place& place) {
+                          return !place.here && place.second && nearer(key, place, to);
                         });
-    const bool ours = among_nearest && before_us(to.id, nearest) == (second ? 1 : 0);
+    const bool ours = us < nearest && before_us(*to.id, nearest) == (second ? 1U : 0U);
     // Those nearest to the newcomer know best that it is there.
-    if (ours || (second && before_us(to.id, givers.size()) <= 1)) add(to.id, slot);
+    if (ours || (second && before_us(*to.id, givers) <= 1)) add(*to.id, slot);
   }
 }
 
@@ -237,9 +252,10 @@ void HandOvers::leave(Now now, Core& core, Output& out) {
     heirs_ = Heirs::kToLoad;
     return load_heirs(core, out);
   }
-  for (auto slot = core.store.next_after({}); slot && waiting_ < kTransfersMax; slot = core.store.next_after(slot)) {
-    find_heir(now, core, *slot);
-  }
+  core.store.visit_after({}, [&](const Slot& slot, const Held& held) {
+    if (held.expires > now.mono) find_heir(core, slot);
+    return waiting_ < kTransfersMax;
+  });
   flush();
 }
 
@@ -248,7 +264,9 @@ void HandOvers::load_heirs(Core& core, Output& out) {
       LoadKeys{.first = {}, .last = last_key(), .rows_max = kTransfersMax, .author = {}, .author_max = 0},
       [this, &core](Now then, const Loaded& loaded, Output&) {
         heirs_ = Heirs::kNone;
-        core.fill(then, loaded.rows, [&](const Slot& slot) { find_heir(then, core, slot); });
+        core.fill(then, loaded.rows, [&](const Slot& slot) {
+          if (core.store.find(slot)->expires > then.mono) find_heir(core, slot);
+        });
         flush();
       },
       out);
@@ -256,8 +274,7 @@ void HandOvers::load_heirs(Core& core, Output& out) {
 }
 
 // With one of the nearest gone, the first who was not among them is.
-void HandOvers::find_heir(Now now, const Core& core, const Slot& slot) {
-  if (core.store.find(slot)->expires <= now.mono) return;
+void HandOvers::find_heir(const Core& core, const Slot& slot) {
   std::size_t rank = 0;
   std::optional<NodeId> heir;
   core.table.visit_nearest(slot.key, [&](const RoutingTable::Entry& entry) {

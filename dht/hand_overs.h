@@ -96,16 +96,26 @@ class HandOvers {
     std::size_t runs = 0;
     std::size_t silences = 0;
   };
+  // One who is or was near a value.
+  struct Place {
+    std::uint64_t away = 0;  // the head of its distance
+    const NodeId* id = nullptr;
+    bool here = true;
+    bool newcomer = false;
+    bool second = false;
+  };
   void changed(Now now, const Core& core, const Change& change);
   void sweep(Now now, Core& core, Output& out);
   void sweep_paged(Core& core, Output& out);
   void sweep_starts();
   void piece_ends();
   void sweep_ends(Now now);
-  bool concerned(const Core& core, const NodeId& key) const;
+  static bool nearer(const NodeId& key, const Place& a, const Place& b);
+  static Place place_of(const NodeId& key, const NodeId& id);
+  bool gather_places(const Core& core, const NodeId& key);
   void look_at(const Core& core, const Slot& slot);
   void load_heirs(Core& core, Output& out);
-  void find_heir(Now now, const Core& core, const Slot& slot);
+  void find_heir(const Core& core, const Slot& slot);
   void keep_promises(Now now, Core& core);
   void add(const NodeId& to, const Slot& slot);
   void close(Batch batch);
@@ -120,6 +130,10 @@ class HandOvers {
   Rng rng_;
   std::vector<Change> changes_;   // waiting for the next sweep
   std::vector<Change> sweeping_;  // of the sweep under way or the last, by peer
+  // Of the value looked at: those who are here, with us, the nearest first; who held it before; whether some of
+  // those are gone.
+  std::vector<Place> places_, former_;
+  bool somebody_left_ = false;
   std::optional<Slot> cursor_;    // the last slot looked at
   std::optional<Instant> next_sweep_;
   NodeId sweep_from_;             // paged: the first key not looked at

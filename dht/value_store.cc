@@ -165,12 +165,6 @@ void ValueStore::set_expiry(const Slot& slot, Instant at) {
   it->second.expires = at;
 }
 
-std::optional<Slot> ValueStore::next_after(const std::optional<Slot>& slot) const {
-  const auto it = slot ? held_.upper_bound(*slot) : held_.begin();
-  if (it == held_.end()) return std::nullopt;
-  return it->first;
-}
-
 std::vector<Slot> ValueStore::due_near(const Slot& slot, Instant until, std::size_t max) const {
   return dht::due_near(held_, slot, until, max);
 }

@@ -111,8 +111,14 @@ class ValueStore {
   // `slot` and the slots next to it in the order of keys that are due by `until`: at most `max`, found among
   // the 2 * max nearest in that order.
   std::vector<Slot> due_near(const Slot& slot, Instant until, std::size_t max) const;
-  // The first slot in memory after `slot` (or the first at all), to walk through everything in pieces.
-  std::optional<Slot> next_after(const std::optional<Slot>& slot) const;
+  // Calls visit(slot, held) for what is in memory after `slot` (or all) until it returns false, to walk through
+  // everything in pieces.
+  template <class Visit>
+  void visit_after(const std::optional<Slot>& slot, Visit visit) const {
+    for (auto it = slot ? held_.upper_bound(*slot) : held_.begin(); it != held_.end(); ++it) {
+      if (!visit(it->first, it->second)) return;
+    }
+  }
 
   // When the first value ends; of a paged store, as far as is known: then ended values are asked for.
   std::optional<Instant> next_expiry() const;
