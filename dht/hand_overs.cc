@@ -84,6 +84,7 @@ void HandOvers::sweep_starts() {
   }
   changes_.clear();
   std::ranges::stable_sort(sweeping_, {}, &Change::peer);
+  joined_ = static_cast<std::size_t>(std::ranges::count_if(sweeping_, &Change::joined));
   cursor_.reset();
   sweep_from_ = {};
   pieces_ = 0;
@@ -205,8 +206,10 @@ bool HandOvers::gather_places(const Core& core, const NodeId& key) {
 void HandOvers::look_at(const Core& core, const Slot& slot) {
   const NodeId& key = slot.key;
   const NodeId& self = core.self();
-  if (!gather_places(core, key)) return;
   const std::size_t replicas = core.config.replicas;
+  // Held before from another time: so many others are nearer that we were no holder, whoever is a newcomer of them.
+  if (core.table.nearer_than_self(key) >= replicas + joined_) return;
+  if (!gather_places(core, key)) return;
   // How many of the first of those who held it and are here are nearer to `to` than we are?
   const auto before_us = [&](const NodeId& to, std::size_t of) {
     std::size_t count = 0;

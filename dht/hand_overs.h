@@ -134,6 +134,7 @@ class HandOvers {
   // those are gone.
   std::vector<Place> places_, former_;
   bool somebody_left_ = false;
+  std::size_t joined_ = 0;        // of sweeping_
   std::optional<Slot> cursor_;    // the last slot looked at
   std::optional<Instant> next_sweep_;
   NodeId sweep_from_;             // paged: the first key not looked at

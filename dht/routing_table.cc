@@ -334,4 +334,14 @@ NodeId RoutingTable::random_id_in(std::size_t bucket, Rng& rng) const {
   return id;
 }
 
+// Who differs from us first at bit j is nearer to the target than we are where we differ from it there.
+std::size_t RoutingTable::nearer_than_self(const NodeId& target) const {
+  const Distance away = distance(self_, target);
+  std::size_t count = 0;
+  for (std::size_t j = 0; j < buckets_.size(); ++j) {
+    if (((away.bytes[j / 8] >> (7 - j % 8)) & 1) != 0) count += buckets_[j].live.size();
+  }
+  return count;
+}
+
 }  // namespace weft::dht

@@ -80,6 +80,8 @@ class RoutingTable {
   // Allocates nothing.
   template <class Visit>
   void visit_nearest(const NodeId& target, Visit visit) const;
+  // How many live contacts are nearer to `target` than we are, without a look at any of them.
+  std::size_t nearer_than_self(const NodeId& target) const;
   // Calls visit(const Entry&, int bucket) for each live contact, bucket by bucket.
   template <class Visit>
   void for_each(Visit visit) const;

@@ -73,8 +73,10 @@ class Paged {
   }
   void keep(Output& out) {
     for (const Reply& r : out.replies) stored.push_back(r.message);
+    for (const ReplyMany& r : out.replies_many) stored_many.push_back(r.message);
     for (const LateValues& r : out.late_values) take(r.message);
     out.replies.clear();
+    out.replies_many.clear();
     out.late_values.clear();
     out.requests.clear();
   }
@@ -141,6 +143,7 @@ class Paged {
   std::unique_ptr<Dht> dht;
   std::map<Bytes, Bytes> rows;
   std::vector<Stored> stored;
+  std::vector<StoredMany> stored_many;
   std::vector<Bytes> shown;
   bool more = false;
   bool disk_fails = false;
@@ -179,6 +182,43 @@ TEST(Paged, KeepsALittleInMemoryAndEverythingOnDisk) {
   node.restart();
   EXPECT_EQ(node.store(author, numbered(8), node.blob(author, numbered(8), 1)).status, StoreStatus::kStale);
   node.expect_totals();
+}
+
+// Several values in one message, of which the disk knows one: one answer when all has been looked up and written.
+TEST(Paged, SeveralValuesAtOnceWaitForTheDiskTogether) {
+  Paged node(kLittle);
+  const Identity first(node.provider, Paged::seed(2)), second(node.provider, Paged::seed(3));
+  const NodeId key = numbered(0);
+  ASSERT_EQ(node.store(first, key, node.blob(first, key, 5)).status, StoreStatus::kStored);
+  for (std::uint64_t i = 1; i < 300; ++i) {
+    ASSERT_EQ(node.store(first, numbered(i), node.blob(first, numbered(i), 1)).status, StoreStatus::kStored);
+  }
+  node.restart();
+  const Bytes older = node.blob(first, key, 4), other = node.blob(second, key, 1);
+  StoreMany m{.token = node.message(first, key, older, 3600).token};
+  m.items.push({key, 3600, older});
+  m.items.push({key, 3600, other});
+  Output out;
+  node.dht->on_store_many(node.now, node.asker(first), m, out);
+  EXPECT_FALSE(out.loads.empty());
+  EXPECT_TRUE(out.replies_many.empty());
+  node.settle(out);
+  ASSERT_EQ(node.stored_many.size(), 1U);
+  const auto& answers = node.stored_many[0].answers;
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_EQ(answers[0].status, StoreStatus::kStale);
+  EXPECT_EQ(answers[0].seq, 5U);
+  EXPECT_EQ(answers[1].status, StoreStatus::kStored);
+  EXPECT_EQ(node.get(key).size(), 2U);
+
+  node.restart();
+  node.disk_fails = true;
+  node.stored_many.clear();
+  m.token = node.message(first, key, older, 3600).token;
+  node.dht->on_store_many(node.now, node.asker(first), m, out);
+  node.settle(out);
+  ASSERT_EQ(node.stored_many.size(), 1U);
+  for (const Stored& answer : node.stored_many[0].answers) EXPECT_EQ(answer.status, StoreStatus::kFailed);
 }
 
 // The same stores to a store that fits and to one that does not: same answers, same rows.

@@ -55,6 +55,8 @@ TEST(RoutingTable, VisitsTheNearestFirstWhateverTheTarget) {
     const auto found = nearest(table, target, count);
     EXPECT_TRUE(std::equal(found.begin(), found.end(), all.begin(),
                            all.begin() + static_cast<std::ptrdiff_t>(count)));
+    const auto nearer = std::ranges::count_if(all, [&](const NodeId& id) { return closer(target, id, self); });
+    EXPECT_EQ(table.nearer_than_self(target), static_cast<std::size_t>(nearer));
   }
 }
 

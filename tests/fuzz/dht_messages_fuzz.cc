@@ -54,6 +54,16 @@ void feed(ByteView bytes) {
   Dht& core = *target.core;
   Output out;
   target.now.mono += 1s;
+  // An honest token, so that the checks behind it are reached.
+  const auto give_token = [&](const NodeId& key, Token& token) {
+    Nodes reply;
+    core.on_find_node(target.now, asker, {.target = key, .want_token = true}, reply);
+    if (reply.token) token = *reply.token;
+  };
+  const auto commit = [&] {
+    const auto persist = out.persist;
+    for (const Persist& p : persist) core.on_persisted(target.now, p.ticket, rpc % 2 == 0, out);
+  };
   switch (kind) {
     case kFindNode: {
       FindNode m;
@@ -70,23 +80,17 @@ void feed(ByteView bytes) {
     case kStore: {
       Store m;
       if (decode(r, m)) break;
-      Nodes reply;  // an honest token, so that the checks behind it are reached
-      core.on_find_node(target.now, asker, {.target = m.key, .want_token = true}, reply);
-      if (reply.token) m.token = *reply.token;
+      give_token(m.key, m.token);
       core.on_store(target.now, asker, m, out);
-      const auto persist = out.persist;
-      for (const Persist& p : persist) core.on_persisted(target.now, p.ticket, rpc % 2 == 0, out);
+      commit();
       break;
     }
     case kStoreMany: {
       StoreMany m;
       if (decode(r, m)) break;
-      Nodes reply;
-      core.on_find_node(target.now, asker, {.target = m.items[0].key, .want_token = true}, reply);
-      if (reply.token) m.token = *reply.token;
+      give_token(m.items[0].key, m.token);
       core.on_store_many(target.now, asker, m, out);
-      const auto persist = out.persist;
-      for (const Persist& p : persist) core.on_persisted(target.now, p.ticket, rpc % 2 == 0, out);
+      commit();
       break;
     }
     case kStoredMany: {
