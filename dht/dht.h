@@ -147,8 +147,8 @@ struct Output {
     events.clear();
   }
   bool empty() const {
-    return requests.empty() && replies.empty() && replies_many.empty() && late_values.empty() && late_compared.empty() &&
-           persist.empty() && loads.empty() && events.empty();
+    return requests.empty() && replies.empty() && replies_many.empty() && late_values.empty() &&
+           late_compared.empty() && persist.empty() && loads.empty() && events.empty();
   }
 };
 

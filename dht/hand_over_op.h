@@ -4,9 +4,9 @@
 // are sent, as many in one StoreMany as a datagram takes. One question is for up to kCompareItemsMax values; if the peer holds too many others between the first
 // and the last key to tell, each half is asked about by itself, down to a single value, which then is sent.
 //
-// Bounds: kCompareItemsMax values, one Compare and kHandOverStoresOpen stores under way, at most
-// 2 * kCompareItemsMax questions. When upkeep's budget is overdrawn no further value is sent, but for the first
-// kHandOverLeast. A peer that says it lacks what it holds, or holds what it lacks, harms its own copies; it costs the
+// Bounds: kCompareItemsMax values, one Compare and kHandOverStoresOpen datagrams of values under way, at most
+// 2 * kCompareItemsMax questions. When upkeep's budget is overdrawn no further datagram is sent once kHandOverLeast
+// values are. A peer that says it lacks what it holds, or holds what it lacks, harms its own copies; it costs the
 // values' bytes once for each time that it is asked.
 #pragma once
 

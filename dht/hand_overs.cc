@@ -1,5 +1,7 @@
 #include "dht/hand_overs.h"
 
+#include <limits>
+
 #include "dht/earlier.h"
 #include "dht/hand_over_op.h"
 

@@ -131,7 +131,7 @@ class HandOvers {
   std::vector<Change> changes_;   // waiting for the next sweep
   std::vector<Change> sweeping_;  // of the sweep under way or the last, by peer
   // Of the value looked at: those who are here, with us, the nearest first; who held it before; whether some of
-  // those are gone.
+  // those are gone. Their ids lie in the table and in sweeping_: of no use once look_at has returned.
   std::vector<Place> places_, former_;
   bool somebody_left_ = false;
   std::size_t joined_ = 0;        // of sweeping_
