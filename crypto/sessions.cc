@@ -15,7 +15,7 @@ using session::Transport;
 namespace {
 
 // Deadlines taken per on_deadline; what is left stays due.
-constexpr int kDeadlinesPerCall = 128;
+constexpr int kDeadlinesPerCall = 16;
 // The pause between two INITs doubles this often at most: 2 s after 250 ms.
 constexpr int kRetryDoublings = 3;
 // Sessions that end for one new one, after the limit was lowered.

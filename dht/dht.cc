@@ -9,6 +9,12 @@
 #include "dht/upkeep.h"
 
 namespace weft::dht {
+namespace {
+
+// Operations ended by one on_deadline; the others stay due.
+constexpr std::size_t kEndsPerDeadline = 16;
+
+}  // namespace
 
 struct Dht::State {
   State(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng,
@@ -439,7 +445,7 @@ void Dht::on_loaded(Now now, const Loaded& loaded, Output& out) {
 void Dht::on_deadline(Now now, Output& out) {
   State& s = *state_;
   s.begin();
-  while (!s.deadlines.empty() && s.deadlines.begin()->first <= now.mono) {
+  for (std::size_t i = 0; i < kEndsPerDeadline && !s.deadlines.empty() && s.deadlines.begin()->first <= now.mono; ++i) {
     Operation* operation = s.find(s.deadlines.begin()->second);
     CHECK(operation != nullptr);
     operation->end(now, s.core, OpError::kTimedOut, out);

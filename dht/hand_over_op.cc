@@ -2,6 +2,7 @@
 
 #include "dht/background_ops.h"
 #include "dht/comparison.h"
+#include "dht/store_filling.h"
 
 namespace weft::dht {
 
@@ -62,21 +63,21 @@ void HandOverOp::send(Now now, Core& core, Output& out) {
       parts_.clear();
       return;
     }
-    StoreMany together{.token = to_send_.front().token};
+    const Token token = to_send_.front().token;
+    StoreFilling together(token);
     std::vector<std::size_t> values;
-    for (std::size_t room = kStoreManyBytesMax - kStoreManyHeadBytes; !to_send_.empty(); to_send_.pop_front()) {
+    for (; !to_send_.empty(); to_send_.pop_front()) {
       const Sending& next = to_send_.front();
       const Spread::Value& value = values_[next.value];
       const StoreItem item{.key = value.slot.key, .remaining_s = seconds_left(now, value.expires), .blob = value.blob};
       if (item.remaining_s == 0) continue;
-      if (next.token != together.token || store_item_bytes(item) > room || !together.items.try_push(item)) break;
-      room -= store_item_bytes(item);
+      if (next.token != token || !together.add(item)) break;
       values.push_back(next.value);
     }
     if (values.empty()) continue;
     sent_ += values.size();
     stores_.emplace(++stores_total_, std::move(values));
-    core.ask(key(), Role::kStore, to_, together, /*background=*/true, out, stores_total_);
+    core.ask(key(), Role::kStore, to_, together.message(), /*background=*/true, out, stores_total_);
   }
 }
 

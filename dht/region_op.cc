@@ -2,6 +2,7 @@
 
 #include "dht/background_ops.h"
 #include "dht/comparison.h"
+#include "dht/store_filling.h"
 
 namespace weft::dht {
 namespace {
@@ -263,40 +264,47 @@ void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compar
   advance(now, core, out);
 }
 
-// Value by value, once it is known who lacks what: if the budget ends, those that were begun are done.
+// Block by block of neighbours, once it is known who lacks what, in a block holder by holder: if the budget ends, the
+// values that were begun are done.
 void RegionOp::send(Now now, Core& core, Output& out) {
   if (!sorted_) {
     sorted_ = true;
-    std::ranges::sort(to_send_, [](const Sending& a, const Sending& b) {
-      return a.item != b.item ? a.item < b.item : a.peer < b.peer;
+    std::ranges::sort(to_send_, {}, [](const Sending& s) {
+      return std::tuple(s.item / kRegionBlock, s.peer, s.item);
     });
   }
   while (!to_send_.empty() && sent_.size() < kRegionStoresOpen) {
-    const Sending next = to_send_.front();
-    to_send_.pop_front();
-    Item& item = items_[next.item];
-    if (!item.begun && begun_ >= kRegionLeast && !core.may_spend(now)) item.unsent = true;
-    const std::uint32_t remaining_s = seconds_left(now, item.expires);
-    if (item.unsent || remaining_s == 0) continue;
-    if (!item.begun) ++begun_;
-    item.begun = true;
-    sent_.push_back(next);
-    const Peer& peer = peers_[next.peer];
-    core.ask(key(), Role::kStore, peer.to,
-             Store{.key = item.slot.key, .token = *peer.token, .remaining_s = remaining_s,
-                   .blob = item.blob},
-             /*background=*/true, out, static_cast<std::uint32_t>(next.item));
+    const Peer& peer = peers_[to_send_.front().peer];
+    StoreFilling together(*peer.token);
+    std::vector<Sending> sent;
+    for (; !to_send_.empty() && &peers_[to_send_.front().peer] == &peer; to_send_.pop_front()) {
+      const Sending& next = to_send_.front();
+      Item& item = items_[next.item];
+      if (!item.begun && begun_ >= kRegionLeast && !core.may_spend(now)) item.unsent = true;
+      const std::uint32_t remaining_s = seconds_left(now, item.expires);
+      if (item.unsent || remaining_s == 0) continue;
+      if (!together.add({.key = item.slot.key, .remaining_s = remaining_s, .blob = item.blob})) break;
+      if (!item.begun) ++begun_;
+      item.begun = true;
+      sent.push_back(next);
+    }
+    if (sent.empty()) continue;
+    sent_.emplace(++sent_total_, std::move(sent));
+    core.ask(key(), Role::kStore, peer.to, together.message(), /*background=*/true, out, sent_total_);
   }
 }
 
-void RegionOp::on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) {
-  const auto it = std::ranges::find_if(sent_, [&](const Sending& s) {
-    return s.item == asked.detail && peers_[s.peer].to.id == asked.peer.id;
-  });
-  if (it == sent_.end()) return;
-  Item& item = items_[it->item];
-  if (m.status == StoreStatus::kStored && it->missing) ++item.copies;
-  if (m.status == StoreStatus::kStale && m.seq > item.seq) item.newer_at = peers_[it->peer].to;
+void RegionOp::on_stored_many(Now now, Core& core, const Asked& asked, const StoredMany& m, Output& out) {
+  const auto it = sent_.find(asked.detail);
+  if (asked.role != Role::kStore || it == sent_.end()) return;
+  // A holder that leaves answers out harms its own copies.
+  for (std::size_t i = 0; i < std::min(it->second.size(), m.answers.size()); ++i) {
+    const Sending& sent = it->second[i];
+    const Stored& answer = m.answers[i];
+    Item& item = items_[sent.item];
+    if (answer.status == StoreStatus::kStored && sent.missing) ++item.copies;
+    if (answer.status == StoreStatus::kStale && answer.seq > item.seq) item.newer_at = peers_[sent.peer].to;
+  }
   sent_.erase(it);
   advance(now, core, out);
 }
@@ -316,10 +324,10 @@ void RegionOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) 
   if (asked.role == Role::kCompare) {
     if (Peer* peer = find(asked.peer.id)) peer->state = Peer::State::kDone;
   } else if (asked.role == Role::kStore) {
-    core.hints.add(now, asked.peer.id, items_[asked.detail].slot);
-    std::erase_if(sent_, [&](const Sending& s) {
-      return s.item == asked.detail && peers_[s.peer].to.id == asked.peer.id;
-    });
+    const auto it = sent_.find(asked.detail);
+    if (it == sent_.end()) return;
+    for (const Sending& sent : it->second) core.hints.add(now, asked.peer.id, items_[sent.item].slot);
+    sent_.erase(it);
   } else if (!comparing_) {
     walk_->on_timeout(asked);
   }

@@ -2,8 +2,8 @@
 //
 // Values whose keys are neighbours have nearly the same holders. So one lookup finds the holders of
 // all of them, each is shown one short keyed sum a value (Compare) and names those that it lacks, and only
-// these are sent: an hourly round costs 8 bytes a copy in place of a lookup and the whole value
-// (Demers et al. 1987: anti-entropy that compares checksums first).
+// these are sent, as many together as a datagram takes: an hourly round costs 8 bytes a copy in place of a lookup
+// and the whole value (Demers et al. 1987: anti-entropy that compares checksums first).
 //
 // Which keys one lookup answers for: the kRegionWant nearest responders are all that there are within the
 // distance of the last of them, so every node that shares more bits with the target than the last one does
@@ -20,13 +20,15 @@
 // As a holder, so that copies outlive the nodes that kept them (Maymounkov, Mazieres 2002, section
 // 2.5); as the owner, also to renew the lifetime: the value then is sent to each holder.
 //
-// Bounds: kCompareItemsMax values, kRegionStoresOpen stores under way. When upkeep's budget is overdrawn no
-// further value is begun and the rest is due again; what is not done at the operation's deadline is found missing the
+// Bounds: kCompareItemsMax values, kRegionComparesOpen questions or kRegionStoresOpen datagrams of values under way.
+// When upkeep's budget is overdrawn no further value is begun and the rest is due again; those begun, kRegionBlock
+// at most, are brought to their other holders all the same. What is not done at the operation's deadline is found missing the
 // next time. A holder that lies about what it holds harms its own copy only,
 // as with a Store that it forgets; sums are keyed anew each time, so nobody can prepare two values with one.
 #pragma once
 
 #include <deque>
+#include <map>
 
 #include "dht/operation.h"
 #include "dht/walk.h"
@@ -39,8 +41,10 @@ inline constexpr std::uint64_t kLookEvery = 4;
 inline constexpr std::size_t kRegionNodes = 16;
 // ...and with no more values than this in it each gets a lookup of its own.
 inline constexpr std::size_t kRegionFew = 2;
-inline constexpr std::size_t kRegionStoresOpen = 24;
-inline constexpr std::size_t kRegionComparesOpen = 16;
+inline constexpr std::size_t kRegionStoresOpen = 8;  // datagrams
+inline constexpr std::size_t kRegionComparesOpen = 8;
+// Neighbouring values that are sent to one holder before the next one gets them.
+inline constexpr std::size_t kRegionBlock = 2 * kStoreItemsMax;
 // Values that we should hold and do not, taken up in one operation; the others come from their holders.
 inline constexpr std::size_t kRegionAdopts = 4;
 // Values that are sent whatever the budget says, so that each operation achieves something.
@@ -61,7 +65,7 @@ class RegionOp final : public Operation {
                 Output& out) override;
   void on_compared(Now now, Core& core, const Asked& asked, const Compared& m,
                    Output& out) override;
-  void on_stored(Now now, Core& core, const Asked& asked, const Stored& m, Output& out) override;
+  void on_stored_many(Now now, Core& core, const Asked& asked, const StoredMany& m, Output& out) override;
   void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
   void end(Now now, Core& core, OpError why, Output& out) override;
@@ -129,7 +133,8 @@ class RegionOp final : public Operation {
   std::deque<Sending> to_send_;
   bool sorted_ = false;
   std::size_t begun_ = 0;
-  std::vector<Sending> sent_;  // stores under way
+  std::map<std::uint32_t, std::vector<Sending>> sent_;  // under way: the values of each, by Asked::detail
+  std::uint32_t sent_total_ = 0;
 };
 
 }  // namespace weft::dht

@@ -168,7 +168,7 @@ std::optional<Instant> Upkeep::late_from(const Core& core) const {
 
 void Upkeep::publish(Now now, Core& core, Output& out) {
   if (core.store.paged()) ask_piece(now, core, out);
-  publish_own(now, core, out);
+  if (publish_own(now, core, out)) return;
   for (std::size_t i = 0; i < kPublishesPerCall && running(Kind::kPublish) < kPublishesMax; ++i) {
     const auto due = core.store.due_republish(now);
     if (!due) return;
@@ -188,16 +188,15 @@ void Upkeep::publish(Now now, Core& core, Output& out) {
       batch.push_back({slot, core.store.find(slot)->republish});
       core.store.set_republish(slot, core.holder_republish(now));
     }
-    if (start(core, Kind::kPublish, std::make_unique<RegionOp>(*due, batch, /*owner=*/false)) == OpKey{}) {
-      for (const auto& [slot, at] : batch) core.store.set_republish(slot, now.mono + kPublishAgain);
-    }
+    if (start(core, Kind::kPublish, std::make_unique<RegionOp>(*due, batch, /*owner=*/false)) != OpKey{}) return;
+    for (const auto& [slot, at] : batch) core.store.set_republish(slot, now.mono + kPublishAgain);
   }
 }
 
-void Upkeep::publish_own(Now now, Core& core, Output& out) {
+bool Upkeep::publish_own(Now now, Core& core, Output& out) {
   for (std::size_t i = 0; i < kPublishesPerCall && running(Kind::kPublish) < kPublishesMax; ++i) {
     const auto key = core.own.due(now);
-    if (!key) return;
+    if (!key) return false;
     const Own* own = core.own.find(*key);
     if (!own->renew && own->expires + kOwnGrace <= now.mono) {
       core.own.erase(*key);
@@ -217,12 +216,14 @@ void Upkeep::publish_own(Now now, Core& core, Output& out) {
                          core.owner_republish(now, other->lifetime_s, /*complete=*/true));
     }
     if (start(core, Kind::kPublish,
-              std::make_unique<RegionOp>(Slot{*key, core.self()}, batch, /*owner=*/true)) == OpKey{}) {
-      for (const auto& [slot, at] : batch) {
-        core.own.published(slot.key, core.own.find(slot.key)->copies, now.mono + kPublishAgain);
-      }
+              std::make_unique<RegionOp>(Slot{*key, core.self()}, batch, /*owner=*/true)) != OpKey{}) {
+      return true;
+    }
+    for (const auto& [slot, at] : batch) {
+      core.own.published(slot.key, core.own.find(slot.key)->copies, now.mono + kPublishAgain);
     }
   }
+  return false;
 }
 
 void Upkeep::refresh(Now now, Core& core) {

@@ -5,7 +5,7 @@
 // and what has ended is asked for when the first of it has.
 //
 // Everything here is spread out and bounded: at most kPublishesMax publications and kRefreshesMax
-// refreshes run at once, and hand-overs have bounds of their own (hand_overs.h). While the
+// refreshes run at once, one publication begins in a call, and hand-overs have bounds of their own (hand_overs.h). While the
 // budget of bytes is overdrawn none of these begins; expiry, probes and the saving of contacts go on.
 #pragma once
 
@@ -66,7 +66,8 @@ class Upkeep {
   void publish(Now now, Core& core, Output& out);
   void ask_piece(Now now, Core& core, Output& out);
   void on_piece(Now now, Core& core, const Loaded& loaded);
-  void publish_own(Now now, Core& core, Output& out);
+  // True if it started a publication.
+  bool publish_own(Now now, Core& core, Output& out);
   void refresh(Now now, Core& core);
   void try_store(Now now, Core& core, Output& out);
   void save_contacts(Now now, Core& core, Output& out);

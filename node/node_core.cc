@@ -141,10 +141,17 @@ void NodeCore::on_deadline(Now now, Output& out) {
   s.last_now = now.mono;
   if (s.left) return;
   const std::size_t before = out.send.datagrams().size();
-  s.sessions.on_deadline(now, out.send);
-  while (const auto fired = s.timers.pop_due(now.mono)) s.on_timer(now, *fired, out);
-  s.dht.on_deadline(now, s.dht_out);
+  // Probes first. What this call does not come to stays due, and next_deadline() is in the past.
   if (s.membership != nullptr) s.membership->on_deadline(now, s.gossip_out);
+  s.drain(now, out);
+  const auto full = [&] { return out.send.datagrams().size() - before >= kSendsPerDeadline; };
+  if (!full()) s.sessions.on_deadline(now, out.send);
+  while (!full()) {
+    const auto fired = s.timers.pop_due(now.mono);
+    if (!fired) break;
+    s.on_timer(now, *fired, out);
+  }
+  if (!full()) s.dht.on_deadline(now, s.dht_out);
   s.drain(now, out);
   s.count_sent(out, before);
 }

@@ -6,7 +6,8 @@
 // with its ticket, and `loads`, and call on_persisted or on_loaded when each has ended; (2) send `send`; (3) deliver `events`;
 // (4) re-arm the one timer from next_deadline(). The caller owns and clears the Output; the core
 // never looks back into it. Loop thread only; no call blocks, throws, reads a clock or a file.
-// Time never goes back; on_deadline may come early, late or repeatedly.
+// Time never goes back; on_deadline may come early, late or repeatedly. One call does a bounded part of what is due:
+// next_deadline() then lies in the past, and the next call goes on, best after what has come was read.
 #pragma once
 
 #include <functional>

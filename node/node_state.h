@@ -18,6 +18,8 @@ namespace weft::node {
 inline constexpr std::size_t kSeedsPerJoin = 32;
 inline constexpr std::size_t kJoinsMax = 8;
 inline constexpr std::size_t kPingOpsMax = 1024;
+// Once a call of on_deadline has sent so much, what else is due is left to the next.
+inline constexpr std::size_t kSendsPerDeadline = 8;
 inline constexpr Duration kHelloRetry = 500ms;
 inline constexpr Duration kJoinDeadline = 10s;
 inline constexpr std::size_t kLeaveFanout = 8;      // members told of it directly

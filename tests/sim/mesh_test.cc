@@ -212,6 +212,31 @@ TEST(Mesh, APausedNodeDoesNotBlameOthers) {
   for (const auto& failure : ledger.failures) EXPECT_NE(failure.observer, 4U);
 }
 
+TEST(Mesh, WhatFallsDueTogetherIsSentInTurnsAndAllOfIt) {
+  SimNetwork net({.seed = seed_or(41), .link = {}});
+  Ledger ledger(net);
+  form(net, 2);
+  ASSERT_TRUE(ledger.ping(0, net.id(1)).rtt.has_value());
+  net.crash(1);
+  constexpr int kPings = 200;
+  std::set<Ledger::Key> asked;
+  for (int i = 0; i < kPings; ++i) {
+    const OpId op = net.operate(0, [&](node::NodeCore& core, Now now, node::Output& out) {
+      return core.ping(now, net.id(1), out);
+    });
+    asked.insert(ledger.key_of(0, op));
+  }
+  const std::uint64_t before = net.datagrams_total();
+  net.run_for(20s);
+  // Each was sent again at least once, all of them due at one instant.
+  EXPECT_GE(net.datagrams_total() - before, std::uint64_t{kPings});
+  EXPECT_LE(net.most(0).sends, 16U);
+  for (const Ledger::Key& key : asked) {
+    ASSERT_EQ(ledger.done[key], 1);
+    EXPECT_FALSE(ledger.pings[key].rtt.has_value());
+  }
+}
+
 TEST(Mesh, GarbageChangesNothingButCounters) {
   SimNetwork net({.seed = seed_or(11), .link = {}});
   Ledger ledger(net);
