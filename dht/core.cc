@@ -116,11 +116,12 @@ ByteArray<16> Core::drawn_key() {
 }
 
 void Core::trim() {
-  if (store.outgrown() && erasures_.empty()) {
+  if (store.outgrown() && !store.paging()) store.begin_paging(drawn_key());
+  if (store.paging() && store.page_more(tickets_) && erasures_.empty()) {
     std::vector<NodeId> coming;
     for (const auto& [ticket, commit] : store_commits) coming.push_back(commit.slot.key);
     for (const auto& [ticket, commit] : own_commits) coming.push_back(commit.key);
-    store.page_all(tickets_, coming, drawn_key());
+    store.become_paged(tickets_, coming);
   }
   if (!store.paged()) return;
   const auto oldest = [](const auto& tickets, auto ticket_of) {
@@ -238,6 +239,14 @@ void Core::on_loaded(Now now, const Loaded& loaded, Output& out) {
 void Core::note_commit(Now now, bool ok) {
   if (ok) store_try.reset();
   else store_try = now.mono + kStoreTryEvery;
+}
+
+bool Core::may_check(Now now) {
+  if (unchecked.size() >= kUncheckedMax) return true;
+  if (!unchecked.empty()) return false;
+  if (checks_at_ != now.mono) checks_ = 0;
+  checks_at_ = now.mono;
+  return checks_++ < kChecksPerTurn;
 }
 
 bool Core::may_spend(Now now) {

@@ -4,6 +4,7 @@
 // routes every answer to the operation that asked.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -54,6 +55,14 @@ struct StoreReplyTo {
   std::shared_ptr<StoredTogether> together = nullptr;  // none: a Store
   std::size_t place = 0;                                // among them
 };
+// A store of another that waits, for what the durable store knows or for its signature to be checked.
+struct WaitingStore {
+  Asker asker;
+  StoreReplyTo reply;
+  Store store;  // without its blob
+  Bytes blob;
+  int parked = 0;  // how often it has waited for the durable store
+};
 // Waiting for the disk: another's value, to be held and acknowledged.
 struct StoreCommit {
   std::optional<StoreReplyTo> reply;  // none: we took it up ourselves
@@ -68,6 +77,10 @@ struct OwnCommit {
   bool hold = false;  // we are among the nearest: hold it too
 };
 
+// Signatures of others' values that are checked in one instant (some 75 us each); further stores wait for a deadline, so
+// that what comes with or after them is not kept waiting. If so many wait already, they are checked at once.
+inline constexpr std::size_t kChecksPerTurn = 6;
+inline constexpr std::size_t kUncheckedMax = 256;
 // Stores of others that wait for the disk.
 inline constexpr std::size_t kCommitsMax = 1024;
 // Questions to the durable store under way, those about many keys among them, and who waits for their answers.
@@ -137,6 +150,8 @@ struct Core {
   // elsewhere at once and not after its refusal, and tries a write now and then until one succeeds.
   void note_commit(Now now, bool ok);
   bool can_store() const { return !store_try; }
+  // Whether a signature of another's value may be checked now; else its store is to wait in `unchecked`.
+  bool may_check(Now now);
   // Pays for what upkeep has asked for since; true if there is something left to spend.
   bool may_spend(Now now);
   // Starts a lookup from the nearest contacts that we know.
@@ -188,6 +203,8 @@ struct Core {
   std::vector<Write> dead_rows;    // found expired or malformed at the restart: to be erased
   // Bounded by what the operations and pings of their limits have open.
   std::map<RequestTag, Asked> asked;
+  std::deque<WaitingStore> unchecked;  // at most kUncheckedMax, oldest first
+  Instant unchecked_due;               // if there are any
   std::map<Ticket, StoreCommit> store_commits;
   std::map<Slot, Ticket> newest_commit;  // of store_commits, by slot
   std::map<Ticket, OwnCommit> own_commits;
@@ -214,6 +231,8 @@ struct Core {
   std::size_t wide_loads_ = 0;
   std::set<Ticket> writes_;    // under way
   std::set<Ticket> erasures_;  // those of them that erase values
+  Instant checks_at_;        // the instant of...
+  std::size_t checks_ = 0;   // ...so many checks
   std::uint64_t tags_ = 0;
   std::uint64_t tickets_ = 0;
   std::uint64_t operations_ = 0;

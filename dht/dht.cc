@@ -2,6 +2,7 @@
 #include "dht/dht.h"
 
 #include "crypto/planted.h"
+#include "dht/earlier.h"
 #include "dht/get_op.h"
 #include "dht/lookup_op.h"
 #include "dht/put_op.h"
@@ -451,6 +452,7 @@ void Dht::on_deadline(Now now, Output& out) {
     operation->end(now, s.core, OpError::kTimedOut, out);
     s.retire(*operation);  // upkeep comes next
   }
+  serve_unchecked(now, s.core, out);
   if (!s.shut || s.leaving) s.upkeep.run(now, s.core, out);
   s.settle(now, out);
 }
@@ -462,6 +464,7 @@ std::optional<Instant> Dht::next_deadline() {
   if (!s.deadlines.empty() && (!at || s.deadlines.begin()->first < *at)) {
     at = s.deadlines.begin()->first;
   }
+  if (!s.core.unchecked.empty()) earlier(at, s.core.unchecked_due);
   return at;
 }
 

@@ -63,30 +63,41 @@ void refresh_held(Now now, Core& core, const Asker& asker, const Slot& slot, con
   core.write({value_row(core.stamp(now), slot, m.blob, expires)}, out);
 }
 
-// A store that waits for what the durable store knows: it owns its bytes.
-struct Parked {
-  Asker asker;
-  StoreReplyTo reply;
-  Store store;
-  Bytes blob;
-};
 constexpr int kParkedMax = 3;  // a store asks for the key, for the author, for the farthest
 
-void take_store(Now now, Core& core, const Asker& asker, const StoreReplyTo& to, const Store& m, int parked,
-                Output& out);
+// One value that somebody wants held.
+struct Offer {
+  const Asker& asker;
+  const StoreReplyTo& to;
+  const Store& m;
+  int parked = 0;         // how often it has waited for the durable store
+  bool its_turn = false;  // it has waited for its signature to be checked
+};
+void take(Now now, Core& core, const Offer& offer, Output& out);
 
-// Takes the store up again when what is asked for (a call that begins the load) is known.
+WaitingStore waiting(const Offer& offer) {
+  Store store = offer.m;
+  store.blob = {};
+  return {offer.asker, offer.to, store, to_bytes(offer.m.blob), offer.parked};
+}
+
+void take_up(Now now, Core& core, const WaitingStore& waited, bool its_turn, Output& out) {
+  Store store = waited.store;
+  store.blob = waited.blob;
+  take(now, core, {waited.asker, waited.reply, store, waited.parked, its_turn}, out);
+}
+
+// Takes the value up again when what is asked for (a call that begins the load) is known.
 template <class Want>
-void park(Core& core, const Asker& asker, const StoreReplyTo& to, const Store& m, int parked, Want want,
-          Output& out) {
-  auto kept = std::make_shared<Parked>(Parked{asker, to, m, to_bytes(m.blob)});
-  kept->store.blob = kept->blob;
-  const auto then = [&core, kept, parked](Now later, bool ok, Output& o) {
-    if (ok) return take_store(later, core, kept->asker, kept->reply, kept->store, parked + 1, o);
+void park(Core& core, const Offer& offer, Want want, Output& out) {
+  const auto kept = std::make_shared<WaitingStore>(waiting(offer));
+  ++kept->parked;
+  const auto then = [&core, kept](Now later, bool ok, Output& o) {
+    if (ok) return take_up(later, core, *kept, /*its_turn=*/false, o);
     answer(core, kept->reply, StoreStatus::kFailed, 0, o);
   };
-  if (parked < kParkedMax && want(then)) return;
-  answer(core, to, StoreStatus::kFailed, 0, out);
+  if (offer.parked < kParkedMax && want(then)) return;
+  answer(core, offer.to, StoreStatus::kFailed, 0, out);
 }
 
 // What is held or on its way to the disk under a slot, if it is not superseded by `seq`, `blob`.
@@ -278,7 +289,8 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, co
 }
 
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out) {
-  take_store(now, core, asker, {.to = {asker.contact, asker.rpc}}, m, /*parked=*/0, out);
+  const StoreReplyTo to{.to = {asker.contact, asker.rpc}};
+  take(now, core, {asker, to, m}, out);
 }
 
 void serve_store_many(Now now, Core& core, const Asker& asker, const StoreMany& m, Output& out) {
@@ -286,17 +298,27 @@ void serve_store_many(Now now, Core& core, const Asker& asker, const StoreMany& 
   for (std::size_t i = 0; i < m.items.size(); ++i) to.together->message.answers.push({});
   to.together->open = m.items.size();
   for (const StoreItem& item : m.items) {
-    take_store(now, core, asker, to,
-               {.key = item.key, .token = m.token, .remaining_s = item.remaining_s, .blob = item.blob},
-               /*parked=*/0, out);
+    take(now, core,
+         {asker, to, {.key = item.key, .token = m.token, .remaining_s = item.remaining_s, .blob = item.blob}}, out);
     ++to.place;
   }
 }
 
+void serve_unchecked(Now now, Core& core, Output& out) {
+  for (std::size_t i = 0; i < kChecksPerTurn && !core.unchecked.empty(); ++i) {
+    const WaitingStore waited = std::move(core.unchecked.front());
+    core.unchecked.pop_front();
+    take_up(now, core, waited, /*its_turn=*/true, out);
+  }
+  core.unchecked_due = now.mono;
+}
+
 namespace {
 
-void take_store(Now now, Core& core, const Asker& asker, const StoreReplyTo& to, const Store& m, int parked,
-                Output& out) {
+void take(Now now, Core& core, const Offer& offer, Output& out) {
+  const Asker& asker = offer.asker;
+  const StoreReplyTo& to = offer.to;
+  const Store& m = offer.m;
   if (!core.tokens.check(now, asker.contact, m.key, m.token)) {
     return answer(core, to, StoreStatus::kBadToken, 0, out);
   }
@@ -305,10 +327,8 @@ void take_store(Now now, Core& core, const Asker& asker, const StoreReplyTo& to,
     return answer(core, to, StoreStatus::kInvalid, 0, out);
   }
   const Slot slot{m.key, node_id_of(value->author)};
-  if (!core.store.knows(m.key)) {
-    return park(core, asker, to, m, parked,
-                [&](auto then) { return core.want(m.key, slot.author, then, out); }, out);
-  }
+  const auto ask_author = [&](auto then) { return core.want(m.key, slot.author, then, out); };
+  if (!core.store.knows(m.key)) return park(core, offer, ask_author, out);
   if (core.store.judge(slot, value->seq, m.blob) == Verdict::kSame) {
     refresh_held(now, core, asker, slot, m, *value, out);
     return answer(core, to, StoreStatus::kStored, value->seq, out);
@@ -316,6 +336,11 @@ void take_store(Now now, Core& core, const Asker& asker, const StoreReplyTo& to,
   const auto newer = superseded_by(core, slot, value->seq, m.blob);
   if (newer && *newer > value->seq) {
     return answer(core, to, StoreStatus::kStale, *newer, out);
+  }
+  if (!offer.its_turn && !core.may_check(now)) {
+    if (core.unchecked.empty()) core.unchecked_due = now.mono;
+    core.unchecked.push_back(waiting(offer));
+    return;
   }
   if (!verify_value(core.provider, m.key, *value)) {
     return answer(core, to, StoreStatus::kInvalid, 0, out);
@@ -332,11 +357,9 @@ void take_store(Now now, Core& core, const Asker& asker, const StoreReplyTo& to,
   switch (core.store.room_for(slot, m.blob.size())) {
     case Room::kYes: break;
     case Room::kNo: return answer(core, to, StoreStatus::kQuota, held == nullptr ? 0 : held->seq, out);
-    case Room::kAskAuthor:
-      return park(core, asker, to, m, parked,
-                  [&](auto then) { return core.want(m.key, slot.author, then, out); }, out);
+    case Room::kAskAuthor: return park(core, offer, ask_author, out);
     case Room::kAskFarthest:
-      return park(core, asker, to, m, parked, [&](auto then) { return core.want_farthest(then, out); }, out);
+      return park(core, offer, [&](auto then) { return core.want_farthest(then, out); }, out);
   }
   if (core.store_commits.size() >= kCommitsMax) {
     return answer(core, to, StoreStatus::kFailed, 0, out);

@@ -1,7 +1,9 @@
 // The answering side: what a node does with the requests of others, and with the end of a commit.
 //
 // The two reads allocate nothing, learn nothing and cost constant work. A store is answered after
-// its commit; the checks run from cheap to dear: token, form, number, signature, quota.
+// its commit; the checks run from cheap to dear: token, form, number, signature, quota. Signatures of more than
+// kChecksPerTurn values in one instant wait for the next deadline (kUncheckedMax of them at most), so a ping behind a
+// hundred stores is answered after reading them, not after checking them.
 //
 // Of a paged store (value_store.h) what is not in memory is asked for first, and the answer comes later; an asker
 // in early data is told that there is more, and asks again in its session. So an address that
@@ -34,6 +36,8 @@ void serve_compare(Now now, Core& core, const Asker& asker, const Compare& m, co
 bool serve_compare_later(Core& core, const Asker& asker, const Compare& m, Output& out);
 void serve_store(Now now, Core& core, const Asker& asker, const Store& m, Output& out);
 void serve_store_many(Now now, Core& core, const Asker& asker, const StoreMany& m, Output& out);
+// Goes on with kChecksPerTurn of the stores that wait for their signature to be checked.
+void serve_unchecked(Now now, Core& core, Output& out);
 
 // A commit of another's value has ended: holds it and answers. False: not such a ticket.
 bool finish_store(Now now, Core& core, Ticket ticket, bool ok, Output& out);

@@ -91,10 +91,9 @@ void ValueStore::add(const Slot& slot, Held held) {
   ++totals_.values;
   totals_.bytes += held.blob.size();
   if (counts_author(slot.author)) ++per_author_[slot.author];
-  if (paged_) {
-    next_end_ = std::min(next_end_.value_or(held.expires), held.expires);
-    recency_->note(slot, held.republish);
-  }
+  if (paged_) next_end_ = std::min(next_end_.value_or(held.expires), held.expires);
+  if (recency_) recency_->note(slot, held.republish);
+  if (recency_ && !known_.contains(slot.key)) know(slot.key).changed = paging_ticket_;
   put_in_memory(slot, std::move(held));
   if (!farthest_.empty()) among_farthest(slot);
 }
@@ -145,7 +144,7 @@ void ValueStore::erase(const Slot& slot) {
 }
 
 void ValueStore::set_republish(const Slot& slot, Instant at) {
-  if (paged_) recency_->note(slot, at);
+  if (recency_) recency_->note(slot, at);
   const auto it = held_.find(slot);
   if (it == held_.end()) return;
   by_republish_.erase({it->second.republish, slot});
@@ -204,17 +203,29 @@ void ValueStore::page(const HeldTotals& on_disk, const ByteArray<16>& recency_ke
   next_end_ = Instant{};  // at once it is asked which end first
 }
 
-void ValueStore::page_all(std::uint64_t ticket, std::span<const NodeId> coming,
-                          const ByteArray<16>& recency_key) {
-  CHECK(!paged_ && limits_.memory_max > 0);
+void ValueStore::begin_paging(const ByteArray<16>& recency_key) {
+  CHECK(outgrown() && !paging());
+  recency_.emplace(recency_key, limits_.republish_every);
+}
+
+bool ValueStore::page_more(std::uint64_t ticket) {
+  CHECK(paging());
+  paging_ticket_ = ticket;
+  auto it = paged_up_to_ ? held_.upper_bound(*paged_up_to_) : held_.begin();
+  for (std::size_t left = kPagedPerCall; left > 0 && it != held_.end(); --left, ++it) {
+    const auto& [slot, held] = *it;
+    recency_->note(slot, held.republish);
+    if (!known_.contains(slot.key)) know(slot.key).changed = ticket;
+    paged_up_to_ = slot;
+  }
+  return it == held_.end();
+}
+
+void ValueStore::become_paged(std::uint64_t ticket, std::span<const NodeId> coming) {
+  CHECK(paging());
   next_end_ = next_expiry();
   paged_ = true;
-  by_expiry_.clear();
-  recency_.emplace(recency_key, limits_.republish_every);
-  for (const auto& [slot, held] : held_) {
-    recency_->note(slot, held.republish);
-    if (order_.empty() || order_.back() != slot.key) know(slot.key).changed = ticket;
-  }
+  old_expiry_.swap(by_expiry_);
   for (const NodeId& key : coming) {
     if (!known_.contains(key)) know(key).changed = ticket;
   }
@@ -315,7 +326,9 @@ void ValueStore::forget(std::map<NodeId, Known>::iterator it) {
 }
 
 void ValueStore::trim(const Settled& settled) {
-  if (!paged_ || memory_ <= limits_.memory_max) return;
+  if (!paged_) return;
+  for (std::size_t left = kTrimmedPerCall; left > 0 && !old_expiry_.empty(); --left) old_expiry_.erase(old_expiry_.begin());
+  if (memory_ <= limits_.memory_max) return;
   // The farthest are needed while the store is full.
   if (!farthest_.empty() && bytes() < limits_.bytes_max - limits_.bytes_max / 8) drop_farthest();
   std::size_t left = std::min(order_.size(), kTrimmedPerCall);

@@ -10,7 +10,8 @@
 //
 // Beyond memory. Up to memory_max bytes everything is here. With more, or after page(), the store is paged: all
 // values are in the durable store, and here is a cache of whole keys. Of a key that is known, everything is here (it
-// may be nothing); of one that is not, nothing. Rules of a paged store:
+// may be nothing); of one that is not, nothing. It becomes so in pieces, as fast as it is called (page_more()), and is
+// as before until the last of them. Rules of a paged store:
 // - Only known keys are changed, so what is here is never older than what the durable store has.
 // - A key that was changed stays known until its write has ended and so have all loads asked for before that
 //   (`settled` of trim()): an older answer could bring back what was. The caller ignores what a load says
@@ -40,7 +41,9 @@ inline constexpr std::size_t kKnownBytes = 256;
 inline constexpr std::size_t kEvictionsPerInsert = 8;
 inline constexpr std::size_t kAuthorsKnownMax = 4096;
 // Keys looked at in one trim(): it frees more than calls bring, over time.
-inline constexpr std::size_t kTrimmedPerCall = 256;
+inline constexpr std::size_t kTrimmedPerCall = 64;
+// Values looked at in one page_more().
+inline constexpr std::size_t kPagedPerCall = 64;
 
 struct Held {
   Bytes blob;
@@ -141,10 +144,18 @@ class ValueStore {
   bool paged() const { return paged_; }
   // Before anything was inserted: the durable store has this much, and nothing of it is here.
   void page(const HeldTotals& on_disk, const ByteArray<16>& recency_key);
-  // Everything is here and is more than memory_max: from now on it may be forgotten. Writes up to `ticket` may
-  // be under way, but no erasures among them; they may add something under keys of `coming`.
-  bool outgrown() const { return !paged_ && limits_.memory_max > 0 && memory_ > limits_.memory_max; }
-  void page_all(std::uint64_t ticket, std::span<const NodeId> coming, const ByteArray<16>& recency_key);
+  // Everything is here and is, or was lately, more than memory_max: it is to be paged.
+  bool outgrown() const {
+    return !paged_ && limits_.memory_max > 0 && (recency_.has_value() || memory_ > limits_.memory_max);
+  }
+  bool paging() const { return !paged_ && recency_.has_value(); }
+  // Of one that is outgrown: begins, or does a further piece. Writes up to `ticket` may be under way. True: only
+  // become_paged() is left.
+  void begin_paging(const ByteArray<16>& recency_key);
+  bool page_more(std::uint64_t ticket);
+  // From now on what is here may be forgotten. No erasure is under way; the other writes up to `ticket` may add
+  // something under keys of `coming`.
+  void become_paged(std::uint64_t ticket, std::span<const NodeId> coming);
   // Everything under this key is here. It is kept for longer than those asked about before.
   bool knows(const NodeId& key);
   // All that there is under a key that was not known, as the durable store has it; `republish` of each is
@@ -169,7 +180,7 @@ class ValueStore {
     std::uint64_t oldest_load;
     std::uint64_t now_at;
   };
-  void trim(const Settled& settled);
+  void trim(const Settled& settled);  // no-op unless paged
 
  private:
   using Map = std::map<Slot, Held>;
@@ -207,7 +218,10 @@ class ValueStore {
   bool paged_ = false;
   std::map<NodeId, Known> known_;
   std::list<NodeId> order_;  // of known_, longest not asked about first
-  std::optional<Recency> recency_;
+  std::optional<Recency> recency_;  // from the first piece on
+  std::optional<Slot> paged_up_to_;  // by page_more()
+  std::uint64_t paging_ticket_ = 0;  // given to it last
+  std::set<std::pair<Instant, Slot>> old_expiry_;  // taken apart by trim()
   std::vector<Slot> farthest_;  // what goes last first
   std::optional<Instant> next_end_;
 };

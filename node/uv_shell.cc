@@ -11,8 +11,8 @@ namespace {
 
 // Datagrams of one wake-up, before timers and the control API get their turn.
 constexpr std::size_t kDatagramsPerWake = 64;
-// Datagrams read before deadlines are judged: a full receive buffer of small ones.
-constexpr std::size_t kDatagramsDry = 2048;
+// Turns of reading before late deadlines are judged: a full receive buffer of small ones.
+constexpr std::size_t kReadsBeforeLate = 32;
 // A timer has milliseconds, and a busy machine needs a few.
 constexpr Duration kPunctual = 5ms;
 // A deadline far away still wakes the loop, as the timer counts no suspended time.
@@ -54,6 +54,8 @@ void UvShell::detach() {
   core_ = nullptr;
   timer_.reset();
   more_.reset();
+  done_.clear();
+  done_taken_ = 0;
   to_take_.clear();
   faults_.reset();
   sockets_.close();
@@ -107,19 +109,26 @@ void UvShell::drain(Now now) {
 
 void UvShell::take_from_store(Now now, Output& out) {
   store_->take_done(done_);
-  for (const StoreDone& done : done_) core_->on_persisted(now, done.ticket, done.ok, out);
-  done_.clear();
   store_->take_loaded(loaded_);
   to_take_.insert(to_take_.end(), std::make_move_iterator(loaded_.begin()), std::make_move_iterator(loaded_.end()));
   loaded_.clear();
-  // Stores of others wait for these: a signature is checked for each.
-  if (to_take_.empty()) return;
-  do {
+  // Each has its part of the turn; one of each is always taken.
+  while (done_taken_ < done_.size()) {
+    const StoreDone done = done_[done_taken_++];
+    core_->on_persisted(now, done.ticket, done.ok, out);
+    if (read_clocks().mono >= turn_until_ - kTurnMax / 2) break;
+  }
+  if (done_taken_ == done_.size()) {
+    done_.clear();
+    done_taken_ = 0;
+  }
+  while (!to_take_.empty()) {
     const dht::Loaded loaded = std::move(to_take_.front());
     to_take_.pop_front();
     core_->on_loaded(now, loaded, out);
-  } while (!to_take_.empty() && read_clocks().mono < turn_until_);
-  if (!to_take_.empty()) more_->send();
+    if (read_clocks().mono >= turn_until_) break;
+  }
+  if (!done_.empty() || !to_take_.empty()) more_->send();
 }
 
 void UvShell::send(Now now) {
@@ -137,18 +146,19 @@ void UvShell::rearm(Now now) {
   timer_->start(static_cast<std::uint64_t>((wait + 999us) / 1ms));
 }
 
-void UvShell::receive(std::size_t max, bool until_dry) {
-  for (std::size_t taken = 0; taken < max; taken += UdpSockets::kBatch) {
-    if (sockets_.receive(UdpSockets::kBatch, on_datagram_)) return;
-    if (!until_dry && read_clocks().mono >= turn_until_) return;
+bool UvShell::receive() {
+  for (std::size_t taken = 0; taken < kDatagramsPerWake; taken += UdpSockets::kBatch) {
+    if (sockets_.receive(UdpSockets::kBatch, on_datagram_)) return true;
+    if (read_clocks().mono >= turn_until_) return false;
   }
+  return false;
 }
 
 void UvShell::on_readable() {
   if (core_ == nullptr) return;
   now_ = read_clocks();
   begin(now_);
-  receive(kDatagramsPerWake, /*until_dry=*/false);
+  receive();
   finish(now_);
 }
 
@@ -157,7 +167,13 @@ void UvShell::on_timer() {
   now_ = read_clocks();
   begin(now_);
   // In time: what has come is read in its own turn. Late: an answer may have waited in the socket.
-  if (armed_ && now_.mono - *armed_ > kPunctual) receive(kDatagramsDry, /*until_dry=*/true);
+  if (armed_ && now_.mono - *armed_ > kPunctual && !receive() && ++reads_before_late_ < kReadsBeforeLate) {
+    drain(now_);
+    timer_->start(0);
+    in_turn_ = false;
+    return;
+  }
+  reads_before_late_ = 0;
   core_->on_deadline(now_, out_);
   armed_.reset();
   finish(now_);

@@ -70,7 +70,8 @@ class UvShell {
   void send(Now now);
   void rearm(Now now);
   void take_from_store(Now now, Output& out);
-  void receive(std::size_t max, bool until_dry);
+  // Datagrams for this turn. True: the sockets are dry.
+  bool receive();
   void on_readable();
   void on_timer();
   void check_late(Now now);
@@ -87,10 +88,12 @@ class UvShell {
   Output out_;
   std::vector<Event> events_;  // being delivered
   std::vector<StoreDone> done_;
+  std::size_t done_taken_ = 0;  // of these; the others are left for another turn
   std::vector<dht::Loaded> loaded_;
   std::deque<dht::Loaded> to_take_;     // those that are left for another turn
   std::unique_ptr<UvAsync> more_;       // that turn (a timer of no time would come before all sockets)
   std::optional<Instant> armed_;
+  std::size_t reads_before_late_ = 0;  // turns since that was found to be late
   Instant turn_until_;  // the turn under way
   Instant last_turn_;   // when the loop was last seen at work
   bool in_turn_ = false;

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "dht/dht.h"
+#include "dht/core.h"
 #include "dht/rows.h"
 #include "dht/value_store.h"
 #include "tests/allocations.h"
@@ -55,6 +55,10 @@ struct Server {
   Stored store_with(const Asker& who, const Store& m, bool disk_ok = true) {
     out.clear();
     dht.on_store(now, who, m, out);
+    if (out.replies.empty() && out.persist.empty()) {  // one of many in an instant
+      dht.on_deadline(now, out);
+      out.persist.resize(std::min<std::size_t>(out.persist.size(), 1));  // upkeep's come after it
+    }
     if (out.replies.empty()) {
       EXPECT_EQ(out.persist.size(), 1U) << "not answered, so on its way to the disk";
       if (out.persist.empty()) return {};
@@ -373,6 +377,64 @@ TEST(Server, SeveralValuesAtOnceAreJudgedOneByOne) {
   s.dht.on_store_many(s.now, who, m, s.out);
   ASSERT_EQ(s.out.replies_many.size(), 1U);
   for (const Stored& answer : s.out.replies_many[0].message.answers) EXPECT_EQ(answer.status, StoreStatus::kBadToken);
+}
+
+TEST(Server, ManyStoresOfOneInstantAreCheckedInTurns) {
+  Server s;
+  const Identity author(s.provider, Server::seed(2));
+  const Asker who = s.asker(author);
+  constexpr std::size_t kStores = 3 * kChecksPerTurn + 1;
+  const auto key_of = [](std::size_t i) { return id_of(std::to_string(i)); };
+  std::vector<Bytes> blobs;
+  for (std::size_t i = 0; i < kStores; ++i) blobs.push_back(s.blob(author, key_of(i), 1, "v"));
+  const auto row_of = [](const Persist& p) { return slot_of_row(p.writes.at(0).key)->key; };
+  Output out;
+  std::vector<NodeId> order;
+  const auto take = [&](std::size_t at_most) {
+    EXPECT_LE(out.persist.size(), at_most);
+    for (const Persist& p : out.persist) {
+      order.push_back(row_of(p));
+      Output later;
+      s.dht.on_persisted(s.now, p.ticket, /*ok=*/true, later);
+      ASSERT_EQ(later.replies.size(), 1U);
+      EXPECT_EQ(later.replies[0].message.status, StoreStatus::kStored);
+    }
+    out.clear();
+  };
+  for (std::size_t i = 0; i < kStores; ++i) {
+    const Token token = s.token(who, key_of(i));
+    s.dht.on_store(s.now, who, {.key = key_of(i), .token = token, .remaining_s = 3600, .blob = blobs[i]}, out);
+  }
+  take(kChecksPerTurn);
+  EXPECT_LE(s.dht.next_deadline(), s.now.mono);
+  // What needs no check is answered at once: it is held already.
+  s.dht.on_store(s.now, who, {.key = key_of(0), .token = s.token(who, key_of(0)), .remaining_s = 60, .blob = blobs[0]}, out);
+  EXPECT_EQ(out.replies.size(), 1U);
+  out.clear();
+  for (int turn = 0; turn < 4; ++turn) {
+    s.now.mono += 1ms;
+    s.dht.on_deadline(s.now, out);
+    take(kChecksPerTurn);
+  }
+  ASSERT_EQ(order.size(), kStores);
+  for (std::size_t i = 0; i < kStores; ++i) EXPECT_EQ(order[i], key_of(i)) << "first come, first served";
+  EXPECT_GT(s.dht.next_deadline(), s.now.mono);
+}
+
+TEST(Server, WhenTooManyWaitTheyAreCheckedAtOnceAndNoneIsLost) {
+  Server s;
+  const Identity author(s.provider, Server::seed(2));
+  const Asker who = s.asker(author);
+  constexpr std::size_t kBeyond = 10;
+  Output out;
+  for (std::size_t i = 0; i < kChecksPerTurn + kUncheckedMax + kBeyond; ++i) {
+    const NodeId key = id_of(std::to_string(i));
+    const Bytes blob = s.blob(author, key, 1, "v");
+    s.dht.on_store(s.now, who, {.key = key, .token = s.token(who, key), .remaining_s = 3600, .blob = blob}, out);
+  }
+  EXPECT_EQ(out.persist.size(), kChecksPerTurn + kBeyond);
+  for (std::size_t turn = 0; turn < kUncheckedMax / kChecksPerTurn + 1; ++turn) s.dht.on_deadline(s.now, out);
+  EXPECT_EQ(out.persist.size(), kChecksPerTurn + kUncheckedMax + kBeyond);
 }
 
 TEST(Server, QuotasHoldForAuthorsAndInAll) {
