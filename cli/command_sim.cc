@@ -102,6 +102,18 @@ std::string first_failure(const sim::RunResult& result) {
 
 // ---- run
 
+// Once: a second signal ends the process as usual.
+volatile std::sig_atomic_t asked_to_stop = 0;
+
+void stop_when_asked() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { asked_to_stop = 1; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  ::sigemptyset(&action.sa_mask);
+  (void)::sigaction(SIGINT, &action, nullptr);
+  (void)::sigaction(SIGTERM, &action, nullptr);
+}
+
 Result<int> run_one(const Context& context) {
   const SimFlags& flags = context.args.sim;
   auto loaded = load_scenario(flags, scenario::World::kSimulator);
@@ -129,6 +141,8 @@ Result<int> run_one(const Context& context) {
                  static_cast<double>(done) / 1000 / static_cast<double>(std::max<std::int64_t>(ms, 1)),
                  std::max(0.0, seconds(planned) - seconds(at)) / speed);
   };
+  options.stop = [] { return asked_to_stop != 0; };
+  stop_when_asked();
   const sim::RunResult result = sim::run_scenario(loaded->scenario, options);
   if (live) std::fprintf(stderr, "\r%90s\r", "");
   const double wall_s =
@@ -165,6 +179,10 @@ Result<int> run_one(const Context& context) {
     print(text + tail);
   }
   if (result.passed()) return kExitDone;
+  if (result.interrupted) {
+    std::fprintf(stderr, "interrupted: the report is of the first %.0f virtual s\n", seconds(result.virtual_time));
+    return kExitInterrupted;
+  }
   std::fprintf(stderr, "failed: %s\nrepeat it: %s\n", first_failure(result).c_str(),
                repeat(flags, loaded->scenario.seed).c_str());
   return kExitFailed;

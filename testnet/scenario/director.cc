@@ -331,6 +331,13 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
   return judged;
 }
 
+void Director::cut_short(Duration at) {
+  CHECK(state_->began);
+  if (done()) return;
+  state_->now = at;
+  state_->finish();
+}
+
 bool Director::done() const { return state_->stage == State::Stage::kDone; }
 
 const std::string& Director::phase() const {

@@ -114,6 +114,8 @@ class Director {
   std::optional<Duration> next() const;
   // Appends what is to be done now. `at` never goes back.
   void advance(Duration at, std::vector<Command>& out);
+  // Ends the run before its time: done() from now on. After the first advance().
+  void cut_short(Duration at);
 
   void node_up(Duration at, NodeIndex node);    // it runs (the answer to Start and Restart)
   void node_lost(Duration at, NodeIndex node);  // it ended without having been told

@@ -507,7 +507,8 @@ void World::final_checks() {
 RunResult World::run() {
   std::vector<Command> commands;
   Duration inspect_at = kInspectEvery;
-  while (!director_.done()) {
+  bool stopped = false;
+  while (!director_.done() && !stopped) {
     const auto next = director_.next();
     Duration until = std::max(*next, at());
     until = std::min(until, inspect_at);
@@ -516,16 +517,16 @@ RunResult World::run() {
       inspect_at += kInspectEvery;
       if (options_.checkers) inspect();
       if (options_.progress) options_.progress(at(), network_.events_total());
+      stopped = options_.stop && options_.stop();
     }
     if (options_.meddle) options_.meddle(network_, at());
     commands.clear();
     director_.advance(at(), commands);
     for (const Command& command : commands) carry_out(command);
   }
-  if (options_.checkers) {
-    inspect();
-    final_checks();
-  }
+  if (options_.checkers) inspect();
+  if (stopped) director_.cut_short(at());
+  else if (options_.checkers) final_checks();
   network_.mix_digests();
   RunResult result;
   result.verdict = director_.verdict();
@@ -538,12 +539,14 @@ RunResult World::run() {
   }
   result.branches = std::move(branches_);
   result.virtual_time = at();
+  result.interrupted = stopped;
   nlohmann::ordered_json found = nlohmann::ordered_json::array();
   for (const Violation& v : result.violations) {
     found.push_back({{"checker", v.checker}, {"t_ms", v.at.count() / 1000},
                      {"detail", v.detail}});
   }
   result.verdict.report["violations"] = std::move(found);
+  if (stopped) result.verdict.report["interrupted_ms"] = at() / 1ms;
   result.verdict.report["passed"] = result.passed();
   return result;
 }

@@ -36,6 +36,8 @@ struct RunOptions {
   std::function<void(const SimNetwork&, const SimNetwork::Step&)> tap;
   // Called now and then with the virtual time and the events so far.
   std::function<void(Duration, std::uint64_t)> progress;
+  // Asked as often: true ends the run there, without the last checks, and tells what was until then.
+  std::function<bool()> stop;
   // Test-only: changes a node's configuration before its first start.
   std::function<void(node::Config&)> adjust;
   // Test-only: called with the network and the time before each command of the director.
@@ -58,9 +60,10 @@ struct RunResult {
   std::uint64_t events = 0;
   Branches branches;
   Duration virtual_time{};
+  bool interrupted = false;  // by RunOptions::stop
 
   // Checks of the file and checkers alike.
-  bool passed() const { return verdict.passed && violations_total == 0; }
+  bool passed() const { return verdict.passed && violations_total == 0 && !interrupted; }
 };
 
 // The scenario must be one that the simulator can honour (scenario::unsupported).

@@ -4,8 +4,10 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from support import weft_binary
@@ -89,6 +91,25 @@ class Simulator(unittest.TestCase):
             self.assertEqual(run.returncode, 1, run.stderr)
             self.assertIn("failed: check total.gets.wrong", run.stderr)
             self.assertIn(f"repeat it: weft sim replay {path} --seed 1", run.stderr)
+
+
+    def test_an_interrupted_run_tells_what_it_saw(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out"
+            run = subprocess.Popen([weft_binary(), "sim", "run", str(SCENARIOS / "steady-churn.toml"), "--report", str(out)],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and not (out / "events.jsonl").is_file():
+                time.sleep(0.05)
+            time.sleep(0.5)
+            run.send_signal(signal.SIGINT)
+            _, told = run.communicate(timeout=60)
+            self.assertEqual(run.returncode, 130, told)
+            self.assertIn("interrupted: the report is of the first", told)
+            report = json.loads((out / "report.json").read_text())
+            self.assertFalse(report["passed"])
+            self.assertGreaterEqual(report["interrupted_ms"], 10_000)
+            self.assertEqual(json.loads((out / "events.jsonl").read_text().splitlines()[-1])["event"], "done")
 
 
 class Worlds(unittest.TestCase):
