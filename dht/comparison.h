@@ -1,17 +1,23 @@
 // The two ends of a Compare as its asker sees them (messages.h): what it shows, and what the answer says.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "dht/signed_value.h"
 
 namespace weft::dht {
 
+// What is shown lies between two ends, of which so many bytes are told: few other values lie there, too.
+inline constexpr std::size_t kCompareEndBytes = 8;
+
 // Shows `count` values, of which of(i) gives (key, blob) in the order of keys. `sums` is what the message points into.
 template <class Of>
 Compare comparison(std::uint64_t salt, std::size_t count, bool publishes, Bytes& sums, Of of) {
-  const NodeId first = of(0).first;
-  const NodeId last = of(count - 1).first;
+  NodeId first = of(0).first;
+  NodeId last = of(count - 1).first;
+  std::fill(first.bytes.begin() + kCompareEndBytes, first.bytes.end(), std::uint8_t{0});
+  std::fill(last.bytes.begin() + kCompareEndBytes, last.bytes.end(), std::uint8_t{0xff});
   const int shared = common_prefix_bits(first, last);
   sums.resize(8 * count);
   for (std::size_t i = 0; i < count; ++i) {

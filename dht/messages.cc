@@ -115,10 +115,28 @@ void encode(Writer& w, std::uint32_t rpc, const Stored& m) {
   w.array(4).uint(kStored).uint(rpc).uint(static_cast<std::uint64_t>(m.status)).uint(m.seq);
 }
 
+namespace {
+
+// An id without the bytes at its end that are `fill`, and back.
+ByteView trimmed(const NodeId& id, std::uint8_t fill) {
+  std::size_t size = id.bytes.size();
+  while (size > 0 && id.bytes[size - 1] == fill) --size;
+  return ByteView(id.bytes).first(size);
+}
+
+NodeId filled(ByteView bytes, std::uint8_t fill) {
+  NodeId id;
+  id.bytes.fill(fill);
+  std::ranges::copy(bytes.first(std::min(bytes.size(), id.bytes.size())), id.bytes.begin());
+  return id;
+}
+
+}  // namespace
+
 void encode(Writer& w, std::uint32_t rpc, const Compare& m) {
   ByteArray<8> salt;
   store_le(salt.data(), m.salt);
-  w.array(7).uint(kCompare).uint(rpc).bin(m.first.bytes).bin(m.last.bytes).bin(salt).bin(m.sums).boolean(m.publishes);
+  w.array(7).uint(kCompare).uint(rpc).bin(trimmed(m.first, 0)).bin(trimmed(m.last, 0xff)).bin(salt).bin(m.sums).boolean(m.publishes);
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Compared& m) {
@@ -189,8 +207,8 @@ std::optional<DecodeError> decode(Reader& r, Stored& m) {
 }
 
 std::optional<DecodeError> decode(Reader& r, Compare& m) {
-  m.first.bytes = r.bin_exact<32>();
-  m.last.bytes = r.bin_exact<32>();
+  m.first = filled(r.bin(32), 0);
+  m.last = filled(r.bin(32), 0xff);
   m.salt = load_le<std::uint64_t>(r.bin_exact<8>().data());
   m.sums = r.bin(8 * kCompareItemsMax);
   m.publishes = r.boolean();

@@ -112,8 +112,8 @@ struct StoredMany {
 // "Which of these do you lack?" The values are shown by 8 bytes each (signed_value.h, compare_item), in
 // the order of their keys, which lie from `first` to `last`.
 struct Compare {
-  NodeId first = {};
-  NodeId last = {};
+  NodeId first = {};  // zeros at its end are not sent...
+  NodeId last = {};   // ...nor ones, in whole bytes
   std::uint64_t salt = 0;
   ByteView sums = {};  // 1 to kCompareItemsMax, little-endian
   bool publishes = false;  // the asker sees to all copies: what both hold is published for this time

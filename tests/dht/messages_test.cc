@@ -128,9 +128,25 @@ TEST(Messages, EveryMessageSurvivesTheRoundTripAndNoTruncationDoes) {
   }
 }
 
+TEST(Messages, TheEndsOfACompareAreSentWithoutTheirTails) {
+  const Bytes sums(8, 1);
+  Compare whole{.first = id_of("a"), .last = id_of("a"), .sums = sums};
+  Compare cut = whole;
+  std::fill(cut.first.bytes.begin() + 8, cut.first.bytes.end(), std::uint8_t{0});
+  std::fill(cut.last.bytes.begin() + 8, cut.last.bytes.end(), std::uint8_t{0xff});
+  EXPECT_EQ(encoded(1, cut).size() + 2 * 24, encoded(1, whole).size());
+  round_trip(1, cut);
+  Compare all{.last = {}, .sums = sums};  // nothing is left of either end
+  all.last.bytes.fill(0xff);
+  round_trip(1, all);
+}
+
 TEST(Messages, TheLargestCompareFitsOneDatagram) {
   const Bytes sums(8 * kCompareItemsMax, 0xff), bits(kCompareItemsMax / 8, 0xff);
-  EXPECT_LE(encoded(UINT32_MAX, Compare{.last = NodeId{{0xff}}, .sums = sums}).size(), kPayloadRoom);
+  NodeId first, last;  // of which nothing can be left out
+  first.bytes.fill(1);
+  last.bytes.fill(2);
+  EXPECT_LE(encoded(UINT32_MAX, Compare{.first = first, .last = last, .sums = sums}).size(), kPayloadRoom);
   EXPECT_LE(encoded(UINT32_MAX, Compared{.token = Token{}, .missing = bits}).size(), kComparedBytesMax);
 }
 
