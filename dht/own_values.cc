@@ -23,7 +23,7 @@ bool OwnValues::has_room(const NodeId& key) const {
 
 void OwnValues::take(const NodeId& key, std::uint64_t seq) {
   Taken& taken = taken_[key];
-  CHECK(seq > taken.seq);
+  CHECK(seq >= taken.seq);
   taken.seq = seq;
   ++taken.writers;
 }

@@ -11,16 +11,17 @@ PutOp::PutOp(OpId user, const NodeId& key, Bytes value, const PutOptions& option
 void PutOp::start(Now now, Core& core, Output& out) {
   replicas_ = options_.replicas != 0 ? options_.replicas : core.config.replicas;
   replicas_ = std::min(replicas_, kCandidatesMax);
+  remembered_ = core.own.number(dht_key_);
   walk_.emplace(now, core, key(),
                 Walk::Options{.target = dht_key_,
                               .message = Get{.key = dht_key_,
                                              .author = core.self(),
                                              .after = {},
                                              .want_token = true,
-                                             .newer_than = core.own.number(dht_key_)},
+                                             .newer_than = remembered_},
                               .want = replicas_,
                               .background = false});
-  (void)know_here(core, out);
+  if (know_here(core, out)) commit_ahead(now, core, out);
   advance(now, core, out);
 }
 
@@ -45,7 +46,7 @@ void PutOp::on_values(Now now, Core& core, const Asked& asked, Duration rtt, con
                       Output& out) {
   if (asked.role == Role::kToken) {
     if (spread_) spread_->on_values(asked, m);
-  } else if (!committing_ && !spread_) {
+  } else if (!searched_) {
     look_at(now, core, m);
     if (asked.role == Role::kPage) {
       std::erase(pages_open_, asked.peer.id);
@@ -62,7 +63,7 @@ void PutOp::on_values(Now now, Core& core, const Asked& asked, Duration rtt, con
 void PutOp::ask_in_session(Core& core, const Contact& peer, Output& out) {
   pages_open_.push_back(peer.id);
   const Get get{.key = dht_key_, .author = core.self(), .after = {}, .want_token = false,
-                .newer_than = core.own.number(dht_key_)};
+                .newer_than = remembered_};
   core.ask(key(), Role::kPage, target_of(peer), get, /*background=*/false, out);
 }
 
@@ -71,7 +72,7 @@ void PutOp::look_at(Now now, Core& core, const Values& m) {
   for (const HeldValue& held : m.values) {
     const auto value = decode_value(held.blob);
     if (!value || value->author != core.identity.public_key()) continue;
-    if (value->seq <= std::max(found_seq_, core.own.number(dht_key_))) continue;
+    if (value->seq <= std::max(found_seq_, remembered_)) continue;
     if (!verify_value(core.provider, dht_key_, *value)) continue;
     found_seq_ = value->seq;
     found_expires_ =
@@ -113,13 +114,14 @@ void PutOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
 }
 
 void PutOp::advance(Now now, Core& core, Output& out) {
-  if (done() || committing_) return;
+  if (done()) return;
   if (spread_) {
     spread_->pump(now, core, out);
     if (!answered_ && copies() >= hoped_for()) answer(out);
     if (spread_->round().settled()) complete(now, core, out);
     return;
   }
+  if (searched_) return;
   walk_->pump(core, out);
   if (pages_open_.empty() && walk_->ended(core, out)) commit(now, core, out);
 }
@@ -136,23 +138,57 @@ std::uint32_t PutOp::lifetime(Now now, const Core& core) const {
   return std::clamp<std::uint32_t>(seconds, 1, kLifetimeMaxS);
 }
 
+std::uint64_t PutOp::known_number(const Core& core) const {
+  std::uint64_t current = std::max(found_seq_, seq_ == 0 ? core.own.number(dht_key_) : remembered_);
+  const Held* held = core.store.find({dht_key_, core.self()});
+  if (held != nullptr && held->blob != signed_.blob) current = std::max(current, held->seq);
+  return current;
+}
+
+void PutOp::commit_ahead(Now now, Core& core, Output& out) {
+  if (options_.cas || value_.empty() || !core.own.has_room(dht_key_)) return;
+  const std::uint64_t current = known_number(core);
+  if (current >= kSeqMax) return;
+  const Slot slot{dht_key_, core.self()};
+  const bool hold = core.responsible_for(dht_key_) && core.store.knows(dht_key_) &&
+                    core.store.has_room(slot, kBlobHeadBytes + value_.size());
+  write(now, core, current, hold, out);
+}
+
 void PutOp::commit(Now now, Core& core, Output& out) {
   if (!know_here(core, out)) return;
+  searched_ = true;
   const Slot slot{dht_key_, core.self()};
-  std::uint64_t current = std::max(found_seq_, core.own.number(dht_key_));
-  if (const Held* held = core.store.find(slot)) current = std::max(current, held->seq);
+  const std::uint64_t current = known_number(core);
   if (options_.cas && *options_.cas != current) {
     return fail({.error = OpError::kConflict, .current_seq = current, .replicas = 0}, out);
   }
   if (current >= kSeqMax) {
     return fail({.error = OpError::kConflict, .current_seq = current, .replicas = 0}, out);
   }
-  if (!core.own.has_room(dht_key_)) {
+  if (seq_ == 0 && !core.own.has_room(dht_key_)) {
     return fail({.error = OpError::kOverloaded, .current_seq = current, .replicas = 0}, out);
   }
   holders_ = walk_->holders();
   core.note_nearest(dht_key_, walk_->lookup().closest(replicas_));
 
+  const auto nearer = static_cast<std::size_t>(std::ranges::count_if(
+      holders_, [&](const Holder& h) { return closer(dht_key_, h.to.id, core.self()); }));
+  among_nearest_ = nearer < replicas_;
+  const bool hold = among_nearest_ && core.store.knows(dht_key_) &&
+                    core.store.has_room(slot, kBlobHeadBytes + value_.size());
+  no_room_here_ = among_nearest_ && !hold;
+  if (seq_ > current && (hold_ || !hold)) {
+    if (commits_open_ == 0) begin_storing(now, core, out);
+    return;
+  }
+  // A later put of this node under the same key keeps the last word.
+  const std::uint64_t own = core.own.number(dht_key_);
+  write(now, core, own == seq_ ? current : std::max(current, own), hold, out);
+}
+
+void PutOp::write(Now now, Core& core, std::uint64_t current, bool hold, Output& out) {
+  const Slot slot{dht_key_, core.self()};
   seq_ = std::max(current, core.number_floor) + 1;
   const std::uint32_t lifetime_s = lifetime(now, core);
   const Instant expires = now.mono + std::chrono::seconds(lifetime_s);
@@ -161,11 +197,6 @@ void PutOp::commit(Now now, Core& core, Output& out) {
                                                 .lifetime_s = lifetime_s, .value = value_}),
              .seq = seq_,
              .expires = expires};
-  const auto nearer = static_cast<std::size_t>(std::ranges::count_if(
-      holders_, [&](const Holder& h) { return closer(dht_key_, h.to.id, core.self()); }));
-  const bool hold = nearer < replicas_ && core.store.knows(dht_key_) &&
-                    core.store.has_room(slot, signed_.blob.size());
-  no_room_here_ = nearer < replicas_ && !hold;
   // Without a lifetime of the user's choice the owner keeps the value alive until it is withdrawn.
   Own own{.blob = signed_.blob, .seq = seq_, .lifetime_s = lifetime_s, .expires = expires,
           .renew = options_.ttl_s == 0 && !value_.empty(), .copies = 0,
@@ -175,14 +206,19 @@ void PutOp::commit(Now now, Core& core, Output& out) {
   core.own.take(dht_key_, seq_);
   const Ticket ticket = core.persist(std::move(rows), out);
   core.own_commits[ticket] = {.op = key(), .key = dht_key_, .own = std::move(own), .hold = hold};
-  committing_ = true;
+  hold_ = hold;
+  ++commits_open_;
 }
 
 void PutOp::on_committed(Now now, Core& core, bool ok, Output& out) {
-  committing_ = false;
+  --commits_open_;
   if (!ok) return fail({.error = OpError::kStore, .current_seq = 0, .replicas = 0}, out);
+  if (searched_ && commits_open_ == 0) begin_storing(now, core, out);
+}
+
+void PutOp::begin_storing(Now now, Core& core, Output& out) {
   const Held* held = core.store.find(signed_.slot);
-  held_here_ = held != nullptr && held->seq == seq_;
+  held_here_ = among_nearest_ && held != nullptr && held->seq == seq_;
   // A slow holder may only have a slow disk: it is waited for until there are enough copies; what
   // comes later counts.
   spread_.emplace(key(), signed_, /*background=*/false,

@@ -2,7 +2,10 @@
 //
 //   searching   one lookup with Get(own author, write token): the nearest responders, their tokens
 //               and the highest number that any of them holds
-//   committing  the own row (and, if we are among the nearest, the held value) goes to disk
+//   committing  the own row (and, if we are among the nearest, the held value) goes to disk. It does so
+//               while the search goes on, with one more than the highest number that this node knows of; if
+//               the mesh knows of a higher one, or we turn out to be among the nearest, once more after it. A put
+//               that depends on what the mesh has (compare-and-set, a withdrawal) commits after the search only.
 //   storing     Stores to the nearest, all at once; whoever fails is replaced by the next nearest
 //   finishing   PutDone is out; the rest of the copies are still being made
 //
@@ -10,7 +13,8 @@
 // them if their number was the user's choice, or the quorum if that is more. The slowest disk of r
 // is no reason to wait.
 //
-// A withdrawal is a put of the empty value; its lifetime covers that of what it withdraws.
+// A withdrawal is a put of the empty value; its lifetime covers that of what it withdraws. A put that is given up
+// may have left its own row behind, which is published later.
 #pragma once
 
 #include "dht/operation.h"
@@ -45,7 +49,14 @@ class PutOp final : public Operation {
   void look_at(Now now, Core& core, const Values& m);
   // False: what we hold under the key is being asked for, and whether there is room for one more.
   bool know_here(Core& core, Output& out);
+  // The highest number under the key that this node knows of, but for the one that this put took.
+  std::uint64_t known_number(const Core& core) const;
+  void commit_ahead(Now now, Core& core, Output& out);
+  // After the search.
   void commit(Now now, Core& core, Output& out);
+  // Signs the value with a number above `current` and has it written, with `hold` as a copy of ours, too.
+  void write(Now now, Core& core, std::uint64_t current, bool hold, Output& out);
+  void begin_storing(Now now, Core& core, Output& out);
   std::uint32_t lifetime(Now now, const Core& core) const;
   std::size_t copies() const;
   std::size_t enough() const;     // copies that slow holders are waited for
@@ -59,11 +70,15 @@ class PutOp final : public Operation {
   PutOptions options_;
   std::size_t replicas_ = 0;
   std::optional<Walk> walk_;
+  std::uint64_t remembered_ = 0;  // the own number before this put took one
   std::uint64_t found_seq_ = 0;
   std::vector<NodeId> pages_open_;  // asked again, because a newer number did not fit
   Instant found_expires_;  // of the highest number found: a withdrawal must outlive it
-  std::uint64_t seq_ = 0;
-  bool committing_ = false;
+  std::uint64_t seq_ = 0;      // 0: nothing was written
+  bool hold_ = false;          // what was written last is a copy of ours, too
+  bool among_nearest_ = false;  // after the search
+  bool searched_ = false;
+  std::size_t commits_open_ = 0;
   bool loading_ = false;  // what this node holds itself...
   std::size_t loads_ = 0;  // ...so often; at last the others hold the value, and we do not
   bool held_here_ = false;
