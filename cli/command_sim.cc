@@ -181,7 +181,7 @@ Result<int> run_one(const Context& context) {
   if (result.passed()) return kExitDone;
   if (result.interrupted) {
     std::fprintf(stderr, "interrupted: the report is of the first %.0f virtual s\n", seconds(result.virtual_time));
-    return kExitInterrupted;
+    if (result.violations.empty()) return kExitInterrupted;
   }
   std::fprintf(stderr, "failed: %s\nrepeat it: %s\n", first_failure(result).c_str(),
                repeat(flags, loaded->scenario.seed).c_str());

@@ -11,6 +11,10 @@ namespace weft::dht {
 // What is shown lies between two ends, of which so many bytes are told: few other values lie there, too.
 inline constexpr std::size_t kCompareEndBytes = 8;
 
+// An answer that tells nothing of so few values is taken as if it lacked them: asking about halves of them costs more than
+// the values, and somebody may have filled the keys beside one on purpose.
+inline constexpr std::size_t kUntoldSent = 8;
+
 // Shows `count` values, of which of(i) gives (key, blob) in the order of keys. `sums` is what the message points into.
 template <class Of>
 Compare comparison(std::uint64_t salt, std::size_t count, bool publishes, Bytes& sums, Of of) {

@@ -241,12 +241,14 @@ void Core::note_commit(Now now, bool ok) {
   else store_try = now.mono + kStoreTryEvery;
 }
 
-bool Core::may_check(Now now) {
-  if (unchecked.size() >= kUncheckedMax) return true;
-  if (!unchecked.empty()) return false;
+Core::Check Core::may_check(Now now) {
   if (checks_at_ != now.mono) checks_ = 0;
   checks_at_ = now.mono;
-  return checks_++ < kChecksPerTurn;
+  const bool full = unchecked.size() >= kUncheckedMax;
+  if (full && checks_ >= kChecksMax) return Check::kTooMany;
+  if (!full && (!unchecked.empty() || checks_ >= kChecksPerTurn)) return Check::kLater;
+  ++checks_;
+  return Check::kNow;
 }
 
 bool Core::may_spend(Now now) {

@@ -78,8 +78,10 @@ struct OwnCommit {
 };
 
 // Signatures of others' values that are checked in one instant (some 75 us each); further stores wait for a deadline, so
-// that what comes with or after them is not kept waiting. If so many wait already, they are checked at once.
+// that what comes with or after them is not kept waiting. While kUncheckedMax wait, newcomers are checked at once, or
+// refused after kChecksMax in one instant.
 inline constexpr std::size_t kChecksPerTurn = 6;
+inline constexpr std::size_t kChecksMax = 64;
 inline constexpr std::size_t kUncheckedMax = 256;
 // Stores of others that wait for the disk.
 inline constexpr std::size_t kCommitsMax = 1024;
@@ -150,8 +152,9 @@ struct Core {
   // elsewhere at once and not after its refusal, and tries a write now and then until one succeeds.
   void note_commit(Now now, bool ok);
   bool can_store() const { return !store_try; }
-  // Whether a signature of another's value may be checked now; else its store is to wait in `unchecked`.
-  bool may_check(Now now);
+  // Whether a signature of another's value may be checked now, or its store has to wait in `unchecked`.
+  enum class Check : std::uint8_t { kNow, kLater, kTooMany };
+  Check may_check(Now now);
   // Pays for what upkeep has asked for since; true if there is something left to spend.
   bool may_spend(Now now);
   // Starts a lookup from the nearest contacts that we know.

@@ -43,7 +43,7 @@ void HandOverOp::on_compared(Now now, Core& core, const Asked&, const Compared& 
   const bool told = tells(m, part.count);
   if (!m.token) {
     // It stores nothing now, and what it lacks is of no use.
-  } else if (!told && part.count > 1) {
+  } else if (!told && part.count > kUntoldSent) {
     const std::size_t half = part.count / 2;
     parts_.push_front({.first = part.first + half, .count = part.count - half});
     parts_.push_front({.first = part.first, .count = half});

@@ -225,7 +225,8 @@ std::size_t RegionOp::count(Peer::State state) const {
 
 void RegionOp::ask_peers(Core& core, Output& out) {
   std::size_t open = count(Peer::State::kAsked);
-  for (Peer& peer : peers_) {
+  for (std::uint32_t at = 0; at < peers_.size(); ++at) {
+    Peer& peer = peers_[at];
     if (open == kRegionComparesOpen) return;
     if (peer.state != Peer::State::kToAsk) continue;
     peer.state = Peer::State::kAsked;
@@ -235,31 +236,33 @@ void RegionOp::ask_peers(Core& core, Output& out) {
       return std::pair<const NodeId&, ByteView>(item.slot.key, item.blob);
     });
     ++core.counters.compares_total;
-    core.ask(key(), Role::kCompare, peer.to, shown, /*background=*/true, out);
+    core.ask(key(), Role::kCompare, peer.to, shown, /*background=*/true, out, at);
   }
-}
-
-RegionOp::Peer* RegionOp::find(const NodeId& id) {
-  const auto it = std::ranges::find_if(peers_, [&id](const Peer& peer) { return peer.to.id == id; });
-  return it == peers_.end() ? nullptr : &*it;
 }
 
 void RegionOp::on_compared(Now now, Core& core, const Asked& asked, const Compared& m,
                            Output& out) {
-  Peer* peer = find(asked.peer.id);
-  if (peer == nullptr || peer->state != Peer::State::kAsked) return;
-  peer->state = Peer::State::kDone;
-  peer->token = m.token;
-  if (tells(m, peer->items.size())) {
-    const auto at = static_cast<std::uint16_t>(peer - peers_.data());
-    for (std::size_t i = 0; i < peer->items.size(); ++i) {
-      Item& item = items_[peer->items[i]];
-      const bool missing = lacks(m, i);
-      if (missing) ++core.counters.copies_missing_total;
-      item.gap = item.gap || missing;
-      if (!missing) ++item.copies;
-      if (m.token && (missing || item.renew)) to_send_.push_back({at, peer->items[i], missing});
-    }
+  const auto at = static_cast<std::uint16_t>(asked.detail);
+  if (asked.role != Role::kCompare || at >= peers_.size() || peers_[at].state != Peer::State::kAsked) return;
+  Peer& peer = peers_[at];
+  peer.state = Peer::State::kDone;
+  peer.token = m.token;
+  const bool told = tells(m, peer.items.size());
+  if (!told && m.token && peer.items.size() > kUntoldSent) {
+    const auto half = peer.items.begin() + static_cast<std::ptrdiff_t>(peer.items.size() / 2);
+    Peer rest{.to = peer.to, .items = {half, peer.items.end()}, .sums = {}, .token = {}};
+    peer.items.erase(half, peer.items.end());
+    peer.state = Peer::State::kToAsk;
+    peers_.push_back(std::move(rest));
+    return advance(now, core, out);
+  }
+  for (std::size_t i = 0; i < peer.items.size(); ++i) {
+    Item& item = items_[peer.items[i]];
+    const bool missing = !told || lacks(m, i);
+    if (told && missing) ++core.counters.copies_missing_total;
+    item.gap = item.gap || (told && missing);
+    if (!missing) ++item.copies;
+    if (m.token && (missing || item.renew)) to_send_.push_back({at, peer.items[i], missing});
   }
   advance(now, core, out);
 }
@@ -322,7 +325,7 @@ void RegionOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
 
 void RegionOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
   if (asked.role == Role::kCompare) {
-    if (Peer* peer = find(asked.peer.id)) peer->state = Peer::State::kDone;
+    if (asked.detail < peers_.size()) peers_[asked.detail].state = Peer::State::kDone;
   } else if (asked.role == Role::kStore) {
     const auto it = sent_.find(asked.detail);
     if (it == sent_.end()) return;

@@ -22,7 +22,9 @@
 //
 // Bounds: kCompareItemsMax values, kRegionComparesOpen questions or kRegionStoresOpen datagrams of values under way.
 // When upkeep's budget is overdrawn no further value is begun and the rest is due again; those begun, kRegionBlock
-// at most, are brought to their other holders all the same. What is not done at the operation's deadline is found missing the
+// at most, are brought to their other holders all the same. A holder with too many others between the keys to tell is
+// asked about halves, and sent what it tells nothing of even so (comparison.h): nobody can keep a value from being renewed
+// by filling the keys beside it. What is not done at the operation's deadline is found missing the
 // next time. A holder that lies about what it holds harms its own copy only,
 // as with a Store that it forgets; sums are keyed anew each time, so nobody can prepare two values with one.
 #pragma once
@@ -85,7 +87,7 @@ class RegionOp final : public Operation {
     bool gap = false;         // somebody lacked it
     std::optional<Target> newer_at;
   };
-  struct Peer {
+  struct Peer {  // or a part of what one is asked about
     Target to;
     std::vector<std::uint16_t> items;  // that it should hold, by key
     Bytes sums;                        // shown to it
@@ -115,7 +117,6 @@ class RegionOp final : public Operation {
   void send(Now now, Core& core, Output& out);
   void complete(Now now, Core& core, Output& out);
   void end_own(Now now, Core& core, const Item& item, std::vector<Write>& rows, Output& out);
-  Peer* find(const NodeId& id);
   std::size_t count(Peer::State state) const;
 
   Slot target_;

@@ -337,10 +337,13 @@ void take(Now now, Core& core, const Offer& offer, Output& out) {
   if (newer && *newer > value->seq) {
     return answer(core, to, StoreStatus::kStale, *newer, out);
   }
-  if (!offer.its_turn && !core.may_check(now)) {
-    if (core.unchecked.empty()) core.unchecked_due = now.mono;
-    core.unchecked.push_back(waiting(offer));
-    return;
+  switch (offer.its_turn ? Core::Check::kNow : core.may_check(now)) {
+    case Core::Check::kNow: break;
+    case Core::Check::kTooMany: return answer(core, to, StoreStatus::kFailed, 0, out);
+    case Core::Check::kLater:
+      if (core.unchecked.empty()) core.unchecked_due = now.mono;
+      core.unchecked.push_back(waiting(offer));
+      return;
   }
   if (!verify_value(core.provider, m.key, *value)) {
     return answer(core, to, StoreStatus::kInvalid, 0, out);

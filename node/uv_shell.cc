@@ -11,8 +11,10 @@ namespace {
 
 // Datagrams of one wake-up, before timers and the control API get their turn.
 constexpr std::size_t kDatagramsPerWake = 64;
-// Turns of reading before late deadlines are judged: a full receive buffer of small ones.
+// Turns of reading, at most, before a late deadline is judged: a full receive buffer of small datagrams.
 constexpr std::size_t kReadsBeforeLate = 32;
+// After so many in vain (a flood), deadlines are judged without, for so long.
+constexpr Duration kFlooded = 100ms;
 // A timer has milliseconds, and a busy machine needs a few.
 constexpr Duration kPunctual = 5ms;
 // A deadline far away still wakes the loop, as the timer counts no suspended time.
@@ -46,6 +48,7 @@ void UvShell::attach(NodeCore& core, Store& store, OnEvent on_event) {
   };
   timer_ = std::make_unique<UvTimer>(loop_, [this] { on_timer(); });
   more_ = std::make_unique<UvAsync>(loop_, [this] { on_store_done(); });
+  at_once_ = std::make_unique<UvAsync>(loop_, [this] { on_timer(); });
   last_turn_ = read_clocks().mono;
   sockets_.start([this] { on_readable(); });
 }
@@ -54,6 +57,7 @@ void UvShell::detach() {
   core_ = nullptr;
   timer_.reset();
   more_.reset();
+  at_once_.reset();
   done_.clear();
   done_taken_ = 0;
   to_take_.clear();
@@ -100,9 +104,9 @@ void UvShell::drain(Now now) {
     out_.clear();
     for (const Event& event : events_) on_event_(now, event, out_);
     events_.clear();
-    if (persisted) {
-      take_from_store(now, out_);
-    }
+    // A store in memory has answered already. What its answers have written belongs to the same turn.
+    if (persisted && read_clocks().mono < turn_until_) take_from_store(now, out_);
+    else if (persisted) more_->send();
     if (out_.persist.empty() && out_.loads.empty() && out_.send.empty() && out_.events.empty()) return;
   }
 }
@@ -139,8 +143,13 @@ void UvShell::send(Now now) {
 void UvShell::rearm(Now now) {
   const auto next = core_->next_deadline();
   if (next == armed_ && timer_->active()) return;
+  if (next != armed_) left_over_ = false;
   armed_ = next;
   if (!next) return timer_->stop();
+  if (*next <= now.mono) {
+    timer_->stop();
+    return at_once_->send();
+  }
   const Duration wait = std::clamp<Duration>(*next - now.mono, Duration(0), kSleepMax);
   // Rounded up: a timer that fires early would only be armed again.
   timer_->start(static_cast<std::uint64_t>((wait + 999us) / 1ms));
@@ -148,7 +157,10 @@ void UvShell::rearm(Now now) {
 
 bool UvShell::receive() {
   for (std::size_t taken = 0; taken < kDatagramsPerWake; taken += UdpSockets::kBatch) {
-    if (sockets_.receive(UdpSockets::kBatch, on_datagram_)) return true;
+    if (sockets_.receive(UdpSockets::kBatch, on_datagram_)) {
+      last_dry_ = now_.mono;
+      return true;
+    }
     if (read_clocks().mono >= turn_until_) return false;
   }
   return false;
@@ -166,17 +178,22 @@ void UvShell::on_timer() {
   if (core_ == nullptr) return;
   now_ = read_clocks();
   begin(now_);
-  // In time: what has come is read in its own turn. Late: an answer may have waited in the socket.
-  if (armed_ && now_.mono - *armed_ > kPunctual && !receive() && ++reads_before_late_ < kReadsBeforeLate) {
-    drain(now_);
-    timer_->start(0);
-    in_turn_ = false;
-    return;
+  // In time: what has come is read in its own turn. Late: an answer may have waited in the socket since before.
+  const bool late = armed_ && !left_over_ && last_dry_ < *armed_ && now_.mono - *armed_ > kPunctual;
+  if (late && now_.mono >= flooded_until_ && !receive()) {
+    if (++reads_before_late_ < kReadsBeforeLate) {
+      drain(now_);
+      at_once_->send();
+      in_turn_ = false;
+      return;
+    }
+    flooded_until_ = now_.mono + kFlooded;
   }
   reads_before_late_ = 0;
   core_->on_deadline(now_, out_);
   armed_.reset();
   finish(now_);
+  left_over_ = armed_ && *armed_ <= now_.mono;
 }
 
 void UvShell::on_store_done() {

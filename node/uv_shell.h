@@ -5,8 +5,8 @@
 // Handlers of events may call the core with the Output they are given; they never start a turn.
 //
 // The clock counts suspended time. When the loop comes back late (a stopped process, a machine that
-// slept, an overloaded one), the core is told first, then the sockets are read dry, and only then
-// deadlines are judged: what arrived in time is not held against anybody.
+// slept, an overloaded one), the core is told first, then the sockets are read dry (in turns, kReadsBeforeLate at
+// most), and only then deadlines are judged: what arrived in time is not held against anybody.
 // Loop thread only. In the steady state a turn allocates nothing.
 #pragma once
 
@@ -91,9 +91,13 @@ class UvShell {
   std::size_t done_taken_ = 0;  // of these; the others are left for another turn
   std::vector<dht::Loaded> loaded_;
   std::deque<dht::Loaded> to_take_;     // those that are left for another turn
-  std::unique_ptr<UvAsync> more_;       // that turn (a timer of no time would come before all sockets)
+  std::unique_ptr<UvAsync> more_;       // that turn; a timer of no time would run again before any socket is polled
+  std::unique_ptr<UvAsync> at_once_;    // a deadline that is past already
   std::optional<Instant> armed_;
-  std::size_t reads_before_late_ = 0;  // turns since that was found to be late
+  bool left_over_ = false;  // the core judged others of the same time, and leaves it to another turn
+  Instant last_dry_;        // when the sockets were last read dry: as of the turn's start
+  std::size_t reads_before_late_ = 0;  // turns since a deadline was found to be late
+  Instant flooded_until_;
   Instant turn_until_;  // the turn under way
   Instant last_turn_;   // when the loop was last seen at work
   bool in_turn_ = false;

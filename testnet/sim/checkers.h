@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "dht/core.h"
 #include "testnet/sim/network.h"
 #include "testnet/sim/world.h"
 
@@ -34,8 +35,9 @@ namespace weft::sim {
 
 // A put stores at the 12 closest at once, while gossip to 3, a probe with its 3 relays and lookups
 // (3 queries each) may fall due in the same instant; a full sync page names some 20 members. Of what is due
-// more is left to the next call (node::kSendsPerDeadline). Seen in the scenarios: 14 datagrams, 13 events, 1 commit.
-inline constexpr Work kWorkMax = {.sends = 32, .events = 64, .commits = 8};
+// more is left to the next call (node::kSendsPerDeadline). Seen in the scenarios: 14 datagrams, 13 events. In one
+// call a holder may write dht::kChecksPerTurn values that waited for their check, beside what its own upkeep writes.
+inline constexpr Work kWorkMax = {.sends = 32, .events = 64, .commits = dht::kChecksPerTurn + 8};
 
 class Checkers {
  public:

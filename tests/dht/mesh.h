@@ -55,6 +55,7 @@ class Mesh {
     bool up = true;
     std::uint64_t persists = 0;
     bool disk_fails = false;
+    bool tells_nothing = false;  // in its answers to Compare, as who holds too much beside what is asked about
     std::map<Bytes, Bytes> rows;
     std::map<OpId, std::vector<Event>> events;
     std::map<RequestTag, Instant> open;
@@ -406,6 +407,7 @@ class Mesh {
       const bool now_or_later = dht.on_compare(now(), asker, m, bits, reply, out);
       carry_out(at, out);
       if (!now_or_later) return;
+      if (nodes[at]->tells_nothing) reply.missing = {};
       encode(w, rpc, reply);
     } else if (kind == kStoreMany) {
       StoreMany m;

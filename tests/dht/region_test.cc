@@ -110,6 +110,31 @@ TEST(Region, LostCopiesAreFoundAndMadeAgain) {
   EXPECT_GE(missing, 1U);
 }
 
+// Who fills the keys beside a value, so that its holders can tell nothing of it, keeps it neither from being renewed
+// nor from being made again.
+TEST(Region, HoldersThatCanTellNothingAreSentTheValues) {
+  Config config = quiet();
+  config.default_ttl_s = 10 * 3600;
+  Mesh mesh({.seed = 310, .config = config});
+  mesh.grow(30);
+  for (const auto& node : mesh.nodes) node->tells_nothing = true;
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(mesh.put_done(1, mesh.put(1, name_of(i), "v")).result.has_value());
+  const NodeId author = mesh.nodes[1]->contact.id;
+  const std::size_t emptied = mesh.nearest(id_of(name_of(0)))[0] == 1 ? mesh.nearest(id_of(name_of(0)))[1]
+                                                                      : mesh.nearest(id_of(name_of(0)))[0];
+  mesh.nodes[emptied]->rows.clear();
+  mesh.restart(emptied, 1s);
+  mesh.introduce(emptied, 3);
+  mesh.bootstrap(emptied);
+  mesh.run_for(15h);  // longer than the lifetime of what was not renewed
+  for (int i = 0; i < 40; ++i) {
+    const std::vector<std::size_t> nearest = mesh.nearest(id_of(name_of(i)));
+    for (std::size_t rank = 0; rank < 12; ++rank) {
+      EXPECT_EQ(mesh.held_seq(nearest[rank], id_of(name_of(i)), author), 1U) << "value " << i << ", rank " << rank;
+    }
+  }
+}
+
 // The owner starts lifetimes anew at each holder, long before they end; an absence of a holder does no harm.
 TEST(Region, TheOwnerRenewsAtEachHolder) {
   Config config = quiet();

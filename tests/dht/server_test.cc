@@ -421,20 +421,23 @@ TEST(Server, ManyStoresOfOneInstantAreCheckedInTurns) {
   EXPECT_GT(s.dht.next_deadline(), s.now.mono);
 }
 
-TEST(Server, WhenTooManyWaitTheyAreCheckedAtOnceAndNoneIsLost) {
+TEST(Server, WhenTooManyWaitAFewAreCheckedAtOnceAndTheRestIsRefused) {
   Server s;
   const Identity author(s.provider, Server::seed(2));
   const Asker who = s.asker(author);
-  constexpr std::size_t kBeyond = 10;
+  constexpr std::size_t kRefused = 10;
+  constexpr std::size_t kAll = kChecksMax + kUncheckedMax + kRefused;
   Output out;
-  for (std::size_t i = 0; i < kChecksPerTurn + kUncheckedMax + kBeyond; ++i) {
+  for (std::size_t i = 0; i < kAll; ++i) {
     const NodeId key = id_of(std::to_string(i));
     const Bytes blob = s.blob(author, key, 1, "v");
     s.dht.on_store(s.now, who, {.key = key, .token = s.token(who, key), .remaining_s = 3600, .blob = blob}, out);
   }
-  EXPECT_EQ(out.persist.size(), kChecksPerTurn + kBeyond);
+  EXPECT_EQ(out.persist.size(), kChecksMax);
+  ASSERT_EQ(out.replies.size(), kRefused);
+  for (const Reply& reply : out.replies) EXPECT_EQ(reply.message.status, StoreStatus::kFailed);
   for (std::size_t turn = 0; turn < kUncheckedMax / kChecksPerTurn + 1; ++turn) s.dht.on_deadline(s.now, out);
-  EXPECT_EQ(out.persist.size(), kChecksPerTurn + kUncheckedMax + kBeyond);
+  EXPECT_EQ(out.persist.size(), kAll - kRefused);
 }
 
 TEST(Server, QuotasHoldForAuthorsAndInAll) {
