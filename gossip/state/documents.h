@@ -1,0 +1,110 @@
+// The fold: what a set of entries of one namespace means.
+//
+// Every value is a pure function of the set of entries put in, for any order, duplication and grouping (strong eventual
+// consistency: Shapiro et al. 2011). Two rules decide; neither looks at a clock:
+//
+// - Overwriting by observation. An entry is void if another one that is in the set names it in `saw` and may: a Set voids
+//   Sets of its path; an Add or a Remove voids Adds of its element at its path; a Count voids Counts of its own author at its
+//   path; a Clear voids anything at its path and below. Whoever has seen a value can replace it, whatever stamp it has; whoever
+//   has not cannot: an Add or a Set that is concurrent with a Remove or a Clear stays (add wins, update wins).
+// - An author's own order. Of one author and epoch the entry with the highest seq counts: of its Sets of a path, of its
+//   Counts of a path, of its Adds of an element. So one that overwrites itself need not name what it overwrites.
+//
+// What is left:
+//   register   the undominated Sets. More than one were written concurrently; stamps, then authors, then ids order them, so that
+//              "the last writer" is a way of reading a register and never loses the others
+//   counter    the sum of the undominated Counts: each is all that its author counted in that epoch. A Clear that is concurrent with an
+//              author's next Count leaves that author's whole count (update wins)
+//   set        the elements of the undominated Adds
+//   map        the paths below a path at which anything is undominated
+//
+// A register, a counter and a set at one path are three documents that share a name.
+//
+// An author that forks, or signs the same place in its history twice, has both entries in the set: both are undominated, or one names
+// the other. That it did is found elsewhere; here it costs nothing but its own words.
+//
+// Costs: logarithmic in the entries for an insertion (times what the entry saw), linear in the entries at its path for a
+// reading. Memory: what is inserted and kSawMax references an entry; bounds are those of the caller, which decides what
+// is inserted. The caller has verified signatures and rights. One thread.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "gossip/state/entry.h"
+
+namespace weft::state {
+
+// One value of a register, with who wrote it and when by its own clock.
+struct Written {
+  EntryId id;
+  PublicKey author;
+  std::uint64_t stamp = 0;
+  Bytes value;
+  bool operator==(const Written&) const = default;
+};
+
+class Documents {
+ public:
+  // True if the entry was not there before. `entry` need not outlive the call.
+  bool insert(const Entry& entry);
+  bool contains(const EntryId& id) const { return items_.contains(id); }
+  std::size_t size() const { return items_.size(); }
+
+  // The values of the register at `path`; the last writer's first. Empty: nothing was set, or all was cleared.
+  std::vector<Written> read_register(ByteView path) const;
+  // The sum of all counts at `path`, kept within -(2^63 - 1) to 2^63 - 1.
+  std::int64_t counter(ByteView path) const;
+  // The elements of the set at `path`, ascending.
+  std::vector<Bytes> elements(ByteView path) const;
+  // The paths at and below `path` (all, if it is empty) at which anything is left, ascending: at most `max`, after `after` if that
+  // is given.
+  std::vector<std::string> paths(ByteView path, std::size_t max, const std::optional<std::string>& after = {}) const;
+
+  // What a new entry of this kind at this path has to name to overwrite all that is here: ids ascending, at most kSawMax, the
+  // author's own of this epoch left out as far as its seq says it. `element`: of a set. `more`: there was more than fits.
+  struct Seen {
+    std::vector<EntryId> saw;
+    bool more = false;
+  };
+  Seen seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch) const;
+  // What this author has counted at this path and would count on from: the sum of its undominated Counts.
+  Counted counted_by(ByteView path, const PublicKey& author) const;
+
+ private:
+  // Whose highest seq counts: of one kind, path and (of a set) element.
+  struct Series {
+    std::string path;
+    Kind kind = Kind::kSet;
+    Bytes element;
+    PublicKey author;
+    std::uint64_t epoch = 0;
+    auto operator<=>(const Series&) const = default;
+  };
+  struct Item {
+    PublicKey author;
+    std::uint64_t epoch = 0;
+    std::uint64_t seq = 0;
+    std::uint64_t stamp = 0;
+    Kind kind = Kind::kSet;
+    std::string path;
+    Bytes body;
+    bool voided = false;
+  };
+  using Items = std::map<EntryId, Item>;
+
+  static Series series_of(const Item& item);
+  // Whether `by` may void `item`, which it names.
+  static bool may_void(const Item& by, const Item& item);
+  bool left(const Items::value_type& entry) const;
+  template <class Visit>
+  void visit(ByteView path, Kind kind, Visit visit) const;
+
+  Items items_;
+  std::map<std::string, std::set<EntryId>> by_path_;  // Sets, Counts and Adds
+  std::map<Series, std::uint64_t> newest_;            // the highest seq
+  std::map<EntryId, std::vector<EntryId>> named_by_;  // what is named, here or not yet, and who names it
+};
+
+}  // namespace weft::state

@@ -1,0 +1,209 @@
+#include "gossip/state/entry.h"
+
+#include "crypto/check.h"
+
+namespace weft::state {
+namespace {
+
+constexpr std::uint64_t kFormat = 1;
+constexpr std::size_t kIdBytes = sizeof(EntryId);
+constexpr std::size_t kContentBytesMax = kEntryBytesMax;
+
+ByteArray<32> leaf_of(ByteView content) {
+  const ByteArray<1> zero{};
+  return blake2b_256(as_bytes(kEntryDomain), zero, content);
+}
+
+ByteArray<32> pair_of(ByteView left, ByteView right) { return blake2b_256(as_bytes("weft-entries-node-1"), left, right); }
+
+EntryId id_of(const ByteArray<32>& leaf) {
+  EntryId id;
+  std::copy_n(leaf.begin(), id.bytes.size(), id.bytes.begin());
+  return id;
+}
+
+// What is signed: the root and how many leaves it has, or the same root could be read with other places.
+ByteArray<33> signed_bytes(const ByteArray<32>& root, std::size_t batch) {
+  ByteArray<33> out;
+  std::ranges::copy(root, out.begin());
+  out[32] = static_cast<std::uint8_t>(batch);
+  return out;
+}
+
+// The siblings of a leaf, from below; a node without one moves up as it is.
+std::size_t siblings_of(std::size_t place, std::size_t batch) {
+  std::size_t count = 0;
+  for (; batch > 1; place /= 2, batch = (batch + 1) / 2) count += (place ^ 1) < batch ? 1 : 0;
+  return count;
+}
+
+ByteArray<32> root_of(ByteArray<32> node, std::size_t place, std::size_t batch, ByteView siblings) {
+  for (; batch > 1; place /= 2, batch = (batch + 1) / 2) {
+    if ((place ^ 1) >= batch) continue;
+    const ByteView other = siblings.first(32);
+    siblings = siblings.subspan(32);
+    node = place % 2 == 0 ? pair_of(node, other) : pair_of(other, node);
+  }
+  return node;
+}
+
+bool within_limits(const Content& c) {
+  if (c.seq == 0 || c.seq > kSeqMax || c.saw.size() > kSawMax || !valid_path(c.path)) return false;
+  if (!std::ranges::is_sorted(c.saw, std::ranges::less_equal{})) return false;
+  switch (c.kind) {
+    case Kind::kSet: return true;
+    case Kind::kCount: return read_count(c.body).has_value();
+    case Kind::kAdd: return !c.body.empty();
+    case Kind::kRemove: return !c.body.empty() && !c.saw.empty();
+    case Kind::kClear: return c.body.empty() && !c.saw.empty();
+  }
+  return false;
+}
+
+ByteView encode_content(const Content& c, MutableBytes room) {
+  Bytes saw;
+  saw.reserve(kIdBytes * c.saw.size());
+  for (const EntryId& id : c.saw) saw.insert(saw.end(), id.bytes.begin(), id.bytes.end());
+  Writer w(room);
+  w.array(11).uint(kFormat).bin(c.space.bytes).bin(c.author.bytes).uint(c.epoch).uint(c.seq);
+  w.bin(c.prev ? ByteView(c.prev->bytes) : ByteView{}).uint(c.stamp).uint(static_cast<std::uint64_t>(c.kind));
+  w.bin(c.path).bin(c.body).bin(saw);
+  return w.ok() ? w.view() : ByteView{};
+}
+
+ByteView encode_entry(ByteView content, std::size_t batch, std::size_t place, ByteView siblings, const Signature& signature,
+                      MutableBytes room) {
+  Writer w(room);
+  w.array(5).bin(content).uint(batch).uint(place).bin(siblings).bin(signature.bytes);
+  return w.ok() ? w.view() : ByteView{};
+}
+
+}  // namespace
+
+bool valid_path(ByteView path) {
+  if (path.empty() || path.size() > kPathBytesMax || path.front() == '/' || path.back() == '/') return false;
+  std::uint8_t before = 0;
+  for (const std::uint8_t byte : path) {
+    if (byte < 0x21 || byte == 0x7f || (byte == '/' && before == '/')) return false;
+    before = byte;
+  }
+  return true;
+}
+
+std::optional<Counted> read_count(ByteView body) {
+  if (body.size() != 16) return std::nullopt;
+  return Counted{load_le<std::uint64_t>(body.data()), load_le<std::uint64_t>(body.data() + 8)};
+}
+
+Bytes count_body(const Counted& counted) {
+  Bytes body(16);
+  store_le(body.data(), counted.up);
+  store_le(body.data() + 8, counted.down);
+  return body;
+}
+
+std::string_view to_string(EntryError error) {
+  switch (error) {
+    case EntryError::kTooLarge: return "too_large";
+    case EntryError::kMalformed: return "malformed";
+    case EntryError::kNotCanonical: return "not_canonical";
+    case EntryError::kUnknownKind: return "unknown_kind";
+    case EntryError::kBadSignature: return "bad_signature";
+  }
+  return "unknown";
+}
+
+std::expected<std::vector<Bytes>, EntryError> sign_entries(const Identity& identity, std::span<const Content> contents) {
+  CHECK(!contents.empty() && contents.size() <= kBatchMax);
+  std::vector<Bytes> encoded;
+  std::vector<ByteArray<32>> level;
+  for (const Content& content : contents) {
+    CHECK(content.author == identity.public_key());
+    if (!within_limits(content)) return std::unexpected(EntryError::kMalformed);
+    ByteArray<kContentBytesMax> room;
+    const ByteView bytes = encode_content(content, room);
+    if (bytes.empty()) return std::unexpected(EntryError::kTooLarge);
+    encoded.push_back(to_bytes(bytes));
+    level.push_back(leaf_of(bytes));
+  }
+  const std::size_t batch = contents.size();
+  std::vector<Bytes> siblings(batch);
+  for (std::size_t height = 0; level.size() > 1; ++height) {
+    for (std::size_t leaf = 0; leaf < batch; ++leaf) {
+      const std::size_t other = (leaf >> height) ^ 1;
+      if (other < level.size()) siblings[leaf].insert(siblings[leaf].end(), level[other].begin(), level[other].end());
+    }
+    std::vector<ByteArray<32>> above;
+    for (std::size_t i = 0; i < level.size(); i += 2) {
+      above.push_back(i + 1 < level.size() ? pair_of(level[i], level[i + 1]) : level[i]);
+    }
+    level = std::move(above);
+  }
+  const Signature signature = identity.sign(kEntriesDomain, signed_bytes(level[0], batch));
+  std::vector<Bytes> out;
+  for (std::size_t i = 0; i < batch; ++i) {
+    ByteArray<kEntryBytesMax> room;
+    const ByteView bytes = encode_entry(encoded[i], batch, i, siblings[i], signature, room);
+    if (bytes.empty()) return std::unexpected(EntryError::kTooLarge);
+    out.push_back(to_bytes(bytes));
+  }
+  return out;
+}
+
+std::expected<Entry, EntryError> decode_entry(ByteView bytes) {
+  if (bytes.size() > kEntryBytesMax) return std::unexpected(EntryError::kTooLarge);
+  Reader outer(bytes);
+  outer.array_of(5);
+  const ByteView content = outer.bin(kContentBytesMax);
+  Entry entry;
+  entry.batch = static_cast<std::uint8_t>(outer.uint(kBatchMax));
+  const std::size_t place = outer.uint(kBatchMax - 1);
+  const ByteView siblings = outer.bin(32 * kBatchMax);
+  entry.signature.bytes = outer.bin_exact<64>();
+  if (outer.finish() || place >= entry.batch) return std::unexpected(EntryError::kMalformed);
+  if (siblings.size() != 32 * siblings_of(place, entry.batch)) return std::unexpected(EntryError::kMalformed);
+
+  Reader r(content);
+  Content& c = entry.content;
+  r.array_of(11);
+  if (r.uint() != kFormat) r.fail(DecodeError::kBadValue);
+  c.space.bytes = r.bin_exact<32>();
+  c.author.bytes = r.bin_exact<32>();
+  c.epoch = r.uint();
+  c.seq = r.uint(kSeqMax);
+  const ByteView prev = r.bin(kIdBytes);
+  c.stamp = r.uint();
+  const std::uint64_t kind = r.uint();
+  c.path = r.bin(kPathBytesMax);
+  c.body = r.bin(kContentBytesMax);
+  const ByteView saw = r.bin(kIdBytes * kSawMax);
+  if (r.finish() || (!prev.empty() && prev.size() != kIdBytes) || saw.size() % kIdBytes != 0) {
+    return std::unexpected(EntryError::kMalformed);
+  }
+  if (kind == 0 || kind > static_cast<std::uint64_t>(Kind::kLast)) return std::unexpected(EntryError::kUnknownKind);
+  c.kind = static_cast<Kind>(kind);
+  if (!prev.empty()) std::ranges::copy(prev, c.prev.emplace().bytes.begin());
+  entry.saw.resize(saw.size() / kIdBytes);
+  for (std::size_t i = 0; i < entry.saw.size(); ++i) {
+    std::ranges::copy(saw.subspan(kIdBytes * i, kIdBytes), entry.saw[i].bytes.begin());
+  }
+  c.saw = entry.saw;
+  if (!within_limits(c)) return std::unexpected(EntryError::kMalformed);
+
+  ByteArray<kContentBytesMax> content_room;
+  ByteArray<kEntryBytesMax> room;
+  if (!equal(encode_content(c, content_room), content) ||
+      !equal(encode_entry(content, entry.batch, place, siblings, entry.signature, room), bytes)) {
+    return std::unexpected(EntryError::kNotCanonical);
+  }
+  const ByteArray<32> leaf = leaf_of(content);
+  entry.id = id_of(leaf);
+  entry.root = root_of(leaf, place, entry.batch, siblings);
+  return entry;
+}
+
+bool verify_entry(const CryptoProvider& provider, const Entry& entry) {
+  return verify(provider, entry.content.author, kEntriesDomain, signed_bytes(entry.root, entry.batch), entry.signature);
+}
+
+}  // namespace weft::state

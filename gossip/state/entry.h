@@ -1,0 +1,121 @@
+// One signed change of shared state, as its author wrote it.
+//
+// Shared state is a set of valid entries; what users see is a pure fold over that set (documents.h), so equal sets mean equal
+// values, whatever order they came in. An entry is one datagram at most and never changes.
+//
+// Content, canonical msgpack (one spelling: what differs from its re-encoding is refused):
+//   [1, namespace bin 32, author key bin 32, epoch, seq, prev bin 16 or empty, stamp, kind, path bin, body bin, saw bin 16 * n]
+// Entry, canonical msgpack:
+//   [content bin, batch size, place in it, siblings bin 32 * n, signature bin 64]
+//
+// - The id is the first 16 bytes of BLAKE2b-256("weft-entry-1", 0, content). It leaves the signature out, so that an entry signed
+//   twice is one entry. Two contents of one id cost 2^64 hashes of their own author and harm what that author wrote.
+// - (author, epoch, seq) names a place in the author's history; `prev` is the entry before it. Two ids at one place
+//   are a fork, and both signed contents prove it.
+// - `saw` names the entries that this one overwrites or removes: ids, ascending, each once. A clock never decides what was
+//   seen (Kleppmann 2022: what depends on the set of operations alone converges among honest nodes whatever the others do).
+// - One signature may cover up to kBatchMax contents: it is made over the root of a hash tree (Merkle 1987) of which
+//   an entry carries its siblings, so each still stands alone.
+//
+// A liar can sign what it likes under its own key: any stamp, epoch, `prev` or `saw`. Nothing here believes a field; an entry is
+// valid or not by its bytes alone, on every node, at every time.
+//
+// Pure functions; views point into the bytes that were given.
+#pragma once
+
+#include <compare>
+#include <expected>
+#include <optional>
+#include <span>
+
+#include "crypto/keys.h"
+#include "crypto/wire.h"
+
+namespace weft::state {
+
+inline constexpr std::size_t kEntryBytesMax = 1100;  // a whole entry; leaves room for what carries it in a datagram
+inline constexpr std::size_t kPathBytesMax = 255;
+inline constexpr std::size_t kSawMax = 48;
+inline constexpr std::size_t kBatchMax = 16;
+inline constexpr std::uint64_t kSeqMax = (std::uint64_t{1} << 53) - 1;
+inline constexpr std::string_view kEntryDomain = "weft-entry-1";      // ids
+inline constexpr std::string_view kEntriesDomain = "weft-entries-1";  // signatures
+
+struct EntryId {
+  ByteArray<16> bytes{};
+  bool operator==(const EntryId&) const = default;
+  auto operator<=>(const EntryId& other) const { return compare_bytes(bytes, other.bytes); }
+};
+struct NamespaceId {
+  ByteArray<32> bytes{};
+  bool operator==(const NamespaceId&) const = default;
+  auto operator<=>(const NamespaceId& other) const { return compare_bytes(bytes, other.bytes); }
+};
+
+// What an entry does to the document at its path. Numbers above kLast are for later formats and refused for now.
+enum class Kind : std::uint8_t {
+  kSet = 1,     // register: the body is the value
+  kCount = 2,   // counter: the body is all that this author has added and taken away in this epoch (two numbers)
+  kAdd = 3,     // set: the body is an element
+  kRemove = 4,  // set: takes the additions in `saw` of the element in the body away
+  kClear = 5,   // takes whatever is in `saw` away, at the path and below it
+  kLast = kClear,
+};
+
+// The bytes of a content taken apart.
+struct Content {
+  NamespaceId space;
+  PublicKey author;
+  std::uint64_t epoch = 0;
+  std::uint64_t seq = 1;         // 1 to kSeqMax
+  std::optional<EntryId> prev;   // none: the author knew of no entry of its own
+  std::uint64_t stamp = 0;       // milliseconds << 16 | counter (hybrid logical clock, Kulkarni et al. 2014)
+  Kind kind = Kind::kSet;
+  ByteView path;                 // see valid_path
+  ByteView body;
+  std::span<const EntryId> saw;  // ascending, at most kSawMax
+};
+
+// Movable only: content.saw points into saw.
+struct Entry {
+  Entry() = default;
+  Entry(Entry&&) = default;
+  Entry& operator=(Entry&&) = default;
+
+  Content content;
+  EntryId id;
+  ByteArray<32> root{};    // what the signature is over, with the size of the batch
+  std::uint8_t batch = 1;  // 1 to kBatchMax
+  Signature signature;
+  std::vector<EntryId> saw;
+};
+
+// A path is one or more parts of printable bytes (0x21 to 0x7e and 0x80 up) between single slashes.
+bool valid_path(ByteView path);
+// Two numbers of a counter's body: added, taken away. nullopt if it has not exactly that form.
+struct Counted {
+  std::uint64_t up = 0;
+  std::uint64_t down = 0;
+};
+std::optional<Counted> read_count(ByteView body);
+Bytes count_body(const Counted& counted);
+
+enum class EntryError : std::uint8_t {
+  kTooLarge,  // more than kEntryBytesMax, or a part above its limit
+  kMalformed,
+  kNotCanonical,
+  kUnknownKind,
+  kBadSignature,
+};
+std::string_view to_string(EntryError error);
+
+// Signs 1 to kBatchMax contents of this author at once; entries in the same order. An error if one of them is
+// not within its limits; then none is signed. The author of each must be the identity.
+std::expected<std::vector<Bytes>, EntryError> sign_entries(const Identity& identity, std::span<const Content> contents);
+// Takes an entry apart and checks its form, not its signature. The views of its content point into `bytes`.
+std::expected<Entry, EntryError> decode_entry(ByteView bytes);
+// True if its author signed it. Of a batch the answer is the same for all whose root and signature are equal: who keeps
+// those that it has verified saves the others' arithmetic.
+bool verify_entry(const CryptoProvider& provider, const Entry& entry);
+
+}  // namespace weft::state
