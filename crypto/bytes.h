@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <compare>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <expected>
 #include <optional>
 #include <span>
@@ -55,23 +58,24 @@ std::optional<ByteArray<N>> array_from_hex(std::string_view text) {
 
 // Little-endian integers at a place in memory that need not be aligned (session frames, keys of
 // the store). The caller guarantees the room.
-template <class T>
+template <std::unsigned_integral T>
 void store_le(std::uint8_t* to, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<std::uint8_t>(value >> (8 * i));
+  if constexpr (std::endian::native == std::endian::big) value = std::byteswap(value);
+  std::memcpy(to, &value, sizeof value);
 }
-template <class T>
+template <std::unsigned_integral T>
 T load_le(const std::uint8_t* from) {
-  T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    value = static_cast<T>(value | static_cast<T>(static_cast<T>(from[i]) << (8 * i)));
-  }
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  if constexpr (std::endian::native == std::endian::big) value = std::byteswap(value);
   return value;
 }
 
 // The big-endian integer at a place in memory: compares like its bytes.
 inline std::uint64_t load_be64(const std::uint8_t* from) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < 8; ++i) value = value << 8 | from[i];
+  std::uint64_t value;
+  std::memcpy(&value, from, sizeof value);
+  if constexpr (std::endian::native == std::endian::little) value = std::byteswap(value);
   return value;
 }
 

@@ -431,10 +431,10 @@ TEST_P(SessionsSecurityTest, AFloodOfInitsLeavesRoomForOthers) {
   const int flood = GetParam() ? 300 : 3000;
   for (int i = 0; i < flood; ++i) {
     ByteArray<32> seed{};
-    store_le(seed.data(), i);
+    store_le(seed.data(), static_cast<std::uint32_t>(i));
     seed[31] = 1;
     const Identity stranger(w.provider, seed);
-    store_le(e.data(), i + 1);
+    store_le(e.data(), static_cast<std::uint32_t>(i + 1));
     w.deliver(b, kElsewhere, forged_init(w, stranger, stranger.public_key(), b, e));
     w.now.mono += 1ms;
     w.flying.clear();
@@ -525,7 +525,7 @@ TEST_P(SessionsSecurityTest, WaitingPayloadsAreBoundedInBytes) {
   std::size_t queued = 0;
   for (int i = 0; i < 300; ++i) {
     ByteArray<32> seed{};
-    store_le(seed.data(), i + 1);
+    store_le(seed.data(), static_cast<std::uint32_t>(i + 1));
     const Identity peer(w.provider, seed);
     for (int j = 0; j < 4; ++j) {
       std::string text = big;
