@@ -141,9 +141,7 @@ void NodeCore::on_deadline(Now now, Output& out) {
   s.last_now = now.mono;
   if (s.left) return;
   const std::size_t before = out.send.datagrams().size();
-  // Probes first. What this call does not come to stays due, and next_deadline() is in the past.
-  if (s.membership != nullptr) s.membership->on_deadline(now, s.gossip_out);
-  s.drain(now, out);
+  // What this call does not come to stays due, and next_deadline() is in the past.
   const auto full = [&] { return out.send.datagrams().size() - before >= kSendsPerDeadline; };
   if (!full()) s.sessions.on_deadline(now, out.send);
   while (!full()) {
@@ -152,6 +150,8 @@ void NodeCore::on_deadline(Now now, Output& out) {
     s.on_timer(now, *fired, out);
   }
   if (!full()) s.dht.on_deadline(now, s.dht_out);
+  // After the requests' timers: who is judged silent was given the time to answer.
+  if (s.membership != nullptr) s.membership->on_deadline(now, s.gossip_out);
   s.drain(now, out);
   s.count_sent(out, before);
 }

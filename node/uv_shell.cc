@@ -11,10 +11,8 @@ namespace {
 
 // Datagrams of one wake-up, before timers and the control API get their turn.
 constexpr std::size_t kDatagramsPerWake = 64;
-// Turns of reading, at most, before a late deadline is judged: a full receive buffer of small datagrams.
+// Times kDatagramsPerWake that are read, at most, before a late deadline is judged: a full receive buffer of small ones.
 constexpr std::size_t kReadsBeforeLate = 32;
-// After so many in vain (a flood), deadlines are judged without, for so long.
-constexpr Duration kFlooded = 100ms;
 // A timer has milliseconds, and a busy machine needs a few.
 constexpr Duration kPunctual = 5ms;
 // A deadline far away still wakes the loop, as the timer counts no suspended time.
@@ -155,13 +153,13 @@ void UvShell::rearm(Now now) {
   timer_->start(static_cast<std::uint64_t>((wait + 999us) / 1ms));
 }
 
-bool UvShell::receive() {
+bool UvShell::receive(bool whole_turn) {
   for (std::size_t taken = 0; taken < kDatagramsPerWake; taken += UdpSockets::kBatch) {
     if (sockets_.receive(UdpSockets::kBatch, on_datagram_)) {
       last_dry_ = now_.mono;
       return true;
     }
-    if (read_clocks().mono >= turn_until_) return false;
+    if (whole_turn && read_clocks().mono >= turn_until_) return false;
   }
   return false;
 }
@@ -170,7 +168,7 @@ void UvShell::on_readable() {
   if (core_ == nullptr) return;
   now_ = read_clocks();
   begin(now_);
-  receive();
+  receive(/*whole_turn=*/true);
   finish(now_);
 }
 
@@ -180,16 +178,7 @@ void UvShell::on_timer() {
   begin(now_);
   // In time: what has come is read in its own turn. Late: an answer may have waited in the socket since before.
   const bool late = armed_ && !left_over_ && last_dry_ < *armed_ && now_.mono - *armed_ > kPunctual;
-  if (late && now_.mono >= flooded_until_ && !receive()) {
-    if (++reads_before_late_ < kReadsBeforeLate) {
-      drain(now_);
-      at_once_->send();
-      in_turn_ = false;
-      return;
-    }
-    flooded_until_ = now_.mono + kFlooded;
-  }
-  reads_before_late_ = 0;
+  for (std::size_t i = 0; late && i < kReadsBeforeLate && !receive(/*whole_turn=*/false); ++i) continue;
   core_->on_deadline(now_, out_);
   armed_.reset();
   finish(now_);

@@ -5,8 +5,8 @@
 // Handlers of events may call the core with the Output they are given; they never start a turn.
 //
 // The clock counts suspended time. When the loop comes back late (a stopped process, a machine that
-// slept, an overloaded one), the core is told first, then the sockets are read dry (in turns, kReadsBeforeLate at
-// most), and only then deadlines are judged: what arrived in time is not held against anybody.
+// slept, an overloaded one), the core is told first, then the sockets are read dry (kReadsBeforeLate
+// times, at most), and only then deadlines are judged: what arrived in time is not held against anybody.
 // Loop thread only. In the steady state a turn allocates nothing.
 #pragma once
 
@@ -70,8 +70,8 @@ class UvShell {
   void send(Now now);
   void rearm(Now now);
   void take_from_store(Now now, Output& out);
-  // Datagrams for this turn. True: the sockets are dry.
-  bool receive();
+  // Up to kDatagramsPerWake datagrams; with `whole_turn` no more than the turn has time for. True: the sockets are dry.
+  bool receive(bool whole_turn);
   void on_readable();
   void on_timer();
   void check_late(Now now);
@@ -96,8 +96,6 @@ class UvShell {
   std::optional<Instant> armed_;
   bool left_over_ = false;  // the core judged others of the same time, and leaves it to another turn
   Instant last_dry_;        // when the sockets were last read dry: as of the turn's start
-  std::size_t reads_before_late_ = 0;  // turns since a deadline was found to be late
-  Instant flooded_until_;
   Instant turn_until_;  // the turn under way
   Instant last_turn_;   // when the loop was last seen at work
   bool in_turn_ = false;
