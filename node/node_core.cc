@@ -144,14 +144,16 @@ void NodeCore::on_deadline(Now now, Output& out) {
   // What this call does not come to stays due, and next_deadline() is in the past.
   const auto full = [&] { return out.send.datagrams().size() - before >= kSendsPerDeadline; };
   if (!full()) s.sessions.on_deadline(now, out.send);
-  while (!full()) {
+  bool timers_done = false;
+  while (!timers_done && !full()) {
     const auto fired = s.timers.pop_due(now.mono);
-    if (!fired) break;
-    s.on_timer(now, *fired, out);
+    if (fired) s.on_timer(now, *fired, out);
+    else timers_done = true;
   }
-  if (!full()) s.dht.on_deadline(now, s.dht_out);
-  // After the requests' timers: who is judged silent was given the time to answer.
-  if (s.membership != nullptr) s.membership->on_deadline(now, s.gossip_out);
+  if (timers_done && !full()) s.dht.on_deadline(now, s.dht_out);
+  // After all of the requests' timers that are due: a member whose ping has not been sent again, or that nobody else was asked
+  // about, is not judged silent.
+  if (timers_done && s.membership != nullptr) s.membership->on_deadline(now, s.gossip_out);
   s.drain(now, out);
   s.count_sent(out, before);
 }
