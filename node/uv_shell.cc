@@ -153,13 +153,13 @@ void UvShell::rearm(Now now) {
   timer_->start(static_cast<std::uint64_t>((wait + 999us) / 1ms));
 }
 
-bool UvShell::receive(bool whole_turn) {
+bool UvShell::receive(bool in_time) {
   for (std::size_t taken = 0; taken < kDatagramsPerWake; taken += UdpSockets::kBatch) {
     if (sockets_.receive(UdpSockets::kBatch, on_datagram_)) {
       last_dry_ = now_.mono;
       return true;
     }
-    if (whole_turn && read_clocks().mono >= turn_until_) return false;
+    if (in_time && read_clocks().mono >= turn_until_) return false;
   }
   return false;
 }
@@ -168,7 +168,7 @@ void UvShell::on_readable() {
   if (core_ == nullptr) return;
   now_ = read_clocks();
   begin(now_);
-  receive(/*whole_turn=*/true);
+  receive(/*in_time=*/true);
   finish(now_);
 }
 
@@ -176,9 +176,11 @@ void UvShell::on_timer() {
   if (core_ == nullptr) return;
   now_ = read_clocks();
   begin(now_);
-  // In time: what has come is read in its own turn. Late: an answer may have waited in the socket since before.
+  // In time: what has come is read in its own turn. Late: an answer may have waited in the socket since before. It is
+  // read dry in this one turn: read in turns of 2 ms and judged after 32 of them, 200 starting processes on two cores
+  // took living members for failed.
   const bool late = armed_ && !left_over_ && last_dry_ < *armed_ && now_.mono - *armed_ > kPunctual;
-  for (std::size_t i = 0; late && i < kReadsBeforeLate && !receive(/*whole_turn=*/false); ++i) continue;
+  for (std::size_t i = 0; late && i < kReadsBeforeLate && !receive(/*in_time=*/false); ++i) continue;
   core_->on_deadline(now_, out_);
   armed_.reset();
   finish(now_);

@@ -26,7 +26,8 @@ namespace weft::node {
 Now read_clocks();
 
 inline constexpr Duration kLateMin = 100ms;
-// So long a turn takes in datagrams or answers of the store; the rest waits for a turn after everybody else's.
+// So long a turn takes in datagrams or answers of the store; the rest waits for a turn after everybody else's. But a late
+// one reads the sockets dry.
 inline constexpr Duration kTurnMax = 2ms;
 
 class UvAsync;
@@ -70,8 +71,8 @@ class UvShell {
   void send(Now now);
   void rearm(Now now);
   void take_from_store(Now now, Output& out);
-  // Up to kDatagramsPerWake datagrams; with `whole_turn` no more than the turn has time for. True: the sockets are dry.
-  bool receive(bool whole_turn);
+  // Up to kDatagramsPerWake datagrams; `in_time`: no more than the turn has time for. True: the sockets are dry.
+  bool receive(bool in_time);
   void on_readable();
   void on_timer();
   void check_late(Now now);
