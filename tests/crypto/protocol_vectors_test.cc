@@ -2,34 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "crypto/network.h"
 #include "crypto/node_record.h"
+#include "tests/vectors.h"
 
 namespace weft {
 namespace {
 
-std::map<std::string, std::string> vector_block(const std::string& name) {
-  std::ifstream file(std::string(WEFT_SOURCE_DIR) + "/docs/PROTOCOL.md");
-  std::map<std::string, std::string> fields;
-  bool inside = false;
-  for (std::string line; std::getline(file, line);) {
-    if (line == "```vectors " + name) inside = true;
-    else if (line == "```") inside = false;
-    else if (inside) {
-      std::istringstream words(line);
-      std::string key, value;
-      words >> key >> value;
-      fields[key] = value;
-    }
-  }
-  return fields;
-}
-
 TEST(ProtocolVectors, TheRecordOfTheSpecIsOurs) {
-  const auto v = vector_block("record");
+  const auto v = vectors_of("PROTOCOL.md")["record"];
   ASSERT_TRUE(v.contains("seed"));
   SodiumProvider provider;
   const Identity identity(provider, *array_from_hex<32>(v.at("seed")));

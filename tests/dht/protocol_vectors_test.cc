@@ -1,41 +1,17 @@
 // The test vectors of docs/PROTOCOL-dht.md, parsed out of the very page.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <map>
-#include <sstream>
-
 #include "crypto/sealed_value.h"
 #include "dht/rows.h"
 #include "dht/signed_value.h"
 #include "dht/write_token.h"
 #include "tests/dht/mesh.h"
+#include "tests/vectors.h"
 
 namespace weft::dht {
 namespace {
 
-using Vector = std::map<std::string, std::string>;
-
-// All blocks "```vectors NAME" ... "```" of the page, by name.
-std::map<std::string, Vector> vectors() {
-  std::ifstream file(std::string(WEFT_SOURCE_DIR) + "/docs/PROTOCOL-dht.md");
-  EXPECT_TRUE(file.good());
-  std::map<std::string, Vector> out;
-  Vector* current = nullptr;
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("```vectors ")) {
-      current = &out[line.substr(11)];
-    } else if (line.starts_with("```")) {
-      current = nullptr;
-    } else if (current != nullptr) {
-      std::istringstream words(line);
-      std::string name, value;
-      words >> name >> value;
-      (*current)[name] = value;
-    }
-  }
-  return out;
-}
+std::map<std::string, Vector> vectors() { return vectors_of("PROTOCOL-dht.md"); }
 
 std::uint64_t number(const Vector& v, const std::string& field) {
   return std::strtoull(v.at(field).c_str(), nullptr, 10);

@@ -90,7 +90,7 @@ TEST(Documents, ReadAsTheNaiveFoldAfterEveryStep) {
     std::vector<Naive> naive(history.writers.size());
     for (int step = 0; step < 120; ++step) {
       const std::size_t at = history.rng.below(history.writers.size());
-      Writer1& writer = history.writers[at];
+      HistoryWriter& writer = history.writers[at];
       if (history.rng.below(3) != 0) {
         (void)history.write(writer, /*honest=*/at != 3);
       } else if (!history.all.empty()) {
@@ -107,7 +107,7 @@ TEST(Documents, EqualSetsReadAlikeInEveryOrder) {
   for (std::uint64_t seed = 100; seed < 140; ++seed) {
     History history(seed, 5);
     for (int step = 0; step < 150; ++step) {
-      Writer1& writer = history.writers[history.rng.below(history.writers.size())];
+      HistoryWriter& writer = history.writers[history.rng.below(history.writers.size())];
       (void)history.write(writer, /*honest=*/history.rng.below(5) != 0);
       for (int i = 0; i < 3 && !history.all.empty(); ++i) {
         history.take(history.writers[history.rng.below(history.writers.size())], history.all[history.rng.below(history.all.size())]);
@@ -125,7 +125,7 @@ TEST(Documents, EqualSetsReadAlikeInEveryOrder) {
       if (permutation == 0) first = shown(documents);
       ASSERT_EQ(shown(documents), first) << "seed " << seed;
     }
-    for (Writer1& writer : history.writers) {
+    for (HistoryWriter& writer : history.writers) {
       for (const KeptRef& kept : history.all) history.take(writer, kept);
       ASSERT_EQ(shown(writer.sees), first);
     }
@@ -135,7 +135,7 @@ TEST(Documents, EqualSetsReadAlikeInEveryOrder) {
 class TwoWriters : public testing::Test {
  protected:
   KeptRef write(int who, Kind kind, std::string_view path, std::string_view body, std::uint64_t stamp = 1) {
-    Writer1& w = history.writers[static_cast<std::size_t>(who)];
+    HistoryWriter& w = history.writers[static_cast<std::size_t>(who)];
     const auto saw = w.sees.seen(kind, as_bytes(path), as_bytes(body), w.identity->public_key(), w.epoch).saw;
     const Content content{.space = {}, .author = w.identity->public_key(), .epoch = w.epoch, .seq = ++w.seq, .prev = w.head,
                           .stamp = stamp, .kind = kind, .path = as_bytes(path), .body = as_bytes(body), .saw = saw};
@@ -146,13 +146,13 @@ class TwoWriters : public testing::Test {
     return kept;
   }
   void count(int who, std::string_view path, std::uint64_t up) {
-    Writer1& w = history.writers[static_cast<std::size_t>(who)];
+    HistoryWriter& w = history.writers[static_cast<std::size_t>(who)];
     Counted counted = w.sees.counted_by(as_bytes(path), w.identity->public_key());
     counted.up += up;
     (void)write(who, Kind::kCount, path, as_text(count_body(counted)));
   }
   void meet() {
-    for (Writer1& w : history.writers) {
+    for (HistoryWriter& w : history.writers) {
       for (const KeptRef& kept : history.all) history.take(w, kept);
     }
     ASSERT_EQ(shown(sees(0)), shown(sees(1)));
@@ -224,7 +224,7 @@ TEST_F(TwoWriters, NobodyTakesAnothersCountAway) {
   count(0, "c", 3);
   meet();
   const EntryId of_0 = history.all[0]->entry.id;
-  Writer1& liar = history.writers[1];
+  HistoryWriter& liar = history.writers[1];
   const Bytes body = count_body({});
   const Content content{.space = {}, .author = liar.identity->public_key(), .epoch = 1, .seq = ++liar.seq, .prev = {}, .stamp = 1,
                         .kind = Kind::kCount, .path = as_bytes("c"), .body = body, .saw = std::span(&of_0, 1)};

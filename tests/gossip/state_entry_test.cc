@@ -1,10 +1,8 @@
 // Entries: one spelling, one signature or a batch's, and nothing that a bit flip leaves valid.
 #include <gmock/gmock.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "tests/gossip/state_history.h"
+#include "tests/vectors.h"
 
 namespace weft::state {
 namespace {
@@ -146,24 +144,6 @@ TEST(Entry, OtherSpellingsAndUnknownKindsAreRefused) {
   EXPECT_EQ(decode_entry(later).error(), EntryError::kUnknownKind);
 }
 
-// The vectors of docs/PROTOCOL-state.md: "name value" lines of the block of that name.
-std::map<std::string, std::string> vectors(const std::string& name) {
-  std::ifstream page(WEFT_SOURCE_DIR "/docs/PROTOCOL-state.md");
-  std::map<std::string, std::string> out;
-  bool inside = false;
-  for (std::string line; std::getline(page, line);) {
-    if (line == "```vectors " + name) inside = true;
-    else if (line == "```") inside = false;
-    else if (inside) {
-      std::istringstream words(line);
-      std::string key, value;
-      words >> key >> value;
-      out[key] = value;
-    }
-  }
-  return out;
-}
-
 TEST(Entry, StandsInTheProtocolAsItIs) {
   Author a;
   a.saw = {EntryId{{1}}, EntryId{{2}}};
@@ -171,7 +151,7 @@ TEST(Entry, StandsInTheProtocolAsItIs) {
   contents[1].prev = EntryId{{9}};
   const std::vector<Bytes> entries = sign_entries(a.identity, contents).value();
   const auto entry = decode_entry(entries[1]).value();
-  const auto v = vectors("Entry");
+  const auto v = vectors_of("PROTOCOL-state.md").at("Entry");
   EXPECT_EQ(v.at("author"), to_hex(a.identity.public_key().bytes));
   EXPECT_EQ(v.at("id"), to_hex(entry.id.bytes));
   EXPECT_EQ(v.at("root"), to_hex(entry.root));

@@ -16,7 +16,7 @@ struct Kept {
 };
 using KeptRef = std::shared_ptr<const Kept>;
 
-struct Writer1 {
+struct HistoryWriter {
   std::unique_ptr<Identity> identity;
   std::uint64_t epoch = 1;
   std::uint64_t seq = 0;
@@ -39,11 +39,11 @@ class History {
   static inline const std::vector<std::string> kPaths = {"a", "a/b", "a/b/c", "ab", "z"};
   std::string any_path() { return kPaths[rng.below(kPaths.size())]; }
 
-  void take(Writer1& writer, const KeptRef& kept) {
+  void take(HistoryWriter& writer, const KeptRef& kept) {
     if (writer.sees.insert(kept->entry)) writer.known.push_back(kept);
   }
   // One write of a random kind from what the author sees; a dishonest one names and numbers what it likes.
-  KeptRef write(Writer1& writer, bool honest) {
+  KeptRef write(HistoryWriter& writer, bool honest) {
     if (rng.below(12) == 0) {  // a new start
       ++writer.epoch;
       writer.seq = 0;
@@ -83,7 +83,7 @@ class History {
 
   CheapProvider provider;
   Rng rng;
-  std::vector<Writer1> writers;
+  std::vector<HistoryWriter> writers;
   std::vector<KeptRef> all;
 };
 
