@@ -154,6 +154,37 @@ class Paged {
 
 NodeId numbered(std::uint64_t n) { return key_of_text("key " + std::to_string(n)); }
 
+// It outgrows memory with hundreds of keys, so the change takes several calls: what comes, is replaced and ends meanwhile is
+// neither lost nor counted twice, before the place that the change has come to or behind it.
+TEST(Paged, ChangesOverInPiecesWhileValuesComeAndGo) {
+  constexpr std::uint64_t kFirst = 6 * kPagedPerCall;
+  Paged node(kFirst * (kHeldOverheadBytes + kBlobHeadBytes + 6));
+  const Identity author(node.provider, Paged::seed(2));
+  std::map<std::uint64_t, std::uint64_t> seqs;
+  const auto store = [&](std::uint64_t i, std::uint32_t remaining_s = 3600) {
+    const std::uint64_t seq = ++seqs[i];
+    ASSERT_EQ(node.store(author, numbered(i), node.blob(author, numbered(i), seq), remaining_s).status, StoreStatus::kStored);
+  };
+  std::uint64_t next = 0;
+  std::size_t calls_between = 0;
+  const auto memory = [&] { return node.dht->stats().values_memory_bytes; };
+  Rng rng(4);
+  while (!node.dht->stats().values_paged && next < 3 * kFirst) {
+    if (rng.below(3) == 0 && next > 0) store(rng.below(next));
+    else store(next++, rng.below(8) == 0 ? 60 : 3600);
+    if (memory() > kFirst * (kHeldOverheadBytes + kBlobHeadBytes + 6)) ++calls_between;
+  }
+  EXPECT_TRUE(node.dht->stats().values_paged);
+  EXPECT_GE(calls_between, 4U) << "in pieces";
+  for (int i = 0; i < 300; ++i) store(rng.below(next));
+  node.expect_totals();
+  for (std::uint64_t i = 0; i < next; ++i) {
+    ASSERT_EQ(node.get(numbered(i)).size(), 1U) << i;
+    EXPECT_EQ(node.shown[0], node.blob(author, numbered(i), seqs.at(i))) << i;
+  }
+  node.expect_totals();
+}
+
 TEST(Paged, KeepsALittleInMemoryAndEverythingOnDisk) {
   Paged node(kLittle);
   const Identity author(node.provider, Paged::seed(2));

@@ -241,6 +241,41 @@ TEST(ValueStore, DoesWhatTheNaiveModelDoes) {
   }
 }
 
+// Changing over to pages, a piece at a time: whatever comes, goes or is replaced between two pieces, before the place they have
+// come to or behind it, at the end all of memory is known, and forgetting all of it leaves no byte counted.
+TEST(ValueStore, BecomesPagedInPiecesAndKnowsAllThatItHas) {
+  ValueStore store(id_of("self"), {.bytes_max = 1 << 20, .per_author_max = 10'000, .memory_max = 1});
+  std::set<NodeId> there;
+  const auto insert = [&](int i, std::uint64_t seq) {
+    const Slot s = slot("k" + std::to_string(i), "a");
+    ASSERT_TRUE(store.insert(s, held(seq, "value")).has_value());
+    there.insert(s.key);
+  };
+  for (int i = 0; i < 300; ++i) insert(i, 1);
+  ASSERT_TRUE(store.outgrown());
+  store.begin_paging({});
+  int pieces = 0;
+  for (std::uint64_t ticket = 1; !store.page_more(ticket); ++ticket, ++pieces) {
+    for (int i = 0; i < 5; ++i) insert(1000 + 5 * pieces + i, 1);
+    for (int i = 0; i < 5; ++i) insert(10 * pieces + i, 2);
+    const Slot gone = slot("k" + std::to_string(299 - pieces), "a");
+    store.erase(gone);  // its row is gone, too, before become_paged()
+    there.erase(gone.key);
+    EXPECT_FALSE(store.paged());
+  }
+  EXPECT_GE(pieces, 4);
+  store.become_paged(100, {});
+  for (const NodeId& key : there) EXPECT_TRUE(store.knows(key));
+  EXPECT_FALSE(store.knows(id_of("elsewhere")));
+  EXPECT_EQ(store.next_expiry(), Instant(1h));
+  EXPECT_TRUE(store.take_expired(at(2h), 10).empty()) << "those of a paged store are asked for";
+  for (int i = 0; i < 100; ++i) {
+    store.trim({.oldest_write = 1000, .oldest_load = 1000U + static_cast<std::uint64_t>(i), .now_at = 1000});
+  }
+  EXPECT_EQ(store.memory_bytes(), 0U);
+  EXPECT_FALSE(store.next_republish().has_value());
+}
+
 TEST(OwnValues, NumbersAreNeverUsedTwice) {
   OwnValues own;
   const NodeId key = id_of("k");
