@@ -1,8 +1,9 @@
 // Bringing one peer the values that it should hold and lacks.
 //
 // The peer is shown one short sum a value (Compare, as in region_op.h), names those that it lacks, and only these
-// are sent, as many in one StoreMany as a datagram takes. One question is for up to kCompareItemsMax values; if the peer holds too many others between the first
-// and the last key to tell, each half is asked about by itself, down to kUntoldSent values, which then are sent.
+// are sent, as many in one StoreMany as a datagram takes. One question is for up to kCompareItemsMax values; if the peer
+// holds too many others between the first and the last key to tell, each half is asked about by itself, down to
+// kUntoldSent values, which then are sent.
 //
 // Bounds: kCompareItemsMax values, one Compare and kHandOverStoresOpen datagrams of values under way, at most
 // 2 * kCompareItemsMax questions. When upkeep's budget is overdrawn no further datagram is sent once kHandOverLeast
