@@ -23,6 +23,7 @@
 #include "crypto/sessions.h"
 #include "dht/dht.h"
 #include "gossip/membership/membership.h"
+#include "gossip/state/state.h"
 #include "node/limits.h"
 
 namespace weft::node {
@@ -48,6 +49,7 @@ struct Config {
   SessionConfig sessions;  // its and the DHT's limits are also what set_limits changes
   dht::Config dht;
   gossip::Config membership;
+  state::Config state;
 };
 
 // Rows that an earlier life persisted, in any order, and how long the node was off by its own wall
@@ -94,7 +96,7 @@ struct EndpointsChanged {  // the own record names other addresses now
 };
 using Event = std::variant<dht::PutDone, dht::GetDone, dht::LookupDone, PingDone, JoinDone,
                            LeaveDone, gossip::MemberChanged, Ready, SeedsWanted, TwinFound,
-                           EndpointsChanged>;
+                           EndpointsChanged, state::StateDone, state::StateArrived>;
 
 struct Persist {
   Ticket ticket{};
@@ -131,6 +133,7 @@ struct Status {
   Instant started;
   gossip::Stats members;
   dht::Stats dht;
+  state::Stats state;
   std::size_t sessions = 0;
   std::uint64_t network_size_estimate = 0;
   std::uint64_t sent_bytes = 0, sent_packets = 0, received_bytes = 0, received_packets = 0;
@@ -173,6 +176,12 @@ class NodeCore {
   // kShutdown. After LeaveDone the core may be destroyed.
   OpId leave(Now now, Output& out);
   void cancel(Now now, OpId op, Output& out);
+  // Shared state: as State's. Each gets one StateDone; it cannot be cancelled.
+  OpId state_create(Now now, std::string_view name, state::Access access, Output& out);
+  OpId state_join(Now now, const state::Genesis& genesis, Output& out);
+  OpId state_leave(Now now, const state::NamespaceId& space, Output& out);
+  OpId state_write(Now now, const state::NamespaceId& space, std::span<const state::Change> changes, Output& out);
+  OpId state_import(Now now, const state::NamespaceId& space, std::span<const ByteView> entries, Output& out);
   // Other limits from now on, within the bounds of limits.h.
   void set_limits(const Limits& limits);
   // The addresses of the host changed.
@@ -192,6 +201,7 @@ class NodeCore {
   void for_each_own(const std::optional<NodeId>& after, std::size_t max,
                     const std::function<void(const dht::OwnValue&)>& visit) const;
   const std::map<std::size_t, std::size_t>& own_by_copies() const;
+  const state::State& shared_state() const;
   // Datagrams and payloads dropped so far, for whatever cause.
   std::uint64_t dropped() const;
   // Hash of the protocol-relevant state in canonical order.

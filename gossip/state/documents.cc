@@ -70,10 +70,39 @@ bool Documents::insert(const Entry& entry) {
   by_path_[item.path].insert(entry.id);
   std::uint64_t& newest = newest_[series_of(item)];
   newest = std::max(newest, item.seq);
-  if (const auto named = named_by_.find(entry.id); named != named_by_.end()) {
-    for (const EntryId& by : named->second) item.voided = item.voided || may_void(items_.at(by), item);
-  }
+  item.voided = voided_by_any(entry.id, item);
   return true;
+}
+
+bool Documents::voided_by_any(const EntryId& id, const Item& item) const {
+  const auto named = named_by_.find(id);
+  if (named == named_by_.end()) return false;
+  return std::ranges::any_of(named->second, [&](const EntryId& by) { return may_void(items_.at(by), item); });
+}
+
+void Documents::erase(const Entry& entry) {
+  const auto at = items_.find(entry.id);
+  CHECK(at != items_.end());
+  const Item item = std::move(at->second);
+  items_.erase(at);
+  for (const EntryId& seen : entry.content.saw) {
+    const auto named = named_by_.find(seen);
+    std::erase(named->second, entry.id);
+    if (named->second.empty()) named_by_.erase(named);
+    if (const auto other = items_.find(seen); other != items_.end()) other->second.voided = voided_by_any(seen, other->second);
+  }
+  if (!holds_a_value(item.kind)) return;
+  const auto here = by_path_.find(item.path);
+  here->second.erase(entry.id);
+  const Series series = series_of(item);
+  newest_.erase(series);
+  for (const EntryId& id : here->second) {
+    const Item& other = items_.at(id);
+    if (series_of(other) != series) continue;
+    std::uint64_t& newest = newest_[series];
+    newest = std::max(newest, other.seq);
+  }
+  if (here->second.empty()) by_path_.erase(here);
 }
 
 bool Documents::left(const Items::value_type& entry) const {

@@ -49,6 +49,8 @@ class Documents {
  public:
   // True if the entry was not there before. `entry` need not outlive the call.
   bool insert(const Entry& entry);
+  // Takes an entry away again, as if it had never been inserted. It must be there.
+  void erase(const Entry& entry);
   bool contains(const EntryId& id) const { return items_.contains(id); }
   std::size_t size() const { return items_.size(); }
 
@@ -98,6 +100,8 @@ class Documents {
   // Whether `by` may void `item`, which it names.
   static bool may_void(const Item& by, const Item& item);
   bool left(const Items::value_type& entry) const;
+  // Whether one of the entries here that name it voids it.
+  bool voided_by_any(const EntryId& id, const Item& item) const;
   template <class Visit>
   void visit(ByteView path, Kind kind, Visit visit) const;
 

@@ -1,0 +1,71 @@
+// One namespace at one node: the set of its entries, the tree over it by which nodes compare, and the documents that follow.
+//
+// An entry of this node's own is in the documents from the moment it is signed (the next one must see it), but in the tree, which is
+// what others are shown, only when it is durable. Entries of others are in both at once.
+//
+// Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
+// after. It says nothing to another node.
+//
+// The caller has verified signatures and rights, and bounds how much is put in. One thread.
+#pragma once
+
+#include <map>
+
+#include "gossip/state/documents.h"
+#include "gossip/state/entry_tree.h"
+#include "gossip/state/genesis.h"
+
+namespace weft::state {
+
+class Space {
+ public:
+  explicit Space(Genesis genesis) : genesis_(std::move(genesis)) {}
+
+  const Genesis& genesis() const { return genesis_; }
+  const EntryTree& tree() const { return tree_; }
+  const Documents& documents() const { return documents_; }
+  std::size_t bytes() const { return bytes_; }
+  std::uint64_t last_arrival() const { return last_arrival_; }
+
+  struct Held {
+    Bytes wire;
+    std::uint64_t arrival = 0;
+    bool settled = false;  // in the tree
+  };
+  // nullptr: not here.
+  const Held* find(const EntryId& id) const;
+  bool holds(const EntryId& id) const { return entries_.contains(id); }
+  // By arrival, after `after`.
+  template <class Visit>
+  void visit_arrivals(std::uint64_t after, Visit visit) const {
+    for (auto it = arrivals_.upper_bound(after); it != arrivals_.end(); ++it) {
+      if (!visit(it->first, it->second)) return;
+    }
+  }
+
+  // False if it was there. `arrival` 0: the next number. An unsettled entry waits for settle() or withdraw().
+  bool insert(const Entry& entry, ByteView wire, bool settled, std::uint64_t arrival = 0);
+  void settle(const EntryId& id);
+  // Takes an unsettled entry away again.
+  void withdraw(const EntryId& id);
+
+  // The newest entry of an author here, by stamp, or none.
+  struct Head {
+    EntryId id;
+    std::uint64_t stamp = 0;
+  };
+  std::optional<Head> head(const PublicKey& author) const;
+  std::size_t authors() const { return heads_.size(); }
+
+ private:
+  Genesis genesis_;
+  EntryTree tree_;
+  Documents documents_;
+  std::map<EntryId, Held> entries_;
+  std::map<std::uint64_t, EntryId> arrivals_;
+  std::map<PublicKey, Head> heads_;
+  std::size_t bytes_ = 0;
+  std::uint64_t last_arrival_ = 0;
+};
+
+}  // namespace weft::state

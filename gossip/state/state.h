@@ -1,0 +1,196 @@
+// Shared state at one node: its namespaces, what it writes there, and how entries come and go. No I/O.
+//
+// - Writing. A change becomes one or a few signed entries (entry.h). They are told to the mesh, and the operation
+//   ends, when they are durable. The first write of a life opens a new random epoch that names the author's last entry, so that a restored backup
+//   or a store that lost its end never gives one place in a history to two entries.
+// - Spreading. What is new here is pushed to some neighbours at once, who do the same; forwarded only when accepted.
+// - Anti-entropy. Acks of membership's probes carry a digest of all namespaces; where it differs from ours, Roots tells which of them
+//   differ and a walk (sync.h) brings what we lack, one walk a namespace at a time. This alone suffices to converge; a push is only faster.
+//
+// What a liar can do: write what it has the right to write. Entries are checked for size, form, namespace, being known and room, in this order, before
+// a signature is looked at. Stamps decide nothing (documents.h); one from more than kSkewMax ahead is held back until it is due,
+// so that it does not lead those of honest writers by more. Everything is bounded: namespaces, entries, bytes,
+// held entries, neighbours, walks, questions.
+//
+// One thread. Views are valid until the next call that is not const.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <variant>
+
+#include "crypto/effects.h"
+#include "crypto/rng.h"
+#include "crypto/timer_queue.h"
+#include "gossip/state/messages.h"
+#include "gossip/state/space.h"
+#include "gossip/state/sync.h"
+
+namespace weft::state {
+
+inline constexpr std::size_t kSpacesMax = kRootsMax;     // namespaces of one node
+inline constexpr std::size_t kEntriesMax = 1'000'000;    // of all namespaces
+inline constexpr std::size_t kNeighboursMax = 16;        // of one namespace
+inline constexpr std::size_t kPushFanout = 5;
+inline constexpr std::size_t kFreshMax = 1024;           // entries waiting to be pushed; others spread by anti-entropy
+inline constexpr Duration kPushDelay = 5ms;              // entries that come within it share datagrams
+inline constexpr std::size_t kWalksMax = 4;
+inline constexpr std::size_t kWritesMax = 1024;          // that wait for the disk
+inline constexpr Duration kSkewMax = 5s;
+inline constexpr Duration kClockPullMax = 500ms;         // a stamp of others moves ours no farther ahead of the wall clock
+inline constexpr std::size_t kHeldBackMax = 1024;        // entries from the future
+inline constexpr std::size_t kPeersNotedMax = 1024;      // peers with whom nothing was left to bring
+inline constexpr std::size_t kRootsOpenMax = 4;
+inline constexpr std::size_t kImportMax = 64;            // entries in one call
+
+// Rows of the store. The handle and the id are whole: see docs/PROTOCOL-state.md.
+inline constexpr std::uint8_t kRowSpace = 's';  // 's' | id 32 -> genesis; erasing it erases its entries too
+inline constexpr std::uint8_t kRowEntry = 'e';  // 'e' | namespace 32 | id 16 -> arrival 8 | entry
+
+struct Config {
+  std::uint64_t bytes_max = 256ULL << 20;  // of all entries here
+};
+
+// ---- what users do
+enum class Error : std::uint8_t {
+  kUnknownNamespace,
+  kBadName,
+  kBadPath,
+  kTooLarge,     // does not fit into an entry
+  kNothingThere,  // rm, del: there is nothing to take away
+  kTooMany,      // a named limit: namespaces, entries, writes that wait
+  kStore,        // could not be made durable
+  kBadEntry,     // import: malformed, of another namespace, or not signed by its author
+  kShutdown,
+};
+std::string_view to_string(Error error);
+
+// One change of a document. Views need not outlive the call.
+struct Change {
+  enum class What : std::uint8_t {
+    kSet,     // register := value
+    kRemove,  // whatever is at the path and below it
+    kCount,   // counter += amount
+    kAdd,     // set: value is an element
+    kDelete,  // set: value is an element
+  };
+  What what = What::kSet;
+  ByteView path;
+  ByteView value;
+  std::int64_t amount = 0;
+};
+
+// An operation has ended: exactly one for each OpId.
+struct StateDone {
+  OpId op{};
+  std::expected<std::size_t, Error> entries;  // written or, of an import, new here
+};
+// Entries have arrived, own ones included; readers that wait look at visit_arrivals().
+struct StateArrived {
+  NamespaceId space;
+};
+using Event = std::variant<StateDone, StateArrived>;
+
+// Messages in requests hold no views; those in replies and sends are valid until the next call.
+struct Request {
+  RequestTag tag{};
+  Target to;
+  std::variant<Roots, Branch, Fetch> message;
+};
+struct Send {
+  Target to;
+  Push message;
+};
+struct Persist {
+  Ticket ticket{};
+  std::vector<Write> writes;
+};
+struct Output {
+  std::vector<Persist> persist;
+  std::vector<Request> requests;
+  std::vector<Send> sends;
+  std::vector<Event> events;
+  bool empty() const { return persist.empty() && requests.empty() && sends.empty() && events.empty(); }
+  void clear() {
+    persist.clear();
+    requests.clear();
+    sends.clear();
+    events.clear();
+  }
+};
+
+struct Stats {
+  std::size_t namespaces = 0;
+  std::size_t entries = 0;
+  std::uint64_t bytes = 0;
+  std::size_t held_back = 0;  // from the future
+  std::size_t neighbours = 0;
+  std::size_t walks = 0;
+  std::uint64_t written_total = 0;
+  std::uint64_t pushed_total = 0;      // entries sent in pushes
+  std::uint64_t push_known_total = 0;  // entries that came in pushes and were here
+  std::uint64_t received_total = 0;    // entries that were new, by push or walk
+  std::uint64_t fetched_total = 0;     // of them by walks
+  std::uint64_t walks_total = 0;
+  std::uint64_t walks_failed_total = 0;
+  std::uint64_t refused_total = 0;     // malformed, not signed, of no namespace here
+  std::uint64_t full_total = 0;        // refused for want of room
+};
+
+class State {
+ public:
+  // `identity`, `provider` and `entropy` must outlive the object.
+  State(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng, Config config, Now now);
+  ~State();
+
+  // A row of an earlier life; all of them before anything else, those of kRowSpace before those of kRowEntry. What
+  // is not what was written (bit rot) is skipped and counted as refused.
+  void restore(Now now, ByteView key, ByteView value);
+
+  // ---- operations: one StateDone each, maybe in this Output
+  // Makes the namespace of this name of ours (the same one again, if it was made before).
+  void create(Now now, OpId op, std::string_view name, Access access, Output& out);
+  // A namespace that somebody else made.
+  void join(Now now, OpId op, const Genesis& genesis, Output& out);
+  // Forgets a namespace and all of its entries here.
+  void leave(Now now, OpId op, const NamespaceId& space, Output& out);
+  // `changes`: one or more, of which all or none are written, with one signature for up to kBatchMax entries.
+  void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
+  // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken.
+  void import(Now now, OpId op, const NamespaceId& space, std::span<const ByteView> entries, Output& out);
+  // Ends what is under way with kShutdown.
+  void shutdown(Output& out);
+
+  void on_persisted(Now now, Ticket ticket, bool ok, Output& out);
+
+  // ---- what peers say. The peer's key is proven.
+  // The digest that an answer to our probe carried (digest() of theirs).
+  void on_digest(Now now, const Contact& peer, const TreeHash& digest, Output& out);
+  // Not alive any more.
+  void forget(const NodeId& peer);
+  void on_roots(Now now, const Asker& asker, const Roots& m, RootsReply& reply);
+  // False: no such namespace here; nothing is answered.
+  bool on_branch(Now now, const Asker& asker, const Branch& m, BranchReply& reply);
+  bool on_fetch(Now now, const Asker& asker, const Fetch& m, FetchReply& reply);
+  void on_push(Now now, const Contact& from, const Push& m, Output& out);
+  void on_roots_reply(Now now, RequestTag tag, const RootsReply& m, Output& out);
+  void on_branch_reply(Now now, RequestTag tag, const BranchReply& m, Output& out);
+  void on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output& out);
+  void on_timeout(Now now, RequestTag tag, Output& out);
+
+  void on_deadline(Now now, Output& out);
+  std::optional<Instant> next_deadline();
+
+  // ---- views
+  // Of all namespaces here and their entries; nullopt: no namespaces.
+  std::optional<TreeHash> digest() const;
+  void for_each(const std::function<void(const Space&)>& visit) const;  // by id
+  const Space* find(const NamespaceId& space) const;
+  Stats stats() const;
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace weft::state
