@@ -1,6 +1,5 @@
 // The routes of the control API: from a request to the core's call.
 #include <algorithm>
-#include <charconv>
 
 #include "crypto/sealed_value.h"
 #include "node/control_api.h"
@@ -10,7 +9,6 @@
 namespace weft::node {
 namespace {
 
-constexpr std::uint64_t kTimeoutMsMax = 24ULL * 3600 * 1000;
 constexpr std::size_t kKeyTextMax = 255;
 constexpr std::size_t kNodeTextMax = 128;
 constexpr std::size_t kCopiesMax = dht::kContactsPerReply;
@@ -28,37 +26,6 @@ bool contains(std::span<const std::string_view> paths, std::string_view path) {
 }
 
 ControlReply ok(std::string body) { return {200, std::move(body)}; }
-
-std::optional<Duration> timeout_of(Fields& fields) {
-  const auto ms = fields.number("timeout_ms", 1, kTimeoutMsMax);
-  if (!ms) return std::nullopt;
-  return std::chrono::milliseconds(*ms);
-}
-
-// A number of the query; nullopt if absent. `bad` is set if it is not one.
-std::optional<std::uint64_t> query_number(const ControlRequest& request, const std::string& name,
-                                          std::uint64_t max, bool& bad) {
-  const auto found = request.query.find(name);
-  if (found == request.query.end()) return std::nullopt;
-  const std::string& text = found->second;
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value > max) {
-    bad = true;
-    return std::nullopt;
-  }
-  return value;
-}
-
-std::optional<ApiError> check_query(const ControlRequest& request,
-                                    std::initializer_list<std::string_view> known) {
-  for (const auto& [name, value] : request.query) {
-    if (std::ranges::find(known, name) == known.end()) {
-      return bad_request("unknown query parameter \"" + escaped(name.substr(0, 80)) + "\"");
-    }
-  }
-  return std::nullopt;
-}
 
 // Operations and their deadlines that every POST of the DHT shares.
 struct KeyAndTimeout {
