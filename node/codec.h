@@ -1,7 +1,7 @@
 // The first fields of every payload, and which kind answers which.
 //
 // A payload is the msgpack array [kind, rpc, ...]; the rest is the message's own business
-// (dht/messages.h, gossip/membership/messages.h).
+// (dht/messages.h, gossip/membership/messages.h, gossip/state/messages.h).
 #pragma once
 
 #include <optional>
@@ -10,6 +10,7 @@
 #include "crypto/wire.h"
 #include "dht/messages.h"
 #include "gossip/membership/messages.h"
+#include "gossip/state/messages.h"
 
 namespace weft::node {
 
@@ -41,6 +42,9 @@ inline bool is_reply(std::uint8_t kind) {
     case dht::kStored:
     case dht::kCompared:
     case dht::kStoredMany:
+    case state::kRootsReply:
+    case state::kBranchReply:
+    case state::kFetchReply:
       return true;
     default:
       return false;
@@ -55,6 +59,9 @@ inline std::uint8_t reply_kind(const dht::Get&) { return dht::kValues; }
 inline std::uint8_t reply_kind(const dht::Store&) { return dht::kStored; }
 inline std::uint8_t reply_kind(const dht::Compare&) { return dht::kCompared; }
 inline std::uint8_t reply_kind(const dht::StoreMany&) { return dht::kStoredMany; }
+inline std::uint8_t reply_kind(const state::Roots&) { return state::kRootsReply; }
+inline std::uint8_t reply_kind(const state::Branch&) { return state::kBranchReply; }
+inline std::uint8_t reply_kind(const state::Fetch&) { return state::kFetchReply; }
 
 // What may travel as early data: reads that carry nothing to be learned from.
 inline bool early_ok(const gossip::Ping& m) { return m.items.empty(); }

@@ -61,11 +61,18 @@ NodeCore::State::State(Config config_in, Stored stored, Now now, Deps deps_in)
                rng.fork("sessions"), config.sessions),
       dht(deps.identity, deps.provider, deps.entropy, rng.fork("dht"), dht_config(config), now,
           node_time_at_start(stored)),
+      shared(deps.identity, deps.provider, deps.entropy, rng.fork("state"), config.state, now),
       own(deps.identity, first_fields(config, deps.entropy)),
       peers(rng.fork("index").next()),
       requests(deps.entropy) {
+  // A namespace before its entries.
+  for (const std::uint8_t table : {state::kRowSpace, state::kRowEntry}) {
+    for (const Write& row : stored.rows) {
+      if (!row.key.empty() && row.key[0] == table) shared.restore(now, row.key, row.value);
+    }
+  }
   for (const Write& row : stored.rows) {
-    if (row.key.empty()) continue;
+    if (row.key.empty() || row.key[0] == state::kRowSpace || row.key[0] == state::kRowEntry) continue;
     if (row.key[0] == kRowNumber && row.value.size() == 8) {
       const std::uint64_t number = std::min(load_le<std::uint64_t>(row.value.data()), kNumberMax - 1);
       own.want_above(number);
@@ -151,6 +158,7 @@ void NodeCore::on_deadline(Now now, Output& out) {
     else timers_done = true;
   }
   if (timers_done && !full()) s.dht.on_deadline(now, s.dht_out);
+  if (timers_done && !full()) s.shared.on_deadline(now, s.state_out);
   // After all of the requests' timers that are due: a member whose ping has not been sent again, or that nobody else was asked
   // about, is not judged silent.
   if (timers_done && s.membership != nullptr) s.membership->on_deadline(now, s.gossip_out);
@@ -168,6 +176,7 @@ std::optional<Instant> NodeCore::next_deadline() {
   earlier(s.sessions.next_deadline());
   earlier(s.timers.next());
   earlier(s.dht.next_deadline());
+  earlier(s.shared.next_deadline());
   if (s.membership != nullptr) earlier(s.membership->next_deadline());
   return next;
 }
@@ -177,6 +186,7 @@ void NodeCore::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   const auto value = static_cast<std::uint64_t>(ticket);
   const std::size_t before = out.send.datagrams().size();
   switch (value & 3) {
+    case State::kTicketState: s.shared.on_persisted(now, static_cast<Ticket>(value >> 2), ok, s.state_out); break;
     case State::kTicketDht: s.dht.on_persisted(now, static_cast<Ticket>(value >> 2), ok, s.dht_out); break;
     case State::kTicketNumber: s.on_number_durable(now, ok, out); break;
     default: break;
@@ -332,6 +342,7 @@ Status NodeCore::status() const {
   status.started = s.started;
   if (s.membership != nullptr) status.members = s.membership->stats();
   status.dht = s.dht.stats();
+  status.state = s.shared.stats();
   status.sessions = s.sessions.sessions();
   status.network_size_estimate = s.dht.network_size_estimate();
   status.session_stats = s.sessions.stats();
@@ -379,6 +390,7 @@ std::uint64_t NodeCore::digest() const {
   std::uint64_t d = s.own.number() * 0x9e3779b97f4a7c15ULL;
   d = (d ^ s.dht.digest()) * 0xd6e8feb86659fd93ULL;
   if (s.membership != nullptr) d = (d ^ s.membership->digest()) * 0x9e3779b97f4a7c15ULL;
+  if (const auto shared = s.shared.digest()) d = (d ^ load_le<std::uint64_t>(shared->data())) * 0xd6e8feb86659fd93ULL;
   return d ^ d >> 32;
 }
 

@@ -227,6 +227,9 @@ void NodeCore::State::say_goodbye(Now now, Output& out) {
 void NodeCore::State::finish_leave(Output& out) {
   if (left) return;
   left = true;
+  shared.shutdown(state_out);
+  for (state::Event& event : state_out.events) std::visit([&](auto& e) { out.events.push_back(std::move(e)); }, event);
+  state_out.clear();
   requests.for_each([&](RequestTable::Request& r) {
     if (r.owner != Owner::kPingOp) return;
     out.events.push_back(PingDone{static_cast<OpId>(r.tag), std::unexpected(OpError::kShutdown)});

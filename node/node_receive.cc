@@ -80,6 +80,7 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
       if (!decoded(r, m)) return;
       gossip::Ack reply;
       membership->on_ping(now, asker, m, reply, gossip_out);
+      if (!asker.early && speaks_state(asker.contact.id)) reply.state = shared.digest();
       return answer(now, asker, reply, out);
     }
     case gossip::kSync: {
@@ -108,6 +109,10 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
     case dht::kStore:
     case dht::kCompare:
     case dht::kStoreMany:
+    case state::kRoots:
+    case state::kBranch:
+    case state::kFetch:
+    case state::kPush:
       break;
     default:
       return count(Drop::kUnknownKind);
@@ -142,6 +147,32 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
       if (decoded(r, m)) dht.on_store_many(now, asker, m, dht_out);
       return;
     }
+    case state::kRoots: {
+      state::Roots m;
+      if (!decoded(r, m)) return;
+      state::RootsReply reply;
+      shared.on_roots(now, asker, m, reply);
+      return answer(now, asker, reply, out);
+    }
+    case state::kBranch: {
+      state::Branch m;
+      if (!decoded(r, m)) return;
+      state::BranchReply reply;
+      if (shared.on_branch(now, asker, m, reply)) answer(now, asker, reply, out);
+      return;
+    }
+    case state::kFetch: {
+      state::Fetch m;
+      if (!decoded(r, m)) return;
+      state::FetchReply reply;
+      if (shared.on_fetch(now, asker, m, reply)) answer(now, asker, reply, out);
+      return;
+    }
+    case state::kPush: {
+      state::Push m;
+      if (decoded(r, m)) shared.on_push(now, asker.contact, m, state_out);
+      return;
+    }
     default:
       return;
   }
@@ -157,7 +188,8 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
   const RequestTag tag_of = found->tag;
   // Decoded first: a malformed answer changes nothing, and the request goes on waiting.
   std::variant<std::monostate, gossip::Ack, gossip::PingReqReply, gossip::SyncPage, dht::Nodes,
-               dht::Values, dht::Stored, dht::Compared, dht::StoredMany>
+               dht::Values, dht::Stored, dht::Compared, dht::StoredMany, state::RootsReply, state::BranchReply,
+               state::FetchReply>
       message;
   switch (head.kind) {
     case gossip::kAck: if (!decoded(r, message.emplace<gossip::Ack>())) return; break;
@@ -168,6 +200,9 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
     case dht::kStored: if (!decoded(r, message.emplace<dht::Stored>())) return; break;
     case dht::kCompared: if (!decoded(r, message.emplace<dht::Compared>())) return; break;
     case dht::kStoredMany: if (!decoded(r, message.emplace<dht::StoredMany>())) return; break;
+    case state::kRootsReply: if (!decoded(r, message.emplace<state::RootsReply>())) return; break;
+    case state::kBranchReply: if (!decoded(r, message.emplace<state::BranchReply>())) return; break;
+    case state::kFetchReply: if (!decoded(r, message.emplace<state::FetchReply>())) return; break;
     default: return;
   }
   timers.cancel(found->timer);
@@ -182,6 +217,7 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
 
   if (const auto* ack = std::get_if<gossip::Ack>(&message)) {
     if (own.observed(from.id, ack->observed)) want_record(now, out);
+    if (ack->state) shared.on_digest(now, from, *ack->state, state_out);
     if (owner == Owner::kPingOp) {
       out.events.push_back(PingDone{static_cast<OpId>(tag_of), rtt});
     } else {
@@ -201,6 +237,12 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
     dht.on_compared(now, tag_of, rtt, *compared, dht_out);
   } else if (const auto* many = std::get_if<dht::StoredMany>(&message)) {
     dht.on_stored_many(now, tag_of, rtt, *many, dht_out);
+  } else if (const auto* roots = std::get_if<state::RootsReply>(&message)) {
+    shared.on_roots_reply(now, tag_of, *roots, state_out);
+  } else if (const auto* branch = std::get_if<state::BranchReply>(&message)) {
+    shared.on_branch_reply(now, tag_of, *branch, state_out);
+  } else if (const auto* fetched = std::get_if<state::FetchReply>(&message)) {
+    shared.on_fetch_reply(now, tag_of, *fetched, state_out);
   }
 }
 

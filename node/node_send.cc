@@ -12,8 +12,9 @@ void NodeCore::State::drain(Now now, Output& out) {
   for (;;) {
     carry_out_dht(now, out);
     if (membership != nullptr) carry_out_membership(now, out);
+    carry_out_state(now, out);
     if (failed_at_once.empty()) {
-      if (dht_out.empty() && gossip_out.requests.empty() && gossip_out.replies.empty() &&
+      if (dht_out.empty() && state_out.empty() && gossip_out.requests.empty() && gossip_out.replies.empty() &&
           gossip_out.sends.empty() && gossip_out.events.empty()) {
         if (!handing_over || !dht.handed_over()) return;
         say_goodbye(now, out);
@@ -94,20 +95,46 @@ void NodeCore::State::carry_out_membership(Now now, Output& out) {
     reply_in_session(now, reply.to, reply.message, out);
   }
   for (const gossip::Send& send : gossip_work.sends) {
-    Writer w(MutableBytes(scratch).first(kPayloadBytesMax));
-    encode(w, 0, send.message);
-    CHECK(w.ok());
-    const auto known = sessions.session_endpoint(send.to.id);
-    RequestTable::Request probe;  // only to choose an address the way requests do
-    probe.to = send.to;
-    if (known) {
-      sessions.send(now, send.to.key, *known, w.view(), /*early_ok=*/false, out.send);
-    } else if (pick_endpoint(now, probe)) {
-      sessions.send(now, send.to.key, probe.tried, w.view(), /*early_ok=*/false, out.send);
-    }
+    send_once(now, send.to, send.message, out);
   }
   for (gossip::Event& event : gossip_work.events) on_event(now, event, out);
   gossip_work.clear();
+}
+
+void NodeCore::State::carry_out_state(Now now, Output& out) {
+  if (state_out.empty()) return;
+  std::swap(state_out, state_work);
+  for (state::Persist& p : state_work.persist) {
+    out.persist.push_back({core_ticket(static_cast<std::uint64_t>(p.ticket), kTicketState), std::move(p.writes)});
+  }
+  for (const state::Request& asked : state_work.requests) {
+    std::visit(
+        [&](const auto& m) {
+          request(now, {.owner = Owner::kState, .tag = asked.tag, .reply_kind = reply_kind(m), .to = asked.to}, m, out);
+        },
+        asked.message);
+  }
+  for (const state::Send& send : state_work.sends) send_once(now, send.to, send.message, out);
+  for (state::Event& event : state_work.events) std::visit([&](auto& e) { out.events.push_back(std::move(e)); }, event);
+  state_work.clear();
+  std::vector<RequestTag> failed;
+  failed.swap(untold_state);
+  for (const RequestTag request : failed) shared.on_timeout(now, request, state_out);
+}
+
+template <class M>
+void NodeCore::State::send_once(Now now, const Target& to, const M& message, Output& out) {
+  Writer w(MutableBytes(scratch).first(kPayloadBytesMax));
+  encode(w, 0, message);
+  CHECK(w.ok());
+  const auto known = sessions.session_endpoint(to.id);
+  RequestTable::Request probe;  // only to choose an address the way requests do
+  probe.to = to;
+  if (known) {
+    sessions.send(now, to.key, *known, w.view(), /*early_ok=*/false, out.send);
+  } else if (pick_endpoint(now, probe)) {
+    sessions.send(now, to.key, probe.tried, w.view(), /*early_ok=*/false, out.send);
+  }
 }
 
 template <class M>
@@ -119,6 +146,7 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
     switch (info.owner) {
       case Owner::kDht: untold.push_back(info.tag); break;
       case Owner::kMembership: membership->on_timeout(now, info.tag, gossip_out); break;
+      case Owner::kState: untold_state.push_back(info.tag); break;
       case Owner::kPingOp:
         out.events.push_back(PingDone{static_cast<OpId>(info.tag), std::unexpected(OpError::kOverloaded)});
         break;
@@ -224,6 +252,7 @@ void NodeCore::State::tell_slow(Now now, const RequestTable::Request& r, Output&
   switch (r.owner) {
     case Owner::kDht: dht.on_slow(now, r.tag, dht_out); break;
     case Owner::kMembership: membership->on_slow(now, r.tag, gossip_out); break;
+    case Owner::kState:
     case Owner::kPingOp:
     case Owner::kTwin: break;
   }
@@ -239,6 +268,7 @@ void NodeCore::State::give_up(Now now, RequestTable::Request& r, Output& out) {
   switch (owner) {
     case Owner::kDht: dht.on_timeout(now, tag_of, dht_out); break;
     case Owner::kMembership: membership->on_timeout(now, tag_of, gossip_out); break;
+    case Owner::kState: shared.on_timeout(now, tag_of, state_out); break;
     case Owner::kPingOp:
       out.events.push_back(
           PingDone{static_cast<OpId>(tag_of), std::unexpected(OpError::kTimedOut)});
@@ -277,9 +307,11 @@ void NodeCore::State::on_member_changed(Now now, const gossip::MemberChanged& ch
       return;
     case gossip::MemberState::kFailed:
       dht.forget(now, id);
+      shared.forget(id);
       return;  // the row stays: a failed member is tried again after a restart
     case gossip::MemberState::kLeft:
       dht.forget(now, id);
+      shared.forget(id);
       sessions.forget(id);
       dirty_members[id] = true;
       break;

@@ -1,8 +1,9 @@
-// The inside of NodeCore, shared by its four files and by nothing else:
+// The inside of NodeCore, shared by its five files and by nothing else:
 //   node_core.cc     entry points, views, deadlines
 //   node_send.cc     carries out what dht and membership ask for: seal, retransmit, persist, tell
 //   node_receive.cc  from a datagram to the right handler
 //   node_life.cc     start, own record, join, leave, twins
+//   node_shared.cc   shared state: operations, and what it asks for
 #pragma once
 
 #include "crypto/timer_queue.h"
@@ -47,6 +48,10 @@ struct NodeCore::State {
   void drain(Now now, Output& out);
   void carry_out_dht(Now now, Output& out);
   void carry_out_membership(Now now, Output& out);
+  void carry_out_state(Now now, Output& out);
+  // Once and without an answer: in the session with the peer, or with a handshake.
+  template <class M>
+  void send_once(Now now, const Target& to, const M& message, Output& out);
   template <class M>
   void request(Now now, RequestInfo info, const M& message, Output& out);
   void transmit(Now now, RequestTable::Request& r, bool fresh_handshake, Output& out);
@@ -118,7 +123,12 @@ struct NodeCore::State {
     }
   }
   std::optional<Target> target_for(const NodeId& node) const;
+  // Starts an operation of shared state: `begin` is called with its id, unless the node is not up.
+  template <class Begin>
+  OpId state_op(Now now, Output& out, Begin begin);
   std::size_t alive() const;
+  // Whether a peer's record says that it takes what came with protocol minor 2.
+  bool speaks_state(const NodeId& peer) const;
 
   // Timers of the core: a kind in the top byte of the tag, a number below.
   enum class Timer : std::uint8_t { kRequest = 1, kJoin, kSeeds, kFlush, kLeave, kNumber, kTwin, kHandOver };
@@ -131,6 +141,7 @@ struct NodeCore::State {
   Ticket core_ticket(std::uint64_t inner, std::uint64_t module) {
     return static_cast<Ticket>(inner << 2 | module);
   }
+  static constexpr std::uint64_t kTicketState = 0;
   static constexpr std::uint64_t kTicketDht = 1;
   static constexpr std::uint64_t kTicketNumber = 2;
   static constexpr std::uint64_t kTicketMembers = 3;
@@ -143,6 +154,7 @@ struct NodeCore::State {
   Sessions sessions;
   dht::Dht dht;
   std::unique_ptr<gossip::Membership> membership;  // from Ready on
+  state::State shared;
   OwnRecord own;
   PeerStats peers;
   RequestTable requests;
@@ -151,7 +163,9 @@ struct NodeCore::State {
 
   dht::Output dht_out, dht_work;
   gossip::Output gossip_out, gossip_work;
+  state::Output state_out, state_work;
   std::vector<RequestTag> untold;             // of the DHT, that were not sent at all
+  std::vector<RequestTag> untold_state;
   std::vector<std::uint32_t> failed_at_once;  // rpc ids that found no address
 
   std::vector<JoinOp> joins;

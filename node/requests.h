@@ -24,7 +24,7 @@ inline constexpr std::size_t kWarmRequests = 16;
 // No request waits longer for its answer.
 inline constexpr Duration kPatienceMax = 8s;
 
-enum class Owner : std::uint8_t { kDht, kMembership, kPingOp, kTwin };
+enum class Owner : std::uint8_t { kDht, kMembership, kState, kPingOp, kTwin };
 
 struct RequestInfo {
   Owner owner = Owner::kDht;

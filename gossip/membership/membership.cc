@@ -137,7 +137,8 @@ void Membership::on_ping(Now now, const Asker& asker, const Ping& m, Ack& reply,
               .instance = s.self->instance,
               .digest = s.table.digest(),
               .observed = asker.contact.endpoint,
-              .items = {}};
+              .items = {},
+              .state = {}};
   if (asker.early) return;
   std::size_t budget = std::min(asker.reply_max, kPayloadBytesMax);
   budget -= std::min(budget, kAckHeadBytes);

@@ -63,11 +63,12 @@ void encode(Writer& w, std::uint32_t rpc, const Ping& m) {
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Ack& m) {
-  head(w, 5, kAck, rpc);
+  head(w, m.state ? 6 : 5, kAck, rpc);
   ByteArray<kEndpointWireMax> raw{};
   w.uint(m.number).uint(m.instance).uint(m.digest);
   w.bin(ByteView(raw).first(encode_endpoint(m.observed, raw)));
   write_items(w, m.items);
+  if (m.state) w.bin(*m.state);
 }
 
 void encode(Writer& w, std::uint32_t rpc, const PingReq& m) {
@@ -120,6 +121,8 @@ std::optional<DecodeError> decode(Reader& r, Ack& m) {
   else
     r.fail(DecodeError::kBadValue);
   read_items(r, m.items);
+  m.state.reset();
+  if (r.next_is_bin()) m.state = r.bin_exact<16>();
   return r.finish();
 }
 

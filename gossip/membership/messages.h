@@ -50,6 +50,8 @@ struct Ack {
   std::uint64_t digest = 0;
   Endpoint observed;  // the address from which the ping came
   GossipItems items;
+  // Of the shared state that the sender has (gossip/state/): last, and only if there is any, to peers whose record says minor 2.
+  std::optional<ByteArray<16>> state = std::nullopt;
 };
 struct PingReq {
   NodeId target;
@@ -78,7 +80,7 @@ struct SyncPage {
 // Bytes of a message without its items, at most (array headers, kind, a 32-bit rpc, longest
 // integers): what is left of a datagram is the budget of the items.
 inline constexpr std::size_t kPingHeadBytes = 1 + 1 + 5 + 9 + 9 + 3;
-inline constexpr std::size_t kAckHeadBytes = 1 + 1 + 5 + 9 + 9 + 9 + 2 + kEndpointWireMax + 3;
+inline constexpr std::size_t kAckHeadBytes = 1 + 1 + 5 + 9 + 9 + 9 + 2 + kEndpointWireMax + 3 + 18;
 inline constexpr std::size_t kGossipHeadBytes = 1 + 1 + 5 + 3;
 inline constexpr std::size_t kSyncHeadBytes = 1 + 1 + 5 + 9 + 3 + 9 * kSyncBuckets + 34 + 3;
 inline constexpr std::size_t kSyncPageHeadBytes = 1 + 1 + 5 + 3 + 9 * kSyncBuckets + 1 + 34 + 3;

@@ -35,11 +35,12 @@ class Space {
   // nullptr: not here.
   const Held* find(const EntryId& id) const;
   bool holds(const EntryId& id) const { return entries_.contains(id); }
-  // By arrival, after `after`.
+  // Calls visit(arrival, id, wire) by arrival, after `after`, until it returns false or an entry is not settled yet.
   template <class Visit>
   void visit_arrivals(std::uint64_t after, Visit visit) const {
     for (auto it = arrivals_.upper_bound(after); it != arrivals_.end(); ++it) {
-      if (!visit(it->first, it->second)) return;
+      const Held& held = entries_.at(it->second);
+      if (!held.settled || !visit(it->first, it->second, ByteView(held.wire))) return;
     }
   }
 

@@ -21,7 +21,6 @@
 
 #include "crypto/effects.h"
 #include "crypto/rng.h"
-#include "crypto/timer_queue.h"
 #include "gossip/state/messages.h"
 #include "gossip/state/space.h"
 #include "gossip/state/sync.h"
@@ -41,7 +40,7 @@ inline constexpr Duration kClockPullMax = 500ms;         // a stamp of others mo
 inline constexpr std::size_t kHeldBackMax = 1024;        // entries from the future
 inline constexpr std::size_t kPeersNotedMax = 1024;      // peers with whom nothing was left to bring
 inline constexpr std::size_t kRootsOpenMax = 4;
-inline constexpr std::size_t kImportMax = 64;            // entries in one call
+inline constexpr std::size_t kImportMax = 32;            // entries in one call
 
 // Rows of the store. The handle and the id are whole: see docs/PROTOCOL-state.md.
 inline constexpr std::uint8_t kRowSpace = 's';  // 's' | id 32 -> genesis; erasing it erases its entries too

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dht/rows.h"
+#include "gossip/state/state.h"
 
 namespace weft::sim {
 namespace {
@@ -76,6 +77,15 @@ dht::Loaded answer(const Rows& rows, const dht::Load& asked) {
   dht::Loaded out{.ticket = asked.ticket, .ok = true, .rows = {}, .more = false, .of_author = 0, .next_end_ms = {}};
   std::visit([&](const auto& what) { load(rows, what, out); }, asked.what);
   return out;
+}
+
+void erase_row(Rows& rows, const Bytes& key) {
+  rows.erase(key);
+  if (key.empty() || key[0] != state::kRowSpace) return;
+  Bytes first = key;
+  first[0] = state::kRowEntry;
+  auto it = rows.lower_bound(first);
+  while (it != rows.end() && it->first.size() > first.size() && std::equal(first.begin(), first.end(), it->first.begin())) it = rows.erase(it);
 }
 
 dht::HeldTotals held_totals(const Rows& rows) {

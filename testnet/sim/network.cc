@@ -495,7 +495,7 @@ void SimNetwork::take(std::uint32_t slot) {
       const bool ok = !n.faults.disk_fails;
       for (const Write& w : e.persist.writes) {
         if (!ok) break;
-        if (w.erase) n.durable.erase(w.key);
+        if (w.erase) erase_row(n.durable, w.key);
         else n.durable[w.key] = w.value;
       }
       if (ok) {

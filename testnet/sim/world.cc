@@ -137,6 +137,8 @@ class World {
   void on(NodeIndex, const node::SeedsWanted&) {}
   void on(NodeIndex, const node::TwinFound&) {}
   void on(NodeIndex, const node::EndpointsChanged&) {}
+  void on(NodeIndex, const state::StateDone&) {}
+  void on(NodeIndex, const state::StateArrived&) {}
 
   // SimNetwork carries an output out only after the call that made it, so no Done event comes before
   // its operation is entered.

@@ -1,0 +1,303 @@
+#include "gossip/state/state.h"
+
+#include <algorithm>
+
+#include "crypto/check.h"
+#include "gossip/state/state_inside.h"
+
+namespace weft::state {
+namespace {
+
+constexpr std::size_t kArrivalBytes = 8;
+
+Bytes row_key(std::uint8_t table, const NamespaceId& space) {
+  Bytes key{table};
+  key.insert(key.end(), space.bytes.begin(), space.bytes.end());
+  return key;
+}
+
+}  // namespace
+
+std::string_view to_string(Error error) {
+  switch (error) {
+    case Error::kUnknownNamespace: return "unknown_namespace";
+    case Error::kBadName: return "bad_name";
+    case Error::kBadPath: return "bad_path";
+    case Error::kTooLarge: return "too_large";
+    case Error::kNothingThere: return "nothing_there";
+    case Error::kTooMany: return "too_many";
+    case Error::kStore: return "store";
+    case Error::kBadEntry: return "bad_entry";
+    case Error::kShutdown: return "shutdown";
+  }
+  return "unknown";
+}
+
+// ---- the inside
+
+State::Inside::Local* State::Inside::find(const NamespaceId& space) {
+  const auto it = spaces.find(space);
+  return it == spaces.end() ? nullptr : &it->second;
+}
+
+State::Inside::Local* State::Inside::find(const SpaceHandle& handle) {
+  NamespaceId first;
+  std::ranges::copy(handle, first.bytes.begin());
+  const auto it = spaces.lower_bound(first);
+  return it == spaces.end() || handle_of(it->first) != handle ? nullptr : &it->second;
+}
+
+std::expected<void, Error> State::Inside::add(const Genesis& genesis, std::vector<Write>& rows) {
+  if (find(genesis.id) != nullptr) return {};
+  // Two namespaces of one handle: somebody took the trouble to make the second.
+  if (spaces.size() == kSpacesMax || find(handle_of(genesis.id)) != nullptr) return std::unexpected(Error::kTooMany);
+  spaces.emplace(genesis.id, Local(genesis));
+  digest.reset();
+  rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
+  return {};
+}
+
+void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
+  const auto ticket = static_cast<Ticket>(++tickets);
+  waiting.emplace(ticket, std::move(op));
+  out.persist.push_back({ticket, std::move(rows)});
+}
+
+Write State::Inside::entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held) {
+  Write row{.key = row_key(kRowEntry, space), .value = Bytes(kArrivalBytes)};
+  row.key.insert(row.key.end(), id.bytes.begin(), id.bytes.end());
+  store_le(row.value.data(), held.arrival);
+  row.value.insert(row.value.end(), held.wire.begin(), held.wire.end());
+  return row;
+}
+
+std::size_t State::Inside::entries() const {
+  std::size_t sum = 0;
+  for (const auto& [id, local] : spaces) sum += local.space.documents().size();
+  return sum;
+}
+
+std::uint64_t State::Inside::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [id, local] : spaces) sum += local.space.bytes();
+  return sum;
+}
+
+bool State::Inside::room_for(std::size_t bytes_more) const {
+  return entries() < kEntriesMax && bytes() + bytes_more <= config.bytes_max;
+}
+
+bool State::Inside::verified(const Entry& entry) {
+  if (entry.batch == 1) return verify_entry(provider, entry);
+  // Of a batch the first pays. The author belongs to what is known: a liar can put another's content among its own leaves.
+  Verified mine{.author = entry.content.author, .root = entry.root, .batch = entry.batch, .signature = entry.signature};
+  if (std::ranges::find(verified_batches, mine) != verified_batches.end()) return true;
+  if (!verify_entry(provider, entry)) return false;
+  if (verified_batches.size() == kVerifiedMax) verified_batches.pop_front();
+  verified_batches.push_back(mine);
+  return true;
+}
+
+State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows) {
+  const auto refuse = [&](Taken why) {
+    ++(why == Taken::kFull ? totals.full_total : totals.refused_total);
+    return why;
+  };
+  if (entry.content.space != local.space.genesis().id) return refuse(Taken::kRefused);
+  if (local.space.holds(entry.id)) return Taken::kKnown;
+  if (held_back.contains({entry.content.stamp, entry.id})) return Taken::kKnown;
+  if (!room_for(wire.size())) return refuse(Taken::kFull);
+  if (!verified(entry)) return refuse(Taken::kRefused);
+  const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + kSkewMax / 1ms)) << 16;
+  if (entry.content.stamp > limit) {
+    if (held_back.size() == kHeldBackMax) return refuse(Taken::kFull);
+    held_back.emplace(std::pair(entry.content.stamp, entry.id), std::pair(entry.content.space, to_bytes(wire)));
+    look_again(now);
+    return Taken::kHeldBack;
+  }
+  observe(now, entry.content.stamp);
+  CHECK(local.space.insert(entry, wire, /*settled=*/true));
+  local.arrived = true;
+  digest.reset();
+  ++totals.received_total;
+  rows.push_back(entry_row(entry.content.space, entry.id, *local.space.find(entry.id)));
+  return Taken::kNew;
+}
+
+void State::Inside::flush(std::vector<Write> rows, Output& out) {
+  // Nobody waits: what is lost is brought again by the next walk.
+  if (!rows.empty()) out.persist.push_back({static_cast<Ticket>(++tickets), std::move(rows)});
+  for (auto& [id, local] : spaces) {
+    if (std::exchange(local.arrived, false)) out.events.push_back(StateArrived{id});
+  }
+}
+
+// ---- rows and operations
+
+State::State(const Identity& identity, const CryptoProvider& provider, Entropy& entropy, Rng rng, Config config, Now)
+    : inside_(std::make_unique<Inside>(identity, provider, entropy, rng, config)) {}
+State::~State() = default;
+
+void State::restore(Now now, ByteView key, ByteView value) {
+  Inside& s = *inside_;
+  const auto refuse = [&] { ++s.totals.refused_total; };
+  if (key.empty()) return refuse();
+  if (key[0] == kRowSpace) {
+    const auto genesis = read_genesis(s.provider, value);
+    std::vector<Write> rows;
+    if (!genesis || !equal(key.subspan(1), genesis->id.bytes) || !s.add(*genesis, rows)) refuse();
+    return;
+  }
+  if (key[0] != kRowEntry || value.size() < kArrivalBytes) return refuse();
+  const ByteView wire = value.subspan(kArrivalBytes);
+  const auto entry = decode_entry(wire);
+  if (!entry || key.size() != 1 + sizeof(NamespaceId) + sizeof(EntryId)) return refuse();
+  Inside::Local* local = s.find(entry->content.space);
+  const auto arrival = load_le<std::uint64_t>(value.data());
+  // The id is a hash of all that was signed: it vouches for the bytes.
+  if (local == nullptr || arrival == 0 || !equal(key.last(sizeof(EntryId)), entry->id.bytes) ||
+      !equal(key.subspan(1, sizeof(NamespaceId)), entry->content.space.bytes) ||
+      !local->space.insert(*entry, wire, /*settled=*/true, arrival)) {
+    return refuse();
+  }
+  s.digest.reset();
+  if (entry->content.author == s.identity.public_key()) {
+    s.last_stamp = std::max(s.last_stamp, entry->content.stamp);
+    local->prev = local->space.head(s.identity.public_key())->id;
+  } else {
+    s.observe(now, entry->content.stamp);
+  }
+}
+
+void State::create(Now now, OpId op, std::string_view name, Access access, Output& out) {
+  Inside& s = *inside_;
+  if (!valid_name(name)) return s.fail(op, Error::kBadName, out);
+  join(now, op, make_genesis(s.identity, name, access), out);
+}
+
+void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
+  Inside& s = *inside_;
+  if (s.ended) return s.fail(op, Error::kShutdown, out);
+  std::vector<Write> rows;
+  if (const auto added = s.add(genesis, rows); !added) return s.fail(op, added.error(), out);
+  s.wait_for({.op = op, .space = genesis.id, .written = {}, .count = 0}, std::move(rows), out);
+}
+
+void State::leave(Now, OpId op, const NamespaceId& space, Output& out) {
+  Inside& s = *inside_;
+  if (s.ended) return s.fail(op, Error::kShutdown, out);
+  if (s.spaces.erase(space) == 0) return s.fail(op, Error::kUnknownNamespace, out);
+  s.digest.reset();
+  std::erase_if(s.held_back, [&](const auto& held) { return held.second.first == space; });
+  s.wait_for({.op = op, .space = space, .written = {}, .count = 0},
+             {{.key = row_key(kRowSpace, space), .value = {}, .erase = true}}, out);
+}
+
+void State::import(Now now, OpId op, const NamespaceId& space, std::span<const ByteView> entries, Output& out) {
+  Inside& s = *inside_;
+  if (s.ended) return s.fail(op, Error::kShutdown, out);
+  Inside::Local* local = s.find(space);
+  if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
+  if (entries.size() > kImportMax) return s.fail(op, Error::kTooMany, out);
+  std::vector<Entry> decoded;
+  for (const ByteView wire : entries) {
+    auto entry = decode_entry(wire);
+    if (!entry || entry->content.space != space || !s.verified(*entry)) return s.fail(op, Error::kBadEntry, out);
+    decoded.push_back(std::move(*entry));
+  }
+  std::vector<Write> rows;
+  std::size_t fresh = 0;
+  bool full = false;
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const auto taken = s.take(now, *local, decoded[i], entries[i], rows);
+    if (taken == Inside::Taken::kNew) {
+      ++fresh;
+      s.push_later(now, *local, decoded[i].id, s.identity.id());
+    }
+    full = full || taken == Inside::Taken::kFull;
+  }
+  if (full && rows.empty()) return s.fail(op, Error::kTooMany, out);
+  s.wait_for({.op = op, .space = space, .written = {}, .count = fresh}, std::move(rows), out);
+  s.flush({}, out);
+}
+
+void State::shutdown(Output& out) {
+  Inside& s = *inside_;
+  s.ended = true;
+  for (const auto& [ticket, op] : s.waiting) s.fail(op.op, Error::kShutdown, out);
+  s.waiting.clear();
+}
+
+void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
+  Inside& s = *inside_;
+  const auto it = s.waiting.find(ticket);
+  if (it == s.waiting.end()) return;
+  const Inside::Waiting op = std::move(it->second);
+  s.waiting.erase(it);
+  // The namespace may have been left meanwhile; what was written is as gone as all of it.
+  Inside::Local* local = s.find(op.space);
+  if (!ok) {
+    if (local != nullptr) s.withdraw(*local, op.written);
+    return s.fail(op.op, Error::kStore, out);
+  }
+  if (local != nullptr) {
+    for (const EntryId& id : op.written) {
+      local->space.settle(id);
+      s.push_later(now, *local, id, s.identity.id());
+    }
+    if (!op.written.empty()) {
+      local->arrived = true;
+      s.digest.reset();
+    }
+  }
+  s.totals.written_total += op.written.size();
+  out.events.push_back(StateDone{op.op, op.count});
+  s.flush({}, out);
+}
+
+// ---- views
+
+TreeHash State::Inside::digest_or_zero() const {
+  if (spaces.empty()) return {};
+  if (!digest) {
+    Bytes input;
+    for (const auto& [id, local] : spaces) {
+      const TreeHash root = local.space.tree().root();
+      input.insert(input.end(), id.bytes.begin(), id.bytes.end());
+      input.insert(input.end(), root.begin(), root.end());
+    }
+    const ByteArray<1> zero{};
+    blake2b(digest.emplace(), {}, as_bytes("weft-state-1"), zero, input);
+  }
+  return *digest;
+}
+
+std::optional<TreeHash> State::digest() const {
+  if (inside_->spaces.empty()) return std::nullopt;
+  return inside_->digest_or_zero();
+}
+
+void State::for_each(const std::function<void(const Space&)>& visit) const {
+  for (const auto& [id, local] : inside_->spaces) visit(local.space);
+}
+
+const Space* State::find(const NamespaceId& space) const {
+  const Inside::Local* local = inside_->find(space);
+  return local == nullptr ? nullptr : &local->space;
+}
+
+Stats State::stats() const {
+  const Inside& s = *inside_;
+  Stats out = s.totals;
+  out.namespaces = s.spaces.size();
+  out.entries = s.entries();
+  out.bytes = s.bytes();
+  out.held_back = s.held_back.size();
+  for (const auto& [id, local] : s.spaces) {
+    out.neighbours += local.neighbours.size();
+    out.walks += local.running ? 1U : 0U;
+  }
+  return out;
+}
+
+}  // namespace weft::state

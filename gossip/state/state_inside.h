@@ -1,0 +1,141 @@
+// The inside of State, shared by its files and by nothing else:
+//   state.cc         rows, namespaces, import, what became durable, views
+//   state_write.cc   from changes to signed entries
+//   state_spread.cc  pushes, digests, walks
+#pragma once
+
+#include <deque>
+#include <map>
+
+#include "gossip/state/state.h"
+
+namespace weft::state {
+
+inline constexpr std::size_t kEntriesPerWriteMax = 256;
+inline constexpr std::size_t kHeldBackPerTurn = 16;  // that are looked at again in one call
+inline constexpr Duration kLookAgainMax = 60s;
+inline constexpr std::size_t kVerifiedMax = 64;      // batches whose signature was found good
+
+struct State::Inside {
+  Inside(const Identity& identity_in, const CryptoProvider& provider_in, Entropy& entropy_in, Rng rng_in, Config config_in)
+      : identity(identity_in), provider(provider_in), entropy(entropy_in), rng(rng_in), config(config_in) {}
+
+  struct Running {
+    Walk walk;
+    Target peer;
+    TreeHash theirs{};         // the digest of the peer's that began it
+    std::uint64_t number = 0;  // of the walk: answers to an earlier one are not its own
+  };
+  struct Fresh {
+    EntryId id;
+    NodeId from;  // ourselves, or who pushed it
+  };
+  struct Local {
+    explicit Local(Genesis genesis) : space(std::move(genesis)) {}
+    Space space;
+    std::uint64_t seq = 0;        // the last of our own in this life
+    std::optional<EntryId> prev;  // our last entry
+    std::vector<Target> neighbours;
+    std::optional<Running> running;
+    std::deque<Fresh> fresh;
+    bool arrived = false;  // something, in this call
+  };
+  struct Asked {
+    Target to;
+    NamespaceId space;         // of a walk
+    std::uint64_t walk = 0;    // 0: Roots
+    TreeHash theirs{};         // Roots: the digest that caused it
+    std::variant<Roots, Branch, Fetch> question;
+  };
+  // What waits for the disk: an operation, and the entries that it made.
+  struct Waiting {
+    OpId op{};
+    NamespaceId space;
+    std::vector<EntryId> written;
+    std::size_t count = 0;  // told in the end
+  };
+  struct Verified {
+    PublicKey author;
+    ByteArray<32> root{};
+    std::uint8_t batch = 0;
+    Signature signature;
+    bool operator==(const Verified&) const = default;
+  };
+  struct Noted {
+    TreeHash ours{};
+    TreeHash theirs{};
+  };
+
+  // ---- state.cc
+  Local* find(const NamespaceId& space);
+  Local* find(const SpaceHandle& handle);
+  std::expected<void, Error> add(const Genesis& genesis, std::vector<Write>& rows);
+  void fail(OpId op, Error error, Output& out) { out.events.push_back(StateDone{op, std::unexpected(error)}); }
+  void wait_for(Waiting waiting, std::vector<Write> rows, Output& out);
+  static Write entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held);
+  std::size_t entries() const;
+  std::uint64_t bytes() const;
+  bool room_for(std::size_t bytes_more) const;
+  bool verified(const Entry& entry);
+
+  // What became of an entry that somebody sent. `rows` gets what is to be kept.
+  enum class Taken : std::uint8_t { kNew, kKnown, kHeldBack, kRefused, kFull };
+  Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
+  // Ends a call: rows that nobody waits for, and who is told of arrivals.
+  void flush(std::vector<Write> rows, Output& out);
+
+  // ---- state_write.cc
+  struct Draft {
+    Kind kind = Kind::kSet;
+    Bytes path;
+    Bytes body;
+    std::vector<EntryId> saw;
+  };
+  using Drafts = std::expected<std::vector<Draft>, Error>;
+  std::uint64_t stamp(Now now);
+  void observe(Now now, std::uint64_t other);
+  Drafts draft(const Local& local, const Change& change) const;
+  // Signs them, and puts them into the documents.
+  std::expected<void, Error> sign(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
+  std::expected<void, Error> write_all(Now now, Local& local, std::span<const Change> changes, std::vector<EntryId>& written);
+  void withdraw(Local& local, std::span<const EntryId> written);
+
+  // ---- state_spread.cc
+  void push_later(Now now, Local& local, const EntryId& id, const NodeId& from);
+  void push(Local& local, Output& out);
+  void add_neighbour(Local& local, const Contact& peer);
+  void pump(Local& local, Output& out);
+  void end_walk(Local& local, bool well);
+  // Asked of somebody who does not answer any more, or answers nonsense.
+  void drop_neighbour(const NodeId& peer);
+  void note(const NodeId& peer, const TreeHash& theirs);
+  void release_held_back(Now now, Output& out);
+  void look_again(Now now);
+  TreeHash digest_or_zero() const;
+  std::optional<Asked> take_asked(RequestTag tag);
+  Local* walk_of(const Asked& asked);
+
+  const Identity& identity;
+  const CryptoProvider& provider;
+  Entropy& entropy;
+  Rng rng;
+  Config config;
+  std::map<NamespaceId, Local> spaces;
+  std::map<Ticket, Waiting> waiting;
+  std::map<RequestTag, Asked> asked;
+  std::map<NodeId, Noted> noted;
+  std::map<std::pair<std::uint64_t, EntryId>, std::pair<NamespaceId, Bytes>> held_back;  // by stamp
+  std::deque<Verified> verified_batches;
+  std::optional<std::uint64_t> epoch;
+  std::uint64_t last_stamp = 0;
+  std::uint64_t tickets = 0;
+  std::uint64_t tags = 0;
+  std::uint64_t walks = 0;
+  std::optional<Instant> push_at;
+  std::optional<Instant> look_at;  // at what is held back
+  bool ended = false;
+  Stats totals;
+  mutable std::optional<TreeHash> digest;  // nullopt: to be computed
+};
+
+}  // namespace weft::state

@@ -1,0 +1,158 @@
+// From what a user changes to signed entries, and the clock that stamps them.
+#include <algorithm>
+#include <limits>
+
+#include "crypto/check.h"
+#include "gossip/state/state_inside.h"
+
+namespace weft::state {
+namespace {
+
+// Bytes of an entry that is signed alone, without path, body and saw, at most.
+constexpr std::size_t kEntryFrameBytes = 200;
+constexpr int kStampCounterBits = 16;
+
+std::uint64_t wall_stamp(Now now, Duration ahead = {}) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + ahead / 1ms)) << kStampCounterBits;
+}
+
+std::size_t names_max(std::size_t path, std::size_t body) {
+  const std::size_t used = kEntryFrameBytes + path + body;
+  return used >= kEntryBytesMax ? 0 : std::min(kSawMax, (kEntryBytesMax - used) / sizeof(EntryId));
+}
+
+std::uint64_t magnitude(std::int64_t amount) {
+  return amount < 0 ? ~static_cast<std::uint64_t>(amount) + 1 : static_cast<std::uint64_t>(amount);
+}
+
+bool add_to(std::uint64_t& sum, std::uint64_t more) {
+  if (sum > std::numeric_limits<std::uint64_t>::max() - more) return false;
+  sum += more;
+  return true;
+}
+
+}  // namespace
+
+// A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back.
+std::uint64_t State::Inside::stamp(Now now) {
+  last_stamp = std::max(last_stamp + 1, wall_stamp(now));
+  return last_stamp;
+}
+
+void State::Inside::observe(Now now, std::uint64_t other) {
+  last_stamp = std::max(last_stamp, std::min(other, wall_stamp(now, kClockPullMax)));
+}
+
+State::Inside::Drafts State::Inside::draft(const Local& local, const Change& change) const {
+  if (!valid_path(change.path)) return std::unexpected(Error::kBadPath);
+  const Documents& documents = local.space.documents();
+  const PublicKey& self = identity.public_key();
+  Draft main{.kind = Kind::kSet, .path = to_bytes(change.path), .body = to_bytes(change.value), .saw = {}};
+  switch (change.what) {
+    case Change::What::kSet: break;
+    case Change::What::kAdd:
+      if (change.value.empty()) return std::unexpected(Error::kBadEntry);
+      main.kind = Kind::kAdd;
+      break;
+    case Change::What::kDelete:
+      if (change.value.empty()) return std::unexpected(Error::kBadEntry);
+      main.kind = Kind::kRemove;
+      break;
+    case Change::What::kRemove:
+      main.kind = Kind::kClear;
+      main.body.clear();
+      break;
+    case Change::What::kCount: {
+      main.kind = Kind::kCount;
+      Counted counted = documents.counted_by(change.path, self);
+      if (!add_to(change.amount < 0 ? counted.down : counted.up, magnitude(change.amount))) return std::unexpected(Error::kTooLarge);
+      main.body = count_body(counted);
+      break;
+    }
+  }
+  Documents::Seen seen = documents.seen(main.kind, main.path, main.body, self, epoch.value_or(0));
+  const bool takes_away = main.kind == Kind::kRemove || main.kind == Kind::kClear;
+  if (takes_away && seen.saw.empty()) return std::unexpected(Error::kNothingThere);
+  const std::size_t room = names_max(main.path.size(), main.body.size());
+  if (takes_away && room == 0) return std::unexpected(Error::kTooLarge);
+  // What the entry has no room to name, Clears before it do; of what is taken away the next turn names the rest.
+  std::vector<Draft> out;
+  std::size_t named = std::min(room, seen.saw.size());
+  main.saw.assign(seen.saw.begin(), seen.saw.begin() + static_cast<std::ptrdiff_t>(named));
+  if (!takes_away) {
+    const std::size_t a_clear = names_max(main.path.size(), 0);
+    while (named < seen.saw.size()) {
+      const std::size_t count = std::min(a_clear, seen.saw.size() - named);
+      if (count == 0) return std::unexpected(Error::kTooLarge);
+      Draft clear{.kind = Kind::kClear, .path = main.path, .body = {}, .saw = {}};
+      for (std::size_t i = 0; i < count; ++i) clear.saw.push_back(seen.saw[named++]);
+      out.push_back(std::move(clear));
+    }
+  }
+  out.push_back(std::move(main));
+  return out;
+}
+
+std::expected<void, Error> State::Inside::sign(Now now, Local& local, std::span<const Draft> drafts,
+                                               std::vector<EntryId>& written) {
+  if (!epoch) epoch = entropy.next_u64();
+  // Signed together they must be known one by one: each names the one before.
+  for (const Draft& draft : drafts) {
+    Content content{.space = local.space.genesis().id, .author = identity.public_key(), .epoch = *epoch, .seq = local.seq + 1,
+                    .prev = local.prev, .stamp = stamp(now), .kind = draft.kind, .path = draft.path, .body = draft.body,
+                    .saw = draft.saw};
+    const auto wires = sign_entries(identity, {&content, 1});
+    if (!wires) return std::unexpected(Error::kTooLarge);
+    const auto entry = decode_entry((*wires)[0]);
+    CHECK(entry.has_value());
+    if (!room_for((*wires)[0].size()) || written.size() == kEntriesPerWriteMax) return std::unexpected(Error::kTooMany);
+    CHECK(local.space.insert(*entry, (*wires)[0], /*settled=*/false));
+    ++local.seq;
+    local.prev = entry->id;
+    written.push_back(entry->id);
+  }
+  return {};
+}
+
+std::expected<void, Error> State::Inside::write_all(Now now, Local& local, std::span<const Change> changes,
+                                                    std::vector<EntryId>& written) {
+  for (const Change& change : changes) {
+    for (bool first = true;; first = false) {
+      const auto drafts = draft(local, change);
+      const bool takes_away = change.what == Change::What::kRemove || change.what == Change::What::kDelete;
+      if (!drafts) {
+        if (takes_away && !first && drafts.error() == Error::kNothingThere) break;
+        return std::unexpected(drafts.error());
+      }
+      if (const auto done = sign(now, local, *drafts, written); !done) return done;
+      if (!takes_away) break;
+    }
+  }
+  return {};
+}
+
+void State::Inside::withdraw(Local& local, std::span<const EntryId> written) {
+  for (const EntryId& id : written) local.space.withdraw(id);
+  // A number is not used again: the store may have kept what it said it had not.
+  const auto head = local.space.head(identity.public_key());
+  local.prev = head ? std::optional(head->id) : std::nullopt;
+}
+
+void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out) {
+  Inside& s = *inside_;
+  if (s.ended) return s.fail(op, Error::kShutdown, out);
+  Inside::Local* local = s.find(space);
+  if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
+  if (s.waiting.size() == kWritesMax) return s.fail(op, Error::kTooMany, out);
+  std::vector<EntryId> written;
+  if (const auto done = s.write_all(now, *local, changes, written); !done) {
+    s.withdraw(*local, written);
+    return s.fail(op, done.error(), out);
+  }
+  std::vector<Write> rows;
+  for (const EntryId& id : written) rows.push_back(Inside::entry_row(space, id, *local->space.find(id)));
+  const std::size_t count = written.size();
+  s.wait_for({.op = op, .space = space, .written = std::move(written), .count = count}, std::move(rows), out);
+}
+
+}  // namespace weft::state

@@ -1,0 +1,58 @@
+// Shared state at NodeCore: the operations, and who takes part.
+#include "node/node_state.h"
+
+namespace weft::node {
+namespace {
+
+// The first protocol minor whose nodes know of shared state.
+constexpr std::uint32_t kStateMinor = 2;
+
+}  // namespace
+
+bool NodeCore::State::speaks_state(const NodeId& peer) const {
+  const auto member = membership->find(peer);
+  return member && member->record->minor >= kStateMinor;
+}
+
+template <class Begin>
+OpId NodeCore::State::state_op(Now now, Output& out, Begin begin) {
+  const OpId op = next_op();
+  if (membership == nullptr || leaving) {
+    out.events.push_back(state::StateDone{op, std::unexpected(state::Error::kShutdown)});
+    return op;
+  }
+  const std::size_t before = out.send.datagrams().size();
+  begin(op);
+  drain(now, out);
+  count_sent(out, before);
+  return op;
+}
+
+OpId NodeCore::state_create(Now now, std::string_view name, state::Access access, Output& out) {
+  State& s = *state_;
+  return s.state_op(now, out, [&](OpId op) { s.shared.create(now, op, name, access, s.state_out); });
+}
+
+OpId NodeCore::state_join(Now now, const state::Genesis& genesis, Output& out) {
+  State& s = *state_;
+  return s.state_op(now, out, [&](OpId op) { s.shared.join(now, op, genesis, s.state_out); });
+}
+
+OpId NodeCore::state_leave(Now now, const state::NamespaceId& space, Output& out) {
+  State& s = *state_;
+  return s.state_op(now, out, [&](OpId op) { s.shared.leave(now, op, space, s.state_out); });
+}
+
+OpId NodeCore::state_write(Now now, const state::NamespaceId& space, std::span<const state::Change> changes, Output& out) {
+  State& s = *state_;
+  return s.state_op(now, out, [&](OpId op) { s.shared.write(now, op, space, changes, s.state_out); });
+}
+
+OpId NodeCore::state_import(Now now, const state::NamespaceId& space, std::span<const ByteView> entries, Output& out) {
+  State& s = *state_;
+  return s.state_op(now, out, [&](OpId op) { s.shared.import(now, op, space, entries, s.state_out); });
+}
+
+const state::State& NodeCore::shared_state() const { return state_->shared; }
+
+}  // namespace weft::node
