@@ -192,7 +192,8 @@ ControlReply to_reply(const ApiError& error) {
   static constexpr Row kRows[] = {
       {"bad_request", 400}, {"too_large", 413},       {"forbidden", 403},
       {"not_found", 404},   {"timed_out", 504},       {"conflict", 409},
-      {"quorum", 409},      {"several_authors", 409}, {"internal", 500}};
+      {"quorum", 409},      {"several_authors", 409}, {"ambiguous", 409},
+      {"internal", 500}};
   ControlReply reply;
   reply.status = 503;  // no_peers, overloaded, store, no_room, shutdown, cancelled
   for (const Row& row : kRows) {
