@@ -40,6 +40,17 @@ struct ValueFlags {
   bool trace = false;
 };
 
+struct StateFlags {
+  std::string name;  // NAMESPACE, NAMESPACE@CREATOR, or a document below one; empty: not given
+  std::string value;  // VALUE, ELEMENT
+  std::string file;   // import
+  std::int64_t amount = 1;
+  bool open = false;
+  bool owned = false;
+  std::optional<std::string> out;             // export
+  std::optional<std::uint64_t> from, count;   // watch
+};
+
 struct MembersFlags {
   std::optional<std::string> state, name;
   std::vector<std::string> tags;  // K=RE
@@ -95,6 +106,7 @@ struct Args {
 
   UpFlags up;
   ValueFlags value;
+  StateFlags state;
   MembersFlags members;
   LogFlags log;
   TestnetFlags testnet;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/node_client.h"
 #include "cli/output.h"
@@ -102,16 +103,6 @@ std::string status_text(const Json& s) {
     table.add({"dropped", text});
   }
   return out + table.text(/*with_header=*/false);
-}
-
-// Prints the answer as JSON, or as `to_text` makes it.
-template <class ToText>
-Result<int> show(const Context& context, const Result<std::string>& body, ToText to_text) {
-  if (!body) return std::unexpected(body.error());
-  if (context.json) return print(*body + "\n") ? kExitDone : kExitFailed;
-  const auto answer = parse_answer(*body);
-  if (!answer) return std::unexpected(answer.error());
-  return print(to_text(*answer)) ? kExitDone : kExitFailed;
 }
 
 std::string peers_text(const Json& peers) {

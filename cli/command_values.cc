@@ -10,7 +10,9 @@
 #include <thread>
 #include <vector>
 
+#include "cli/answers.h"
 #include "cli/commands.h"
+#include "cli/file_io.h"
 #include "cli/node_client.h"
 #include "cli/output.h"
 #include "cli/values.h"
@@ -24,29 +26,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string dump_line(const Json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
 std::string shown_key(const std::string& key) { return node::escaped(key); }
-
-// At most one byte more than a value may have, so that the caller sees that it is too long.
-Result<std::string> read_value(int fd, const std::string& where) {
-  std::string value(dht::kValueBytesMax + 1, '\0');
-  std::size_t size = 0;
-  while (size < value.size()) {
-    const ssize_t n = ::read(fd, value.data() + size, value.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      return fail(kExitUsage, "bad_request",
-                  "cannot read " + where + ": " + node::error_text(errno));
-    }
-    if (n == 0) break;
-    size += static_cast<std::size_t>(n);
-  }
-  value.resize(size);
-  return value;
-}
 
 Result<std::string> value_of(const ValueFlags& flags) {
   if (flags.value && flags.file) return usage("give VALUE or --file, not both");
@@ -90,34 +70,6 @@ Result<void> set_ttl(nlohmann::json& body, const ValueFlags& flags) {
   if (seconds < 1) return usage("--ttl is at least 1s");
   body["ttl_s"] = seconds;
   return {};
-}
-
-// The API's value as `weft get --json` prints it: text as text, everything else as base64.
-Json printed_value(Json value) {
-  const auto bytes = decode_base64(text_at(value, "value_base64"));
-  if (!bytes || !is_plain_text(*bytes)) return value;
-  Json out;
-  for (auto& [key, member] : value.items()) {
-    if (key == "value_base64") {
-      out["value"] = *bytes;
-    } else {
-      out[key] = std::move(member);
-    }
-  }
-  return out;
-}
-
-Result<void> write_out(const std::string& file, const std::string& bytes) {
-  const node::Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  std::size_t written = 0;
-  while (fd.valid() && written < bytes.size()) {
-    const ssize_t n = ::write(fd.get(), bytes.data() + written, bytes.size() - written);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    written += static_cast<std::size_t>(n);
-  }
-  if (fd.valid() && written == bytes.size()) return {};
-  return fail(kExitFailed, "failed", "cannot write " + file + ": " + node::error_text(errno));
 }
 
 // The one value that `get` without --all means: the only one, else our own.
@@ -238,12 +190,6 @@ std::string watched_line(const Json& value) {
          (bytes ? node::escaped(*bytes) : std::string("?")) + "\n";
 }
 
-std::optional<std::chrono::steady_clock::time_point> deadline_in(
-    const std::optional<testnet::Milliseconds>& timeout) {
-  if (!timeout) return std::nullopt;
-  return std::chrono::steady_clock::now() + *timeout;
-}
-
 std::string own_text(const Json& list) {
   Table table({"KEY", "SEQ", "BYTES", "COPIES", "EXPIRES", "REPUBLISH"});
   if (!list.is_array()) return {};
@@ -293,15 +239,6 @@ std::string lookup_text(const Json& answer) {
 }
 
 constexpr std::size_t kOwnPage = 1024;  // own values asked for at once
-
-template <class ToText>
-Result<int> show(const Context& context, const Result<std::string>& body, ToText to_text) {
-  if (!body) return std::unexpected(body.error());
-  if (context.json) return print(*body + "\n") ? kExitDone : kExitFailed;
-  const auto answer = parse_answer(*body);
-  if (!answer) return std::unexpected(answer.error());
-  return print(to_text(*answer)) ? kExitDone : kExitFailed;
-}
 
 }  // namespace
 

@@ -26,6 +26,12 @@ Result<int> run_providers(const Context& context);
 Result<int> run_own(const Context& context);
 Result<int> run_lookup(const Context& context);
 
+// Shared state: `state` and what follows it (command_state.cc), of which these have files of their own
+Result<int> run_state(const Context& context);
+Result<int> run_state_watch(const Context& context);
+Result<int> run_state_export(const Context& context);
+Result<int> run_state_import(const Context& context);
+
 // Setting up and looking inside (command_tools.cc)
 Result<int> run_network(const Context& context);
 Result<int> run_id(const Context& context);

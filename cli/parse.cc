@@ -219,12 +219,11 @@ struct Grammar {
     if (only_up) return;
     add_node_commands(root, args);
     add_value_commands(root, args.value, args);
+    add_state_commands(root, args.state);
     add_tool_commands(root, args);
     add_testnet_commands(root, args.testnet, args.sim);
     add_sim_commands(root, args.sim);
-    for (const char* name : {"add", "cat", "state"}) {
-      add_unavailable(root, name);
-    }
+    for (const char* name : {"add", "cat"}) add_unavailable(root, name);
   }
 };
 

@@ -1,4 +1,4 @@
-// Shared by parse.cc and parse_testnet.cc: small helpers around CLI11. Include nowhere else.
+// Shared by the parse*.cc: small helpers around CLI11. Include nowhere else.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -28,6 +28,7 @@ CLI::Option* add_list(CLI::App& app, const char* names, std::vector<std::string>
 
 void add_testnet_commands(CLI::App& root, TestnetFlags& flags, SimFlags& run);
 void add_sim_commands(CLI::App& root, SimFlags& flags);
+void add_state_commands(CLI::App& root, StateFlags& flags);
 
 inline constexpr const char* kHiddenGroup = "";
 

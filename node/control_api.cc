@@ -15,18 +15,6 @@ constexpr std::size_t kRegionsMax = 64;
 constexpr std::uint64_t kRttMsMax = 60'000;
 constexpr std::uint64_t kStallMsMax = 60'000;
 
-bool is_hex(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-  });
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
 // One row of a matrix of round trips in milliseconds; empty if it is not one.
 std::vector<Duration> parse_row(const nlohmann::json& row, std::size_t size) {
   std::vector<Duration> out;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <variant>
 
+#include "node/control_state.h"
 #include "node/control_types.h"
 #include "node/link_model.h"
 #include "node/seed_text.h"
@@ -107,7 +108,7 @@ class ControlApi {
   struct WaitOp {
     std::size_t members = 0;
   };
-  using What = std::variant<PutOp, SealOp, GetOp, LookupOp, PingOp, JoinOp, LeaveOp, WaitOp>;
+  using What = std::variant<PutOp, SealOp, GetOp, LookupOp, PingOp, JoinOp, LeaveOp, WaitOp, StateOp, FindSpaceOp, ChangesOp>;
   struct Pending {
     What what;
     std::optional<OpId> op;  // none: waits for the shell or for a condition
@@ -135,6 +136,17 @@ class ControlApi {
   Result post_faults(Now now, const ControlRequest& request);
   Result post_log(const ControlRequest& request);
 
+  // control_state.cc
+  Result get_state(Now now, RequestId id, const ControlRequest& request);
+  Result state_list(const ControlRequest& request);
+  Result state_changes(Now now, RequestId id, const ControlRequest& request);
+  Result post_state(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result state_create(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result state_join(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result state_leave(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result state_write(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result state_import(Now now, RequestId id, const ControlRequest& request, Output& out);
+
   // control_events.cc
   Later keep(Now now, RequestId id, What what, std::optional<OpId> op,
              std::optional<Duration> timeout);
@@ -142,7 +154,7 @@ class ControlApi {
   void answer(RequestId id, ControlReply reply);
   void answer(RequestId id, const ApiError& error) { answer(id, to_reply(error)); }
   void on_done(Now now, const dht::PutDone& done);
-  void on_done(Now now, const dht::GetDone& done);
+  void on_done(Now now, const dht::GetDone& done, Output& out);
   void on_done(Now now, const dht::LookupDone& done, Output& out);
   void put_sealed(Now now, RequestId id, const PublicKey& reader, Output& out);
   void on_done(Now now, const PingDone& done);
@@ -151,11 +163,27 @@ class ControlApi {
   // That none of a join's seeds answered, which they are, and what to do.
   ApiError no_seed_answers(const JoinOp& join);
   void check_waits(Now now);
+  // The operation of a request whose client will not wait any longer.
+  void give_up(Now now, const Pending& pending, Output& out);
+
+  // control_state_events.cc
+  void on_done(Now now, const state::StateDone& done, Output& out);
+  void on_arrived(const state::StateArrived& arrived);
+  // Answers if there is something to tell or, `at_end`, in any case.
+  void tell_changes(RequestId id, bool at_end);
+  void on_geneses(Now now, RequestId id, const dht::GetOk& found, Output& out);
+  ControlReply state_reply(const StateOp& op, std::size_t entries) const;
+  void publish(Now now, const state::Genesis& genesis, Output& out);
+  void unpublish(Now now, const state::Genesis& left, Output& out);
+  // True if it was a publication, for which no client waits.
+  bool published(const dht::PutDone& done);
 
   NodeCore& core_;
   ControlHost& host_;
   std::map<RequestId, Pending> pending_;
   std::vector<Answer> answers_;
+  std::map<OpId, Publication> to_publish_;  // by the operation that they follow
+  std::map<OpId, std::string> publishing_;  // the puts that do it, with the name of the namespace
 };
 
 // ---- small pure parts, tested alone

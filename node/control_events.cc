@@ -94,14 +94,16 @@ void ControlApi::answer(RequestId id, ControlReply reply) {
 }
 
 void ControlApi::on_event(Now now, const Event& event, Output& out) {
-  if (pending_.empty()) return;
+  if (pending_.empty() && to_publish_.empty() && publishing_.empty()) return;
   std::visit(
       [&](const auto& e) {
         using E = std::decay_t<decltype(e)>;
-        if constexpr (std::is_same_v<E, dht::LookupDone>) {
+        if constexpr (std::is_same_v<E, dht::LookupDone> || std::is_same_v<E, dht::GetDone> || std::is_same_v<E, state::StateDone>) {
           on_done(now, e, out);
         } else if constexpr (requires { e.op; }) {
           on_done(now, e);
+        } else if constexpr (std::is_same_v<E, state::StateArrived>) {
+          on_arrived(e);
         } else if constexpr (std::is_same_v<E, gossip::MemberChanged> || std::is_same_v<E, Ready>) {
           check_waits(now);
         }
@@ -110,6 +112,7 @@ void ControlApi::on_event(Now now, const Event& event, Output& out) {
 }
 
 void ControlApi::on_done(Now now, const dht::PutDone& done) {
+  if (published(done)) return;
   const auto id = find(done.op);
   if (!id) return;
   const Pending& pending = pending_.at(*id);
@@ -122,10 +125,17 @@ void ControlApi::on_done(Now now, const dht::PutDone& done) {
                                        elapsed)});
 }
 
-void ControlApi::on_done(Now now, const dht::GetDone& done) {
+void ControlApi::on_done(Now now, const dht::GetDone& done, Output& out) {
   const auto id = find(done.op);
   if (!id) return;
   const Pending& pending = pending_.at(*id);
+  if (std::holds_alternative<FindSpaceOp>(pending.what)) {
+    // Nobody has published it: as if nothing that was found fitted.
+    const bool none = !done.result && done.result.error().error == OpError::kNotFound;
+    if (none) return on_geneses(now, *id, {}, out);
+    if (!done.result) return answer(*id, to_error(done.result.error()));
+    return on_geneses(now, *id, *done.result, out);
+  }
   const auto& get = std::get<GetOp>(pending.what);
   if (!done.result) return answer(*id, to_error(done.result.error()));
   const NodeId& self = core_.identity().id();
@@ -233,15 +243,22 @@ void ControlApi::check_waits(Now now) {
 void ControlApi::on_deadline(Now now, Output& out) {
   for (auto next = pending_.begin(); next != pending_.end();) {
     const auto current = next++;
-    const Pending& pending = current->second;
-    if (!pending.deadline || *pending.deadline > now.mono) continue;
-    const auto op = pending.op;
-    const bool leaving = std::holds_alternative<LeaveOp>(pending.what);
+    if (!current->second.deadline || *current->second.deadline > now.mono) continue;
+    if (std::holds_alternative<ChangesOp>(current->second.what)) {
+      tell_changes(current->first, /*at_end=*/true);
+      continue;
+    }
+    const Pending pending = current->second;
     const auto* join = std::get_if<JoinOp>(&pending.what);
     answer(current->first, join != nullptr ? no_seed_answers(*join) : to_error(OpError::kTimedOut));
-    // Its Done event will find nobody. A departure is not called off.
-    if (op && !leaving) core_.cancel(now, *op, out);
+    give_up(now, pending, out);
   }
+}
+
+// Its Done event will find nobody. A departure is not called off, and what is being written cannot be.
+void ControlApi::give_up(Now now, const Pending& pending, Output& out) {
+  const bool goes_on = std::holds_alternative<LeaveOp>(pending.what) || std::holds_alternative<StateOp>(pending.what);
+  if (pending.op && !goes_on) core_.cancel(now, *pending.op, out);
 }
 
 std::optional<Instant> ControlApi::next_deadline() const {
@@ -255,10 +272,9 @@ std::optional<Instant> ControlApi::next_deadline() const {
 void ControlApi::on_hang_up(Now now, RequestId id, Output& out) {
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;
-  const auto op = found->second.op;
-  const bool leaving = std::holds_alternative<LeaveOp>(found->second.what);
+  const Pending pending = std::move(found->second);
   pending_.erase(found);
-  if (op && !leaving) core_.cancel(now, *op, out);
+  give_up(now, pending, out);
 }
 
 void ControlApi::shutdown() {

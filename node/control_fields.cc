@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace weft::node {
@@ -112,26 +114,74 @@ std::optional<std::vector<std::string>> Fields::texts(std::string_view name, std
   return out;
 }
 
-std::optional<std::string> Fields::base64(std::string_view name, std::size_t bytes_max) {
-  const auto encoded = text(name, kBodyBytesMax);
-  if (!encoded) return std::nullopt;
-  std::string bytes(encoded->size() / 4 * 3 + 3, '\0');
+std::optional<std::string> decode_base64(std::string_view encoded) {
+  std::string bytes(encoded.size() / 4 * 3 + 3, '\0');
   std::size_t size = 0;
   const char* end = nullptr;
   const int bad = sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(),
-                                    encoded->data(), encoded->size(), nullptr, &size, &end,
+                                    encoded.data(), encoded.size(), nullptr, &size, &end,
                                     sodium_base64_VARIANT_ORIGINAL);
-  if (bad != 0 || end != encoded->data() + encoded->size()) {
+  if (bad != 0 || end != encoded.data() + encoded.size()) return std::nullopt;
+  bytes.resize(size);
+  return bytes;
+}
+
+std::optional<std::string> Fields::base64(std::string_view name, std::size_t bytes_max) {
+  const auto encoded = text(name, kBodyBytesMax);
+  if (!encoded) return std::nullopt;
+  auto bytes = decode_base64(*encoded);
+  if (!bytes) {
     fail(std::string(name) + " must be base64 with padding");
     return std::nullopt;
   }
-  if (size > bytes_max) {
-    fail({"too_large", std::string(name) + " holds " + std::to_string(size) +
+  if (bytes->size() > bytes_max) {
+    fail({"too_large", std::string(name) + " holds " + std::to_string(bytes->size()) +
                            " bytes; the limit is " + std::to_string(bytes_max)});
     return std::nullopt;
   }
-  bytes.resize(size);
   return bytes;
+}
+
+std::optional<Duration> timeout_of(Fields& fields) {
+  const auto ms = fields.number("timeout_ms", 1, kTimeoutMsMax);
+  if (!ms) return std::nullopt;
+  return std::chrono::milliseconds(*ms);
+}
+
+std::optional<std::uint64_t> query_number(const ControlRequest& request, const std::string& name,
+                                          std::uint64_t max, bool& bad) {
+  const auto found = request.query.find(name);
+  if (found == request.query.end()) return std::nullopt;
+  const std::string& text = found->second;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value > max) {
+    bad = true;
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<ApiError> check_query(const ControlRequest& request,
+                                    std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : request.query) {
+    if (std::ranges::find(known, name) == known.end()) {
+      return bad_request("unknown query parameter \"" + escaped(name.substr(0, 80)) + "\"");
+    }
+  }
+  return std::nullopt;
+}
+
+bool is_hex(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  });
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
 }
 
 ControlReply to_reply(const ApiError& error) {
@@ -142,7 +192,8 @@ ControlReply to_reply(const ApiError& error) {
   static constexpr Row kRows[] = {
       {"bad_request", 400}, {"too_large", 413},       {"forbidden", 403},
       {"not_found", 404},   {"timed_out", 504},       {"conflict", 409},
-      {"quorum", 409},      {"several_authors", 409}, {"internal", 500}};
+      {"quorum", 409},      {"several_authors", 409}, {"ambiguous", 409},
+      {"internal", 500}};
   ControlReply reply;
   reply.status = 503;  // no_peers, overloaded, store, no_room, shutdown, cancelled
   for (const Row& row : kRows) {

@@ -1,4 +1,4 @@
-// Reads the JSON object of a request, field by field, with errors that a person understands.
+// Reads the JSON object of a request, field by field, or its query, with errors that a person understands.
 //
 // As with crypto/wire.h's Reader the first mistake latches and later reads return nothing, so a
 // handler reads straight down and asks error() once. An unknown field is a mistake.
@@ -10,9 +10,12 @@
 #include <optional>
 #include <string_view>
 
+#include "crypto/time.h"
 #include "node/control_types.h"
 
 namespace weft::node {
+
+inline constexpr std::uint64_t kTimeoutMsMax = 24ULL * 3600 * 1000;
 
 class Fields {
  public:
@@ -45,5 +48,23 @@ class Fields {
   std::unique_ptr<nlohmann::json> object_;
   std::optional<ApiError> error_;
 };
+
+// Base64 of the standard alphabet with padding; nullopt for anything else.
+std::optional<std::string> decode_base64(std::string_view encoded);
+
+// The field timeout_ms, which every POST may carry.
+std::optional<Duration> timeout_of(Fields& fields);
+
+// ---- the query of a GET
+// A mistake if a parameter is not among the known.
+std::optional<ApiError> check_query(const ControlRequest& request,
+                                    std::initializer_list<std::string_view> known);
+// A number of the query; nullopt if absent. `bad` is set if it is not one, or above `max`.
+std::optional<std::uint64_t> query_number(const ControlRequest& request, const std::string& name,
+                                          std::uint64_t max, bool& bad);
+
+// ---- small texts
+bool is_hex(std::string_view text);
+std::string lower(std::string_view text);
 
 }  // namespace weft::node

@@ -1,6 +1,5 @@
 // The routes of the control API: from a request to the core's call.
 #include <algorithm>
-#include <charconv>
 
 #include "crypto/sealed_value.h"
 #include "node/control_api.h"
@@ -10,7 +9,6 @@
 namespace weft::node {
 namespace {
 
-constexpr std::uint64_t kTimeoutMsMax = 24ULL * 3600 * 1000;
 constexpr std::size_t kKeyTextMax = 255;
 constexpr std::size_t kNodeTextMax = 128;
 constexpr std::size_t kCopiesMax = dht::kContactsPerReply;
@@ -22,43 +20,18 @@ constexpr std::string_view kPostPaths[] = {"/v1/put",    "/v1/get",    "/v1/rm",
                                            "/v1/lookup", "/v1/ping",   "/v1/join",
                                            "/v1/leave",  "/v1/faults", "/v1/log",
                                            "/v1/provide", "/v1/providers"};
+constexpr std::string_view kStatePath = "/v1/state/";
+constexpr std::string_view kStateGetPaths[] = {"/v1/state/namespaces", "/v1/state/docs",   "/v1/state/get",
+                                               "/v1/state/items",      "/v1/state/digest", "/v1/state/changes",
+                                               "/v1/state/export"};
+constexpr std::string_view kStatePostPaths[] = {"/v1/state/create", "/v1/state/join", "/v1/state/leave",
+                                                "/v1/state/write", "/v1/state/import"};
 
 bool contains(std::span<const std::string_view> paths, std::string_view path) {
   return std::ranges::find(paths, path) != paths.end();
 }
 
 ControlReply ok(std::string body) { return {200, std::move(body)}; }
-
-std::optional<Duration> timeout_of(Fields& fields) {
-  const auto ms = fields.number("timeout_ms", 1, kTimeoutMsMax);
-  if (!ms) return std::nullopt;
-  return std::chrono::milliseconds(*ms);
-}
-
-// A number of the query; nullopt if absent. `bad` is set if it is not one.
-std::optional<std::uint64_t> query_number(const ControlRequest& request, const std::string& name,
-                                          std::uint64_t max, bool& bad) {
-  const auto found = request.query.find(name);
-  if (found == request.query.end()) return std::nullopt;
-  const std::string& text = found->second;
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value > max) {
-    bad = true;
-    return std::nullopt;
-  }
-  return value;
-}
-
-std::optional<ApiError> check_query(const ControlRequest& request,
-                                    std::initializer_list<std::string_view> known) {
-  for (const auto& [name, value] : request.query) {
-    if (std::ranges::find(known, name) == known.end()) {
-      return bad_request("unknown query parameter \"" + escaped(name.substr(0, 80)) + "\"");
-    }
-  }
-  return std::nullopt;
-}
 
 // Operations and their deadlines that every POST of the DHT shares.
 struct KeyAndTimeout {
@@ -88,8 +61,8 @@ ControlOutcome ControlApi::handle(Now now, RequestId id, const ControlRequest& r
     if (request.over_tcp && !host_is_local_name(request.host)) {
       return ApiError{"forbidden", "the Host header must be an IP address or localhost"};
     }
-    const bool get_path = contains(kGetPaths, request.path);
-    const bool post_path = contains(kPostPaths, request.path);
+    const bool get_path = contains(kGetPaths, request.path) || contains(kStateGetPaths, request.path);
+    const bool post_path = contains(kPostPaths, request.path) || contains(kStatePostPaths, request.path);
     if (!get_path && !post_path) {
       return ApiError{"not_found", "there is no " + escaped(request.path.substr(0, 100)) +
                                        "; see docs/CONTROL.md"};
@@ -114,6 +87,7 @@ ControlOutcome ControlApi::handle(Now now, RequestId id, const ControlRequest& r
 
 ControlApi::Result ControlApi::get(Now now, RequestId id, const ControlRequest& request) {
   const std::string& path = request.path;
+  if (path.starts_with(kStatePath)) return get_state(now, id, request);
   if (path == "/v1/wait") return wait(now, id, request);
   if (path == "/v1/log") return log_lines(request);
   if (path == "/v1/own") return own(now, request);
@@ -182,6 +156,7 @@ ControlApi::Result ControlApi::post(Now now, RequestId id, const ControlRequest&
   if (path == "/v1/log") return post_log(request);
   if (pending_.size() >= kPendingRequestsMax)
     return ApiError{"overloaded", "too many requests wait"};
+  if (path.starts_with(kStatePath)) return post_state(now, id, request, out);
   if (path == "/v1/put") return post_put(now, id, request, out);
   if (path == "/v1/get") return post_get(now, id, request, out);
   if (path == "/v1/rm") return post_rm(now, id, request, out);

@@ -124,6 +124,24 @@ void add_core(Families& out, const Status& s, Now now) {
           by_cause<SessionDrop>(s.session_stats.drops));
 }
 
+void add_state(Families& out, const state::Stats& s) {
+  out.gauge("weft_state_namespaces", "Namespaces of shared state here.", real(s.namespaces));
+  out.gauge("weft_state_entries", "Entries of all of them.", real(s.entries));
+  out.gauge("weft_state_bytes", "Bytes of these entries.", static_cast<double>(s.bytes));
+  out.gauge("weft_state_held_back", "Entries whose stamp lies in the future, which wait for it.", real(s.held_back));
+  out.gauge("weft_state_neighbours", "Nodes that are told of new entries, over all namespaces.", real(s.neighbours));
+  out.gauge("weft_state_walks", "Comparisons with another node under way.", real(s.walks));
+  out.counter("weft_state_written_total", "Own entries that became durable.", s.written_total);
+  out.counter("weft_state_received_total", "Entries of others that were new.", s.received_total);
+  out.counter("weft_state_fetched_total", "Of these, by comparing with another node.", s.fetched_total);
+  out.counter("weft_state_pushed_total", "Entries sent on at once.", s.pushed_total);
+  out.counter("weft_state_push_known_total", "Entries that were sent here at once and were known.", s.push_known_total);
+  out.counter("weft_state_walks_total", "Comparisons begun.", s.walks_total);
+  out.counter("weft_state_walks_failed_total", "Comparisons that ended early.", s.walks_failed_total);
+  out.counter("weft_state_refused_total", "Entries refused: malformed, not signed, or of no namespace here.", s.refused_total);
+  out.counter("weft_state_full_total", "Entries refused for want of room.", s.full_total);
+}
+
 void add_shell(Families& out, const ShellFacts& facts) {
   out.counter("weft_store_commits_total", "Commits of the store.", facts.store.commits_total);
   out.counter("weft_store_rows_total", "Rows written.", facts.store.rows_written_total);
@@ -154,6 +172,7 @@ std::string metrics_text(const Status& status, const ShellFacts& facts, Now now)
   out.add(MetricType::Gauge, "weft_build_info", "Version of the program.", "version",
           {{1, WEFT_VERSION}});
   add_core(out, status, now);
+  add_state(out, status.state);
   add_shell(out, facts);
   return out.text();
 }

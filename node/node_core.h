@@ -202,6 +202,8 @@ class NodeCore {
                     const std::function<void(const dht::OwnValue&)>& visit) const;
   const std::map<std::size_t, std::size_t>& own_by_copies() const;
   const state::State& shared_state() const;
+  // A genesis that somebody shows, taken apart and verified.
+  std::expected<state::Genesis, state::EntryError> read_genesis(ByteView wire) const;
   // Datagrams and payloads dropped so far, for whatever cause.
   std::uint64_t dropped() const;
   // Hash of the protocol-relevant state in canonical order.

@@ -55,4 +55,8 @@ OpId NodeCore::state_import(Now now, const state::NamespaceId& space, std::span<
 
 const state::State& NodeCore::shared_state() const { return state_->shared; }
 
+std::expected<state::Genesis, state::EntryError> NodeCore::read_genesis(ByteView wire) const {
+  return state::read_genesis(state_->deps.provider, wire);
+}
+
 }  // namespace weft::node

@@ -15,6 +15,8 @@ namespace {
 bool is_operation(const ControlRequest& request) {
   static constexpr std::string_view kPaths[] = {"/v1/put",  "/v1/get",  "/v1/rm",      "/v1/lookup",
                                                 "/v1/ping", "/v1/join", "/v1/provide", "/v1/providers"};
+  // All that is posted about shared state writes rows, which the core does from Ready on.
+  if (request.method == "POST" && request.path.starts_with("/v1/state/")) return true;
   return request.method == "POST" && std::ranges::find(kPaths, request.path) != std::end(kPaths);
 }
 

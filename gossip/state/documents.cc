@@ -148,6 +148,31 @@ std::vector<Bytes> Documents::elements(ByteView path) const {
   return {all.begin(), all.end()};
 }
 
+std::vector<Bytes> Documents::elements(ByteView path, std::size_t max, const std::optional<Bytes>& after) const {
+  std::set<Bytes> first;
+  visit(path, Kind::kAdd, [&](const EntryId&, const Item& item) {
+    if (after && item.body <= *after) return;
+    if (first.size() == max && (max == 0 || item.body >= *first.rbegin())) return;
+    first.insert(item.body);
+    if (first.size() > max) first.erase(std::prev(first.end()));
+  });
+  return {first.begin(), first.end()};
+}
+
+Documents::Kinds Documents::kinds(ByteView path) const {
+  Kinds out;
+  const auto here = by_path_.find(text_of(path));
+  if (here == by_path_.end()) return out;
+  for (const EntryId& id : here->second) {
+    const auto it = items_.find(id);
+    const Kind kind = it->second.kind;
+    bool& has = kind == Kind::kSet ? out.has_register : kind == Kind::kCount ? out.has_counter : out.has_set;
+    has = has || left(*it);
+    if (out.has_register && out.has_counter && out.has_set) break;
+  }
+  return out;
+}
+
 std::vector<std::string> Documents::paths(ByteView path, std::size_t max, const std::optional<std::string>& after) const {
   const std::string top = text_of(path);
   std::vector<std::string> out;

@@ -60,6 +60,16 @@ class Documents {
   std::int64_t counter(ByteView path) const;
   // The elements of the set at `path`, ascending.
   std::vector<Bytes> elements(ByteView path) const;
+  // The first `max` of them, after `after` if that is given: no more than these are ever copied.
+  std::vector<Bytes> elements(ByteView path, std::size_t max, const std::optional<Bytes>& after) const;
+  // Which documents there are at `path`.
+  struct Kinds {
+    bool has_register = false;
+    bool has_counter = false;
+    bool has_set = false;
+    bool operator==(const Kinds&) const = default;
+  };
+  Kinds kinds(ByteView path) const;
   // The paths at and below `path` (all, if it is empty) at which anything is left, ascending: at most `max`, after `after` if that
   // is given.
   std::vector<std::string> paths(ByteView path, std::size_t max, const std::optional<std::string>& after = {}) const;

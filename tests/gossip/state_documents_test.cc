@@ -62,6 +62,16 @@ struct Naive {
       std::set<Bytes> elements;
       for (const Entry* e : at(path, Kind::kAdd)) elements.insert(to_bytes(e->content.body));
       ASSERT_EQ(documents.elements(as_bytes(path)), std::vector<Bytes>(elements.begin(), elements.end())) << path;
+      const std::vector<Bytes> in_order(elements.begin(), elements.end());
+      const auto two = documents.elements(as_bytes(path), 2, {});
+      ASSERT_EQ(two, std::vector<Bytes>(in_order.begin(), in_order.begin() + std::min<std::ptrdiff_t>(2, std::ssize(in_order))));
+      if (!two.empty()) {
+        ASSERT_EQ(documents.elements(as_bytes(path), 10, two[0]), std::vector<Bytes>(in_order.begin() + 1, in_order.end()));
+      }
+      ASSERT_TRUE(documents.elements(as_bytes(path), 0, {}).empty());
+      const Documents::Kinds kinds{.has_register = !registers.empty(), .has_counter = !at(path, Kind::kCount).empty(),
+                                   .has_set = !elements.empty()};
+      ASSERT_EQ(documents.kinds(as_bytes(path)), kinds) << path;
       if (!registers.empty() || !elements.empty() || !at(path, Kind::kCount).empty()) there.push_back(path);
     }
     ASSERT_EQ(documents.paths({}, 100), there);

@@ -1,0 +1,88 @@
+// The grammar of `weft state`.
+#include "cli/parse_parts.h"
+
+namespace weft::cli {
+
+namespace {
+
+constexpr const char* kSpaceHelp = "The namespace: its name, or NAME@ID with the creator's node id (8 digits or more)";
+constexpr const char* kDocHelp = "The document: NAMESPACE/PATH";
+
+CLI::Option* take_name(CLI::App* app, StateFlags& flags, const char* label, const char* help) {
+  return app->add_option(label, flags.name, help);
+}
+
+void add_namespace_commands(CLI::App& state, StateFlags& flags) {
+  CLI::App* app = add_command(state, "create", "Make a namespace of this node's, and publish its name",
+                              "weft state create room\n  weft state set room/topic 'hello'");
+  take_name(app, flags, "NS", "Its name: up to 63 bytes without spaces, / and @")->required();
+  CLI::Option* open = app->add_flag("--open", flags.open, "Whoever is in the network may write (the default)");
+  app->add_flag("--owned", flags.owned, "Comes later: only who is granted it may write")->excludes(open);
+  app = add_command(state, "join", "Keep a copy of a namespace that another node has",
+                    "weft state join room\n  weft state join room@1f0c22ab");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  app = add_command(state, "leave", "Forget a namespace and its entries here; other nodes keep theirs", "weft state leave room");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  app = add_command(state, "ls", "The namespaces here, or the documents of one", "weft state ls\n  weft state ls room");
+  take_name(app, flags, "NS", kSpaceHelp);
+  app = add_command(state, "digest", "A hash of all entries: equal on nodes that have the same", "weft state digest room");
+  take_name(app, flags, "NS", kSpaceHelp);
+}
+
+void add_document_commands(CLI::App& state, StateFlags& flags) {
+  CLI::App* app = add_command(state, "set", "Write a register; concurrent values that are seen here give way",
+                              "weft state set room/topic 'the new plan'\n  date | weft state set room/now -");
+  take_name(app, flags, "DOC", kDocHelp)->required();
+  app->add_option("VALUE", flags.value, "The value; - reads stdin")->required();
+  app = add_command(state, "get", "Print a register's value as it is, or what a counter stands at",
+                    "weft state get room/topic\n  weft state get room/topic --json");
+  take_name(app, flags, "DOC", kDocHelp)->required();
+  app = add_command(state, "rm", "Take away what is at a path and below it", "weft state rm room/topic");
+  take_name(app, flags, "DOC", kDocHelp)->required();
+  app = add_command(state, "inc", "Count", "weft state inc room/visits\n  weft state inc room/visits -- -3");
+  take_name(app, flags, "DOC", kDocHelp)->required();
+  app->add_option("N", flags.amount, "By how much (1); negative ones after --");
+  app = add_command(state, "add", "Put an element into a set", "weft state add room/people alice");
+  take_name(app, flags, "DOC", kDocHelp)->required();
+  app->add_option("ELEMENT", flags.value, "The element; - reads stdin")->required();
+  app = add_command(state, "del", "Take an element out of a set", "weft state del room/people alice");
+  take_name(app, flags, "DOC", kDocHelp)->required();
+  app->add_option("ELEMENT", flags.value, "The element; - reads stdin")->required();
+  app = add_command(state, "items", "The elements of a set, one a line", "weft state items room/people");
+  take_name(app, flags, "DOC", kDocHelp)->required();
+}
+
+void add_stream_commands(CLI::App& state, StateFlags& flags) {
+  CLI::App* app = add_command(state, "watch", "Print changes as they arrive here, each with a cursor to go on from",
+                              "weft state watch room\n  weft state watch room/topic --from 0 --count 3 --json");
+  take_name(app, flags, "DOC|NS", "A namespace, or a document: it and what is below it")->required();
+  add_number(*app, "--from", flags.from, "Begin with what came after this CURSOR (0: with everything here)");
+  add_number(*app, "--count", flags.count, "End after so many changes");
+  app = add_command(state, "export", "All entries of a namespace with their signatures, as JSON lines",
+                    "weft state export room --out ./room.entries");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  add_text(*app, "--out", flags.out, "Write to F in place of stdout");
+  app = add_command(state, "import", "Take entries from an export; joins its namespace if that is not here",
+                    "weft state import room ./room.entries");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  app->add_option("FILE", flags.file, "The file; - reads stdin")->required();
+}
+
+}  // namespace
+
+void add_state_commands(CLI::App& root, StateFlags& flags) {
+  CLI::App* state = add_command(root, "state", "Documents that many nodes write and all of them keep",
+                                "weft state create room\n"
+                                "  weft state set room/topic 'hello'\n"
+                                "  weft state inc room/visits\n"
+                                "  weft state watch room");
+  state->group("Shared state")->require_subcommand(1, 1);
+  add_namespace_commands(*state, flags);
+  add_document_commands(*state, flags);
+  add_stream_commands(*state, flags);
+  // Of owned namespaces.
+  add_unavailable(*state, "grant");
+  add_unavailable(*state, "revoke");
+}
+
+}  // namespace weft::cli
