@@ -33,6 +33,7 @@ std::string_view name_of(state::Kind kind) {
     case state::Kind::kAdd: return "add";
     case state::Kind::kRemove: return "del";
     case state::Kind::kClear: return "rm";
+    case state::Kind::kCheckpoint: return "checkpoint";
   }
   return "unknown";
 }

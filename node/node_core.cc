@@ -71,6 +71,7 @@ NodeCore::State::State(Config config_in, Stored stored, Now now, Deps deps_in)
       if (!row.key.empty() && row.key[0] == table) shared.restore(now, row.key, row.value);
     }
   }
+  shared.restored();
   for (const Write& row : stored.rows) {
     if (row.key.empty() || row.key[0] == state::kRowSpace || row.key[0] == state::kRowEntry) continue;
     if (row.key[0] == kRowNumber && row.value.size() == 8) {

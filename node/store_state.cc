@@ -43,6 +43,7 @@ std::string_view word_of(state::Kind kind) {
     case state::Kind::kAdd: return "add";
     case state::Kind::kRemove: return "remove";
     case state::Kind::kClear: return "clear";
+    case state::Kind::kCheckpoint: return "checkpoint";
   }
   return "unknown";
 }

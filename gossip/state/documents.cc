@@ -1,6 +1,7 @@
 #include "gossip/state/documents.h"
 
 #include <limits>
+#include <utility>
 
 #include "crypto/check.h"
 
@@ -49,6 +50,7 @@ bool Documents::may_void(const Item& by, const Item& item) {
     case Kind::kAdd:
     case Kind::kRemove: return item.kind == Kind::kAdd && item.path == by.path && item.body == by.body;
     case Kind::kClear: return holds_a_value(item.kind) && at_or_below(item.path, by.path);
+    case Kind::kCheckpoint: return false;
   }
   return false;
 }
@@ -107,7 +109,31 @@ void Documents::erase(const Entry& entry) {
 
 bool Documents::left(const Items::value_type& entry) const {
   const Item& item = entry.second;
-  return !item.voided && newest_.at(series_of(item)) == item.seq;
+  return !item.voided && !item.discarded && newest_.at(series_of(item)) == item.seq;
+}
+
+bool Documents::counts(const EntryId& id) const {
+  const auto it = items_.find(id);
+  return it != items_.end() && holds_a_value(it->second.kind) && left(*it);
+}
+
+bool Documents::set_discarded(const EntryId& id, bool discarded) {
+  return std::exchange(items_.at(id).discarded, discarded) != discarded;
+}
+
+bool Documents::holds_down(const Entry& entry) const {
+  const Content& c = entry.content;
+  const Item by{.author = c.author, .epoch = c.epoch, .seq = c.seq, .stamp = c.stamp, .kind = c.kind, .path = text_of(c.path),
+                .body = to_bytes(c.body)};
+  return std::ranges::any_of(c.saw, [&](const EntryId& id) {
+    const auto it = items_.find(id);
+    return it != items_.end() && !it->second.discarded && may_void(by, it->second);
+  });
+}
+
+std::span<const EntryId> Documents::named_by(const EntryId& id) const {
+  const auto it = named_by_.find(id);
+  return it == named_by_.end() ? std::span<const EntryId>{} : std::span<const EntryId>(it->second);
 }
 
 template <class Visit>

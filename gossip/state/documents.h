@@ -20,6 +20,8 @@
 //
 // A register, a counter and a set at one path are three documents that share a name.
 //
+// What its author has discarded (checkpoint.h) counts for nothing, whatever it is, and still voids what it names.
+//
 // An author that forks, or signs the same place in its history twice, has both entries in the set: both are undominated, or one names
 // the other. That it did is found elsewhere; here it costs nothing but its own words.
 //
@@ -30,6 +32,7 @@
 
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 
 #include "gossip/state/entry.h"
@@ -51,6 +54,18 @@ class Documents {
   bool insert(const Entry& entry);
   // Takes an entry away again, as if it had never been inserted. It must be there.
   void erase(const Entry& entry);
+  // Marks an entry as discarded, or not; true if that is a change. It must be there.
+  bool set_discarded(const EntryId& id, bool discarded);
+  bool discarded(const EntryId& id) const { return items_.at(id).discarded; }
+  // Whether an entry that is here names another one that is here, not discarded, and that it may void.
+  bool holds_down(const Entry& entry) const;
+  // Who names this entry.
+  std::span<const EntryId> named_by(const EntryId& id) const;
+  const PublicKey& author(const EntryId& id) const { return items_.at(id).author; }
+  bool is_checkpoint(const EntryId& id) const { return items_.at(id).kind == Kind::kCheckpoint; }
+  std::uint64_t stamp(const EntryId& id) const { return items_.at(id).stamp; }
+  // Whether it still counts for a value here.
+  bool counts(const EntryId& id) const;
   bool contains(const EntryId& id) const { return items_.contains(id); }
   std::size_t size() const { return items_.size(); }
 
@@ -103,6 +118,7 @@ class Documents {
     std::string path;
     Bytes body;
     bool voided = false;
+    bool discarded = false;
   };
   using Items = std::map<EntryId, Item>;
 

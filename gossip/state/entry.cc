@@ -1,6 +1,7 @@
 #include "gossip/state/entry.h"
 
 #include "crypto/check.h"
+#include "gossip/state/checkpoint.h"
 
 namespace weft::state {
 namespace {
@@ -56,6 +57,7 @@ bool within_limits(const Content& c) {
     case Kind::kAdd: return !c.body.empty();
     case Kind::kRemove: return !c.body.empty() && !c.saw.empty();
     case Kind::kClear: return c.body.empty() && !c.saw.empty();
+    case Kind::kCheckpoint: return c.saw.empty() && as_text(c.path) == kCheckpointPath && read_checkpoint(c.body).has_value();
   }
   return false;
 }

@@ -59,7 +59,8 @@ enum class Kind : std::uint8_t {
   kAdd = 3,     // set: the body is an element
   kRemove = 4,  // set: takes the additions in `saw` of the element in the body away
   kClear = 5,   // takes whatever is in `saw` away, at the path and below it
-  kLast = kClear,
+  kCheckpoint = 6,  // says what its author has no more use for: checkpoint.h
+  kLast = kCheckpoint,
 };
 
 // The bytes of a content taken apart.

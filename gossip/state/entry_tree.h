@@ -29,6 +29,8 @@ struct EntryKey {
   bool operator==(const EntryKey&) const = default;
   auto operator<=>(const EntryKey& other) const { return compare_bytes(bytes, other.bytes); }
   EntryId id() const;
+  std::uint64_t epoch() const { return load_be64(bytes.data() + 8); }
+  std::uint64_t seq() const { return load_be64(bytes.data() + 16); }
 };
 EntryKey key_of(const PublicKey& author, std::uint64_t epoch, std::uint64_t seq, const EntryId& id);
 EntryKey key_of(const Entry& entry);

@@ -3,6 +3,9 @@
 // An entry of this node's own is in the documents from the moment it is signed (the next one must see it), but in the tree, which is
 // what others are shown, only when it is durable. Entries of others are in both at once.
 //
+// What its author has discarded (checkpoint.h) is dropped, or not taken, unless it voids another entry that is here and not
+// discarded. So what the set is in the end does not depend on the order in which things came.
+//
 // Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
 // after. It says nothing to another node.
 //
@@ -10,7 +13,9 @@
 #pragma once
 
 #include <map>
+#include <utility>
 
+#include "gossip/state/checkpoint.h"
 #include "gossip/state/documents.h"
 #include "gossip/state/entry_tree.h"
 #include "gossip/state/genesis.h"
@@ -44,11 +49,29 @@ class Space {
     }
   }
 
-  // False if it was there. `arrival` 0: the next number. An unsettled entry waits for settle() or withdraw().
-  bool insert(const Entry& entry, ByteView wire, bool settled, std::uint64_t arrival = 0);
+  enum class Inserted : std::uint8_t { kNew, kKnown, kDiscarded };
+  // An unsettled entry waits for settle() or withdraw().
+  Inserted insert(const Entry& entry, ByteView wire, bool settled);
+  // Those of an earlier life, in any order and with their arrivals; restored() when all are back. False if it was there.
+  bool restore(const Entry& entry, ByteView wire, std::uint64_t arrival);
+  void restored();
   void settle(const EntryId& id);
   // Takes an unsettled entry away again.
   void withdraw(const EntryId& id);
+
+  // Whether its author has discarded it and nothing here needs it.
+  bool unwanted(const Entry& entry) const;
+  // What was dropped since the last call.
+  std::vector<EntryId> take_dropped() { return std::exchange(dropped_, {}); }
+  // What this author's entries amount to, by (epoch, seq): whether each still counts for a value here.
+  struct Own {
+    std::uint64_t epoch = 0;
+    std::uint64_t seq = 0;
+    bool counts = false;
+    bool checkpoint = false;
+  };
+  std::vector<Own> own(const PublicKey& author) const;
+  const Checkpoints& checkpoints() const { return checkpoints_; }
 
   // The newest entry of an author here, by stamp, or none.
   struct Head {
@@ -59,6 +82,15 @@ class Space {
   std::size_t authors() const { return heads_.size(); }
 
  private:
+  void put(const Entry& entry, ByteView wire, std::uint64_t arrival);
+  void into_tree(const Entry& entry);
+  // Keys of an author's settled entries, ascending.
+  std::vector<EntryKey> keys_of(const PublicKey& author) const;
+  void sweep(const PublicKey& author);
+  // True if it was a checkpoint.
+  bool drop(const EntryId& id);
+  bool droppable(const EntryId& id) const;
+
   Genesis genesis_;
   EntryTree tree_;
   Documents documents_;
@@ -67,6 +99,8 @@ class Space {
   std::map<PublicKey, Head> heads_;
   std::size_t bytes_ = 0;
   std::uint64_t last_arrival_ = 0;
+  Checkpoints checkpoints_;
+  std::vector<EntryId> dropped_;
 };
 
 }  // namespace weft::state

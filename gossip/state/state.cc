@@ -106,6 +106,10 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   if (entry.content.space != local.space.genesis().id) return refuse(Taken::kRefused);
   if (local.space.holds(entry.id)) return Taken::kKnown;
   if (held_back.contains({entry.content.stamp, entry.id})) return Taken::kKnown;
+  if (local.space.unwanted(entry)) {
+    ++totals.discarded_total;
+    return Taken::kDiscarded;
+  }
   if (!room_for(wire.size())) return refuse(Taken::kFull);
   if (!verified(entry)) return refuse(Taken::kRefused);
   const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + kSkewMax / 1ms)) << 16;
@@ -116,19 +120,28 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
     return Taken::kHeldBack;
   }
   observe(now, entry.content.stamp);
-  CHECK(local.space.insert(entry, wire, /*settled=*/true));
+  CHECK(local.space.insert(entry, wire, /*settled=*/true) == Space::Inserted::kNew);
   local.arrived = true;
+  ++local.since_checkpoint;
   digest.reset();
   ++totals.received_total;
   rows.push_back(entry_row(entry.content.space, entry.id, *local.space.find(entry.id)));
   return Taken::kNew;
 }
 
-void State::Inside::flush(std::vector<Write> rows, Output& out) {
+void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
+  for (auto& [id, local] : spaces) {
+    for (const EntryId& dropped : local.space.take_dropped()) {
+      Write row = entry_row(id, dropped, {});
+      rows.push_back({.key = std::move(row.key), .value = {}, .erase = true});
+      ++totals.dropped_total;
+    }
+  }
   // Nobody waits: what is lost is brought again by the next walk.
   if (!rows.empty()) out.persist.push_back({static_cast<Ticket>(++tickets), std::move(rows)});
   for (auto& [id, local] : spaces) {
     if (std::exchange(local.arrived, false)) out.events.push_back(StateArrived{id});
+    if (local.since_checkpoint >= kCheckpointEvery) maybe_checkpoint(now, local, out);
   }
 }
 
@@ -157,7 +170,7 @@ void State::restore(Now now, ByteView key, ByteView value) {
   // The id is a hash of all that was signed: it vouches for the bytes.
   if (local == nullptr || arrival == 0 || !equal(key.last(sizeof(EntryId)), entry->id.bytes) ||
       !equal(key.subspan(1, sizeof(NamespaceId)), entry->content.space.bytes) ||
-      !local->space.insert(*entry, wire, /*settled=*/true, arrival)) {
+      !local->space.restore(*entry, wire, arrival)) {
     return refuse();
   }
   s.digest.reset();
@@ -166,6 +179,13 @@ void State::restore(Now now, ByteView key, ByteView value) {
     local->prev = local->space.head(s.identity.public_key())->id;
   } else {
     s.observe(now, entry->content.stamp);
+  }
+}
+
+void State::restored() {
+  for (auto& [id, local] : inside_->spaces) {
+    local.space.restored();
+    inside_->digest.reset();
   }
 }
 
@@ -218,13 +238,15 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
   }
   if (full && rows.empty()) return s.fail(op, Error::kTooMany, out);
   s.wait_for({.op = op, .space = space, .written = {}, .count = fresh}, std::move(rows), out);
-  s.flush({}, out);
+  s.flush(now, {}, out);
 }
 
 void State::shutdown(Output& out) {
   Inside& s = *inside_;
   s.ended = true;
-  for (const auto& [ticket, op] : s.waiting) s.fail(op.op, Error::kShutdown, out);
+  for (const auto& [ticket, op] : s.waiting) {
+    if (op.op) s.fail(*op.op, Error::kShutdown, out);
+  }
   s.waiting.clear();
 }
 
@@ -236,9 +258,11 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   s.waiting.erase(it);
   // The namespace may have been left meanwhile; what was written is as gone as all of it.
   Inside::Local* local = s.find(op.space);
+  if (local != nullptr && !op.op) local->checkpointing = false;
   if (!ok) {
     if (local != nullptr) s.withdraw(*local, op.written);
-    return s.fail(op.op, Error::kStore, out);
+    if (op.op) s.fail(*op.op, Error::kStore, out);
+    return;
   }
   if (local != nullptr) {
     for (const EntryId& id : op.written) {
@@ -247,12 +271,13 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
     }
     if (!op.written.empty()) {
       local->arrived = true;
+      local->since_checkpoint += op.written.size();
       s.digest.reset();
     }
   }
   s.totals.written_total += op.written.size();
-  out.events.push_back(StateDone{op.op, op.count});
-  s.flush({}, out);
+  if (op.op) out.events.push_back(StateDone{*op.op, op.count});
+  s.flush(now, {}, out);
 }
 
 // ---- views

@@ -7,6 +7,8 @@
 // - Anti-entropy. Acks of membership's probes carry a digest of all namespaces; where it differs from ours, Roots tells which of them
 //   differ and a walk (sync.h) brings what we lack, one walk a namespace at a time. This alone suffices to converge; a push is only faster.
 //
+// - Checkpoints. When enough of what we wrote counts for nothing any more, a checkpoint says so (checkpoint.h), and everybody drops it.
+//
 // What a liar can do: write what it has the right to write. Entries are checked for size, form, namespace, being known and room, in this order, before
 // a signature is looked at. Stamps decide nothing (documents.h); one from more than kSkewMax ahead is held back until it is due,
 // so that it does not lead those of honest writers by more. Everything is bounded: namespaces, entries, bytes,
@@ -40,6 +42,8 @@ inline constexpr Duration kClockPullMax = 500ms;         // a stamp of others mo
 inline constexpr std::size_t kHeldBackMax = 1024;        // entries from the future
 inline constexpr std::size_t kPeersNotedMax = 1024;      // peers with whom nothing was left to bring
 inline constexpr std::size_t kRootsOpenMax = 4;
+inline constexpr std::size_t kCheckpointEvery = 256;     // entries that came, until our own are looked through
+inline constexpr std::size_t kCheckpointWorth = 128;     // of ours that count for nothing: so many make a checkpoint
 inline constexpr std::size_t kImportMax = 32;            // entries in one call
 
 // Rows of the store. The handle and the id are whole: see docs/PROTOCOL-state.md.
@@ -134,6 +138,9 @@ struct Stats {
   std::uint64_t walks_failed_total = 0;
   std::uint64_t refused_total = 0;     // malformed, not signed, of no namespace here
   std::uint64_t full_total = 0;        // refused for want of room
+  std::uint64_t discarded_total = 0;   // came, and their authors had discarded them
+  std::uint64_t dropped_total = 0;     // were here until their authors discarded them
+  std::uint64_t checkpoints_total = 0;  // of our own
 };
 
 class State {
@@ -145,6 +152,8 @@ class State {
   // A row of an earlier life; all of them before anything else, those of kRowSpace before those of kRowEntry. What
   // is not what was written (bit rot) is skipped and counted as refused.
   void restore(Now now, ByteView key, ByteView value);
+  // All of them are back.
+  void restored();
 
   // ---- operations: one StateDone each, maybe in this Output
   // Makes the namespace of this name of ours (the same one again, if it was made before).

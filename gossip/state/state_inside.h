@@ -1,11 +1,13 @@
 // The inside of State, shared by its files and by nothing else:
 //   state.cc         rows, namespaces, import, what became durable, views
 //   state_write.cc   from changes to signed entries
+//   state_checkpoint.cc  what of our own is not wanted any more
 //   state_spread.cc  pushes, digests, walks
 #pragma once
 
 #include <deque>
 #include <map>
+#include <set>
 
 #include "gossip/state/state.h"
 
@@ -39,6 +41,8 @@ struct State::Inside {
     std::optional<Running> running;
     std::deque<Fresh> fresh;
     bool arrived = false;  // something, in this call
+    std::size_t since_checkpoint = 0;  // entries that came or were written
+    bool checkpointing = false;        // one waits for the disk
   };
   struct Asked {
     Target to;
@@ -49,7 +53,7 @@ struct State::Inside {
   };
   // What waits for the disk: an operation, and the entries that it made.
   struct Waiting {
-    OpId op{};
+    std::optional<OpId> op;  // none: a checkpoint
     NamespaceId space;
     std::vector<EntryId> written;
     std::size_t count = 0;  // told in the end
@@ -79,10 +83,10 @@ struct State::Inside {
   bool verified(const Entry& entry);
 
   // What became of an entry that somebody sent. `rows` gets what is to be kept.
-  enum class Taken : std::uint8_t { kNew, kKnown, kHeldBack, kRefused, kFull };
+  enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kHeldBack, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
   // Ends a call: rows that nobody waits for, and who is told of arrivals.
-  void flush(std::vector<Write> rows, Output& out);
+  void flush(Now now, std::vector<Write> rows, Output& out);
 
   // ---- state_write.cc
   struct Draft {
@@ -99,6 +103,10 @@ struct State::Inside {
   std::expected<void, Error> sign(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
   std::expected<void, Error> write_all(Now now, Local& local, std::span<const Change> changes, std::vector<EntryId>& written);
   void withdraw(Local& local, std::span<const EntryId> written);
+  std::vector<Write> rows_of(const Local& local, std::span<const EntryId> written) const;
+
+  // ---- state_checkpoint.cc
+  void maybe_checkpoint(Now now, Local& local, Output& out);
 
   // ---- state_spread.cc
   void push_later(Now now, Local& local, const EntryId& id, const NodeId& from);

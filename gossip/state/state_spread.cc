@@ -63,10 +63,10 @@ void State::on_push(Now now, const Contact& from, const Push& m, Output& out) {
       continue;
     }
     const auto taken = s.take(now, *local, *entry, wire, rows);
-    if (taken == Inside::Taken::kKnown) ++s.totals.push_known_total;
+    if (taken == Inside::Taken::kKnown || taken == Inside::Taken::kDiscarded) ++s.totals.push_known_total;
     if (taken == Inside::Taken::kNew) s.push_later(now, *local, entry->id, from.id);
   }
-  s.flush(std::move(rows), out);
+  s.flush(now, std::move(rows), out);
 }
 
 // ---- neighbours
@@ -259,7 +259,7 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
   } else {
     s.pump(*local, out);
   }
-  s.flush(std::move(rows), out);
+  s.flush(now, std::move(rows), out);
 }
 
 void State::on_timeout(Now, RequestTag tag, Output&) {
@@ -284,7 +284,7 @@ void State::Inside::release_held_back(Now now, Output& out) {
     if (local != nullptr && take(now, *local, *entry, wire, rows) == Taken::kNew) push_later(now, *local, entry->id, identity.id());
   }
   look_again(now);
-  flush(std::move(rows), out);
+  flush(now, std::move(rows), out);
 }
 
 // The wall clock may jump meanwhile: it is looked at again at least every kLookAgainMax.

@@ -106,7 +106,8 @@ std::expected<void, Error> State::Inside::sign(Now now, Local& local, std::span<
     const auto entry = decode_entry((*wires)[0]);
     CHECK(entry.has_value());
     if (!room_for((*wires)[0].size()) || written.size() == kEntriesPerWriteMax) return std::unexpected(Error::kTooMany);
-    CHECK(local.space.insert(*entry, (*wires)[0], /*settled=*/false));
+    // Our own checkpoints are of what was before: a new place is not in them.
+    CHECK(local.space.insert(*entry, (*wires)[0], /*settled=*/false) == Space::Inserted::kNew);
     ++local.seq;
     local.prev = entry->id;
     written.push_back(entry->id);
@@ -138,6 +139,12 @@ void State::Inside::withdraw(Local& local, std::span<const EntryId> written) {
   local.prev = head ? std::optional(head->id) : std::nullopt;
 }
 
+std::vector<Write> State::Inside::rows_of(const Local& local, std::span<const EntryId> written) const {
+  std::vector<Write> rows;
+  for (const EntryId& id : written) rows.push_back(entry_row(local.space.genesis().id, id, *local.space.find(id)));
+  return rows;
+}
+
 void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
@@ -149,8 +156,7 @@ void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Ch
     s.withdraw(*local, written);
     return s.fail(op, done.error(), out);
   }
-  std::vector<Write> rows;
-  for (const EntryId& id : written) rows.push_back(Inside::entry_row(space, id, *local->space.find(id)));
+  std::vector<Write> rows = s.rows_of(*local, written);
   const std::size_t count = written.size();
   s.wait_for({.op = op, .space = space, .written = std::move(written), .count = count}, std::move(rows), out);
 }

@@ -18,6 +18,7 @@ struct Naive {
     const bool same = equal(by.path, c.path);
     if (by.kind == Kind::kSet) return same && c.kind == Kind::kSet;
     if (by.kind == Kind::kCount) return same && c.kind == Kind::kCount && by.author == c.author;
+    if (by.kind == Kind::kCheckpoint) return false;
     if (by.kind == Kind::kClear) return value(c) && below(as_text(c.path), as_text(by.path));
     return same && c.kind == Kind::kAdd && equal(by.body, c.body);
   }

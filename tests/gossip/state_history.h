@@ -49,7 +49,7 @@ class History {
       writer.seq = 0;
     }
     const std::string path = any_path();
-    const auto kind = static_cast<Kind>(1 + rng.below(static_cast<std::uint64_t>(Kind::kLast)));
+    const auto kind = static_cast<Kind>(1 + rng.below(static_cast<std::uint64_t>(Kind::kClear)));
     Bytes body;
     if (kind == Kind::kSet) body = to_bytes(as_bytes("v" + std::to_string(rng.below(1000))));
     if (kind == Kind::kAdd || kind == Kind::kRemove) body = to_bytes(as_bytes("e" + std::to_string(rng.below(3))));

@@ -78,6 +78,7 @@ class StateLab {
         if (key[0] == table) n.state->restore(now(node), key, value);
       }
     }
+    n.state->restored();
   }
   void split(std::set<std::size_t> side) { side_ = std::move(side); }
   void heal() { side_.clear(); }

@@ -97,7 +97,7 @@ TEST(EntryTree, VisitsWhatIsBelowAPrefixInOrder) {
 struct Side {
   Side(const Genesis& genesis) : space(genesis) {}
   Space space;
-  void take(const Kept& kept) { space.insert(kept.entry, kept.bytes, /*settled=*/true); }
+  void take(const Kept& kept) { (void)space.insert(kept.entry, kept.bytes, /*settled=*/true); }
 };
 
 struct Fixture {
@@ -149,7 +149,7 @@ struct Fixture {
           const Kept kept(to_bytes(wire));
           keys.push_back(key_of(kept.entry));
           cost.entry_bytes += wire.size();
-          fresh += asker.space.insert(kept.entry, kept.bytes, true) ? 1U : 0U;
+          fresh += asker.space.insert(kept.entry, kept.bytes, true) == Space::Inserted::kNew ? 1U : 0U;
         }
         if (!walk.on_reply(fetch, reply.more, keys, fresh)) cost.well = false;
       }
