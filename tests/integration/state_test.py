@@ -31,10 +31,16 @@ class StateTest(MeshTest):
         self.assertTrue(wait_until(lambda: weft("state", "get", doc, home=node.home).out == value, timeout_s),
                         weft("state", "get", doc, home=node.home))
 
+    def create(self, node, name, nodes):
+        """A namespace that the others can find: creating does not wait for its publication."""
+        made = self.json_of(node, "create", name)
+        self.assertTrue(wait_until(lambda: any(row["copies"] >= nodes for row in node.get("/v1/own")), 20), node.get("/v1/own"))
+        return made
+
     def room(self, count=3, extra=()):
         """Nodes of which the first has made `room` and the others have joined it by its name."""
         nodes = self.start(count, extra=extra)
-        self.json_of(nodes[0], "create", "room")
+        self.create(nodes[0], "room", count)
         for node in nodes[1:]:
             self.json_of(node, "join", "room")
         return nodes
@@ -43,7 +49,7 @@ class StateTest(MeshTest):
 class Documents(StateTest):
     def test_one_creates_others_join_by_name_and_all_write(self):
         a, b, c = self.start(3)
-        made = self.json_of(a, "create", "room")
+        made = self.create(a, "room", 3)
         self.assert_keys(made, "namespace", "id", "creator", "own", "access", "entries", "bytes", "cursor")
         self.assertEqual((made["namespace"], made["creator"], made["own"]), ("room", a.id, True))
         self.assertEqual(self.json_of(a, "create", "room")["id"], made["id"], "made twice is made once")
@@ -143,14 +149,9 @@ class Documents(StateTest):
 
     def test_two_namespaces_of_one_name_need_an_id(self):
         a, b, c = self.start(3)
-        self.json_of(a, "create", "room")
-        self.json_of(b, "create", "room")
-        def ambiguous():
-            ran = weft("--json", "state", "join", "room", home=c.home)
-            return ran if ran.status == 1 else None
-        ran = wait_until(ambiguous, 20)
-        if ran is None:
-            self.fail(weft("--json", "state", "ls", home=c.home))
+        self.create(a, "room", 3)
+        self.create(b, "room", 3)
+        ran = self.assert_status(weft("--json", "state", "join", "room", home=c.home), 1)
         self.assertEqual(ran.json()["error"]["code"], "ambiguous")
         self.assertEqual(set(ran.json()["error"]["creators"]), {a.id, b.id})
         self.assertIn(b"room@" + a.id.encode(), ran.err)
@@ -252,6 +253,11 @@ class Copies(StateTest):
         self.assertEqual(self.json_of(other, "digest", "room"), self.json_of(b, "digest", "room"))
         self.assertEqual(self.run_on(other, "get", "room/visits").out, b"7\n")
         self.assertEqual(len(self.json_of(other, "ls", "room")), 52)
+        neighbour = self.mesh.new_node(9, seeds=[other.address])
+        self.mesh.nodes.append(neighbour.spawn().wait_ready())
+        self.assertIsNotNone(self.mesh.wait_all_see(2, 20, [other, neighbour]), self.why())
+        self.assertTrue(wait_until(lambda: weft("state", "join", "room", home=neighbour.home).status == 0, 20))
+        self.assert_converges([other, neighbour], 40)
 
         # What was tampered with is refused, and says where; a file that was cut off has given what it had.
         fresh = self.mesh.new_node(8, seeds=[])
