@@ -96,9 +96,13 @@ std::expected<void, Failure> check_schema(sqlite3* db, const std::string& path) 
 
 // Tables, not views that a stranger may have put in their place.
 bool has_store(sqlite3* db) {
-  return read_number(db, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('kv', 'life')") == 2 ||
-         read_number(db, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
-                         "('held', 'own', 'members', 'contacts', 'life', 'other')") == 6;
+  const auto has_tables = [db](const std::string& names, std::int64_t count) {
+    const std::string sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN (" + names + ")";
+    return read_number(db, sql.c_str()) == count;
+  };
+  if (has_tables("'kv', 'life'", 2)) return true;
+  if (!has_tables("'held', 'own', 'members', 'contacts', 'life', 'other'", 6)) return false;
+  return read_number(db, "PRAGMA user_version") < 4 || has_tables("'spaces', 'entries'", 2);
 }
 
 // BLAKE2b-256 over every row that a restore takes, each column with its length, in the order in which the
@@ -166,17 +170,13 @@ std::expected<void, Failure> add_files(const std::string& to, const std::vector<
   const Statement insert = prepare(db->get(), "INSERT INTO home VALUES(?1, ?2, ?3)");
   if (!insert) return cannot("write " + to, db->get());
   for (const HomeFile& file : files) {
-    const Bytes bytes = to_bytes(as_bytes(file.bytes));
-    if (sqlite3_bind_text(insert.get(), 1, file.name.c_str(), -1, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_int64(insert.get(), 2, file.mode) != SQLITE_OK ||
-        !bind_bytes(insert.get(), 3, bytes) || !step_done(insert.get())) {
+    if (!step_with(insert, std::string_view(file.name), std::int64_t{file.mode}, as_bytes(file.bytes))) {
       return cannot("write " + to, db->get());
     }
   }
   const auto digest = digest_of(db->get());
   const Statement keep = prepare(db->get(), "INSERT INTO digest VALUES(?1)");
-  if (!digest || !keep || !bind_bytes(keep.get(), 1, *digest) || !step_done(keep.get()) ||
-      !run(db->get(), "COMMIT")) {
+  if (!digest || !keep || !step_with(keep, ByteView(*digest)) || !run(db->get(), "COMMIT")) {
     return cannot("write " + to, db->get());
   }
   return {};

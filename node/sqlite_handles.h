@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "crypto/bytes.h"
 
@@ -53,19 +54,47 @@ inline Bytes column_bytes(sqlite3_stmt* statement, int column) {
   return data == nullptr ? Bytes{} : Bytes(data, data + size);
 }
 
-// `bytes` must outlive the step.
-inline bool bind_bytes(sqlite3_stmt* statement, int index, const Bytes& bytes) {
-  // A null pointer would bind NULL; an empty blob needs an address.
-  const void* data = bytes.empty() ? static_cast<const void*>("") : bytes.data();
-  return sqlite3_bind_blob(statement, index, data, static_cast<int>(bytes.size()), SQLITE_STATIC) ==
-         SQLITE_OK;
-}
-
 // Runs to the end and makes ready for the next time.
 inline bool step_done(sqlite3_stmt* statement) {
   const bool ok = sqlite3_step(statement) == SQLITE_DONE;
   sqlite3_reset(statement);
   return ok;
+}
+
+// What is bound must outlive the step.
+inline bool bind(const Statement& statement, int index, ByteView bytes) {
+  // A null pointer would bind NULL; an empty blob needs an address.
+  const void* data = bytes.empty() ? static_cast<const void*>("") : bytes.data();
+  return sqlite3_bind_blob(statement.get(), index, data, static_cast<int>(bytes.size()), SQLITE_STATIC) == SQLITE_OK;
+}
+inline bool bind(const Statement& statement, int index, std::int64_t number) {
+  return sqlite3_bind_int64(statement.get(), index, number) == SQLITE_OK;
+}
+inline bool bind(const Statement& statement, int index, std::string_view text) {
+  return sqlite3_bind_text(statement.get(), index, text.data(), static_cast<int>(text.size()), SQLITE_STATIC) ==
+         SQLITE_OK;
+}
+template <class... Columns>
+bool bind_all(const Statement& statement, const Columns&... columns) {
+  int index = 0;
+  return (node::bind(statement, ++index, columns) && ...);  // with its namespace, or std::bind is found, too
+}
+template <class... Columns>
+bool step_with(const Statement& statement, const Columns&... columns) {
+  return bind_all(statement, columns...) && step_done(statement.get());
+}
+
+// Calls `read` for each row, with the statement that stands on it, until it returns false. False if it did, or if
+// the rows cannot be read.
+template <class Read>
+bool for_each_row(sqlite3* db, const char* sql, Read read) {
+  const Statement all = prepare(db, sql);
+  if (!all) return false;
+  int state = 0;
+  while ((state = sqlite3_step(all.get())) == SQLITE_ROW) {
+    if (!read(all.get())) return false;
+  }
+  return state == SQLITE_DONE;
 }
 
 // Why the last call failed, for a person.

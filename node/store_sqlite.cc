@@ -359,8 +359,10 @@ std::expected<void, Failure> move_old_store(const std::string& from, const std::
   const auto full = read_number(db, "SELECT count(*) FROM sqlite_master WHERE name = 'held'");
   if (!full) return cannot_open(from, db);
   if (*full == 0) return {};
+  // A weft of schema 2 or 3 that was cut off here left no tables of shared state.
   if (!run(db, "BEGIN; DROP TABLE held; DROP TABLE own; DROP TABLE members; DROP TABLE contacts;"
-               "DROP TABLE other; DROP TABLE life; CREATE TABLE moved(file TEXT NOT NULL);"
+               "DROP TABLE other; DROP TABLE life; DROP TABLE IF EXISTS spaces; DROP TABLE IF EXISTS entries;"
+               "CREATE TABLE moved(file TEXT NOT NULL);"
                "INSERT INTO moved VALUES('weft.db'); COMMIT; VACUUM")) {
     return cannot_open(from, db);
   }

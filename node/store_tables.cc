@@ -33,11 +33,11 @@ constexpr const char* kSelectMembers = "SELECT id, number, status, name, record 
 constexpr const char* kSelectContacts = "SELECT rank, id, address, contact FROM contacts ORDER BY rowid";
 constexpr const char* kSelectLife = "SELECT last_seen_ms, number FROM life";
 constexpr const char* kSelectOther = "SELECT key, value FROM other ORDER BY rowid";
-constexpr std::array<const char*, 6> kSelects = {
-    kSelectHeld,     kSelectOwn,
-    kSelectMembers,  kSelectContacts,
-    "SELECT last_seen_ms, number, node_ms, held_rows, held_bytes FROM life",
-    kSelectOther};
+constexpr const char* kSelectWholeLife = "SELECT last_seen_ms, number, node_ms, held_rows, held_bytes FROM life";
+constexpr std::array<const char*, 8> kSelects = {kSelectHeld,      kSelectOwn,   kSelectMembers, kSelectContacts,
+                                                 kSelectWholeLife, kSelectOther, kSelectSpaces,  kSelectEntries};
+constexpr std::array<const char*, 6> kSelectsOfVersion3 = {
+    kSelectHeld, kSelectOwn, kSelectMembers, kSelectContacts, kSelectWholeLife, kSelectOther};
 constexpr std::array<const char*, 6> kSelectsOfVersion2 = {
     kSelectHeld, kSelectOwn, kSelectMembers, kSelectContacts, kSelectLife, kSelectOther};
 constexpr std::array<const char*, 2> kSelectsOfVersion1 = {
@@ -85,30 +85,6 @@ std::string_view word_of(RecordStatus status) {
   return status == RecordStatus::kUp ? "up" : "left";
 }
 
-// ---- binding
-
-bool bind(const Statement& s, int index, ByteView bytes) {
-  const void* data = bytes.empty() ? static_cast<const void*>("") : bytes.data();
-  return sqlite3_bind_blob(s.get(), index, data, static_cast<int>(bytes.size()), SQLITE_STATIC) ==
-         SQLITE_OK;
-}
-bool bind(const Statement& s, int index, std::int64_t number) {
-  return sqlite3_bind_int64(s.get(), index, number) == SQLITE_OK;
-}
-bool bind(const Statement& s, int index, std::string_view text) {
-  return sqlite3_bind_text(s.get(), index, text.data(), static_cast<int>(text.size()),
-                           SQLITE_STATIC) == SQLITE_OK;
-}
-template <class... Columns>
-bool bind_all(const Statement& s, const Columns&... columns) {
-  int index = 0;
-  return (bind(s, ++index, columns) && ...);
-}
-template <class... Columns>
-bool step_with(const Statement& s, const Columns&... columns) {
-  return bind_all(s, columns...) && step_done(s.get());
-}
-
 // ---- reading
 
 NodeId column_id(sqlite3_stmt* s, int column) {
@@ -120,13 +96,7 @@ using Visit = std::function<bool(Write)>;
 using ReadRow = bool (*)(sqlite3_stmt*, const Visit&);
 
 bool visit_all(sqlite3* db, const char* sql, const Visit& visit, ReadRow read) {
-  const Statement all = prepare(db, sql);
-  if (!all) return false;
-  int state = 0;
-  while ((state = sqlite3_step(all.get())) == SQLITE_ROW) {
-    if (!read(all.get(), visit)) return false;
-  }
-  return state == SQLITE_DONE;
+  return for_each_row(db, sql, [&visit, read](sqlite3_stmt* s) { return read(s, visit); });
 }
 
 bool read_plain(sqlite3_stmt* s, const Visit& visit) {
@@ -165,29 +135,27 @@ bool read_number_of(sqlite3_stmt* s, const Visit& visit) {
 
 bool visit_contacts(sqlite3* db, const Visit& visit) {
   std::vector<Contact> contacts;
-  const Statement all = prepare(db, kSelectContacts);
-  if (!all) return false;
-  int state = 0;
-  while ((state = sqlite3_step(all.get())) == SQLITE_ROW) {
-    const Bytes raw = column_bytes(all.get(), 3);
-    if (raw.size() < kIdBytes || contacts.size() == dht::kSavedContactsMax) continue;
+  const auto read = [&contacts](sqlite3_stmt* s) {
+    const Bytes raw = column_bytes(s, 3);
+    if (raw.size() < kIdBytes || contacts.size() == dht::kSavedContactsMax) return true;
     const auto endpoint = decode_endpoint(ByteView(raw).subspan(kIdBytes));
-    if (!endpoint) continue;
+    if (!endpoint) return true;
     PublicKey key;
     std::ranges::copy(ByteView(raw).first(kIdBytes), key.bytes.begin());
     contacts.push_back(make_contact(key, *endpoint));
-  }
-  if (state != SQLITE_DONE) return false;
+    return true;
+  };
+  if (!for_each_row(db, kSelectContacts, read)) return false;
   return contacts.empty() || visit(dht::contacts_row(contacts));
 }
 
 }  // namespace
 
 bool create_tables(sqlite3* db) {
-  return run(db, kTables) && run(db, kIndexes) &&
+  return run(db, kTables) && run(db, kIndexes) && create_state_tables(db) &&
          run(db, "CREATE TABLE life(last_seen_ms INTEGER NOT NULL, number INTEGER NOT NULL,"
                  " node_ms INTEGER NOT NULL, held_rows INTEGER NOT NULL, held_bytes INTEGER NOT NULL);"
-                 "INSERT INTO life VALUES(0, 0, 0, 0, 0); PRAGMA user_version = 3");
+                 "INSERT INTO life VALUES(0, 0, 0, 0, 0); PRAGMA user_version = 4");
 }
 
 namespace {
@@ -204,6 +172,21 @@ bool upgrade_to_3(sqlite3* db) {
                  "UPDATE life SET node_ms = last_seen_ms; PRAGMA user_version = 3") &&
          mend_totals(db).has_value();
 }
+// Rows of shared state had no table, so whoever wrote them finds them in `other`: from there they would be visited
+// out of their order.
+bool move_rows_of_state(sqlite3* db) {
+  std::vector<Write> rows;
+  const auto take = [&rows](Write row) {
+    if (is_state_row(row.key)) rows.push_back(std::move(row));
+    return true;
+  };
+  TableWriter writer;
+  return visit_all(db, kSelectOther, take, read_plain) && writer.prepare_all(db) &&
+         std::ranges::all_of(rows, [&writer](const Write& row) { return writer.apply(row); }) && writer.note_life({});
+}
+bool upgrade_to_4(sqlite3* db) {
+  return create_state_tables(db) && run(db, "PRAGMA user_version = 4") && move_rows_of_state(db);
+}
 bool move_rows_of_version_1(sqlite3* db) {
   TableWriter writer;
   return writer.prepare_all(db) &&
@@ -216,12 +199,14 @@ bool move_rows_of_version_1(sqlite3* db) {
 }  // namespace
 
 bool upgrade_tables(sqlite3* db) {
-  static_assert(kStoreSchemaVersion == 3);
+  static_assert(kStoreSchemaVersion == 4);
   if (!run(db, "BEGIN IMMEDIATE")) return false;
   const auto version = read_number(db, "PRAGMA user_version");
-  const bool upgraded = version == 1   ? upgrade_to_2(db) && upgrade_to_3(db) && move_rows_of_version_1(db)
-                        : version == 2 ? upgrade_to_3(db)
-                                       : false;
+  const bool upgraded =
+      version == 1   ? upgrade_to_2(db) && upgrade_to_3(db) && upgrade_to_4(db) && move_rows_of_version_1(db)
+      : version == 2 ? upgrade_to_3(db) && upgrade_to_4(db)
+      : version == 3 ? upgrade_to_4(db)
+                     : false;
   if (upgraded && run(db, "COMMIT")) return true;
   if (sqlite3_get_autocommit(db) == 0) run(db, "ROLLBACK");
   return false;
@@ -230,6 +215,7 @@ bool upgrade_tables(sqlite3* db) {
 std::span<const char* const> table_selects(std::int64_t version) {
   if (version < 2) return kSelectsOfVersion1;
   if (version == 2) return kSelectsOfVersion2;
+  if (version == 3) return kSelectsOfVersion3;
   return kSelects;
 }
 
@@ -237,7 +223,7 @@ bool visit_rows(sqlite3* db, std::int64_t version, const Visit& visit, Rows whic
   if (version < 2) return visit_all(db, kSelectsOfVersion1[0], visit, read_plain);
   return visit_all(db, kSelectLife, visit, read_number_of) &&
          visit_all(db, kSelectMembers, visit, read_member) && visit_contacts(db, visit) &&
-         visit_all(db, kSelectOwn, visit, read_own) &&
+         visit_all(db, kSelectOwn, visit, read_own) && (version < 4 || visit_state(db, visit)) &&
          (which == Rows::kAllButHeld || visit_all(db, kSelectHeld, visit, read_held)) &&
          visit_all(db, kSelectOther, visit, read_plain);
 }
@@ -298,7 +284,7 @@ bool TableWriter::prepare_all(sqlite3* db) {
                      " node_ms = ifnull(nullif(?2, 0), node_ms),"
                      " held_rows = held_rows + ?3, held_bytes = held_bytes + ?4") &&
          make(other_, "INSERT OR REPLACE INTO other VALUES(?1, ?2)") &&
-         make(other_gone_, "DELETE FROM other WHERE key = ?1");
+         make(other_gone_, "DELETE FROM other WHERE key = ?1") && state_.prepare_all(db);
 }
 
 void TableWriter::close() {
@@ -307,6 +293,7 @@ void TableWriter::close() {
         &contacts_gone_, &number_, &life_, &other_, &other_gone_}) {
     statement->reset();
   }
+  state_.close();
 }
 
 bool TableWriter::note_life(Stamp stamp) {
@@ -335,6 +322,7 @@ bool TableWriter::erase(const Write& write) {
   if (is_member(write.key)) return step_with(member_gone_, key.subspan(1));
   if (is_contacts(write.key)) return step_done(contacts_gone_.get());
   if (is_number(write.key)) return step_with(number_, std::int64_t{0});
+  if (is_state_row(write.key)) return state_.erase(write.key);
   return true;  // gone from `other` already
 }
 
@@ -345,8 +333,8 @@ bool TableWriter::put(const Write& write) {
   if (is_member(write.key)) return put_member(write);
   if (is_contacts(write.key)) return put_contacts(write);
   if (is_number(write.key)) return put_number(write);
-  others_ = true;
-  return step_with(other_, ByteView(write.key), ByteView(write.value));
+  if (is_state_row(write.key)) return put_state(write);
+  return put_other(write);
 }
 
 namespace {
@@ -355,10 +343,12 @@ bool same(const Write& a, const Write& b) { return a.key == b.key && a.value == 
 
 }  // namespace
 
-bool TableWriter::put_odd(const Write& write) {
+bool TableWriter::put_other(const Write& write) {
   others_ = true;
-  return erase(write) && step_with(other_, ByteView(write.key), ByteView(write.value));
+  return step_with(other_, ByteView(write.key), ByteView(write.value));
 }
+
+bool TableWriter::put_odd(const Write& write) { return erase(write) && put_other(write); }
 
 bool TableWriter::find_held(ByteView key, ByteView author, HeldAt& found) {
   if (!bind_all(held_at_, key, author)) return false;
@@ -444,6 +434,16 @@ bool TableWriter::put_number(const Write& write) {
   const auto number = load_le<std::uint64_t>(write.value.data());
   if (number == 0 || number > kNumberMax) return put_odd(write);
   return step_with(number_, static_cast<std::int64_t>(number));
+}
+
+// An odd genesis is no reason to let go of the entries, as put_odd() would.
+bool TableWriter::put_state(const Write& write) {
+  switch (state_.put(write)) {
+    case StateTables::Put::kWritten: return true;
+    case StateTables::Put::kOdd: return state_.erase_row(write.key) && put_other(write);
+    case StateTables::Put::kFailed: return false;
+  }
+  return false;
 }
 
 }  // namespace weft::node

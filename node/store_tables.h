@@ -10,6 +10,9 @@
 //   life(last_seen_ms, number, node_ms, held_rows, held_bytes)  one row: wall clock of the last commit,
 //                                                               number of the own record, node time of
 //                                                               that commit, what is in `held`
+//   spaces(id, name, access, creator, genesis)                  namespaces of shared state, and
+//   entries(space, id, arrival, author, epoch, seq, kind, path, stamp_ms, entry)
+//                                                               what was written in them (store_state.h)
 //   other(key, value)                                           what has no table here; empty
 //
 // `value` is the signed blob (PROTOCOL-dht.md), `remaining_s` its lifetime left at `written_ms`: in `held` node
@@ -21,7 +24,8 @@
 // exactly goes to `other`, so nothing is ever lost by being odd. A key is in one table only.
 //
 // Schema version 1 had kv(key, value) and life(last_seen_ms) in a file called store.db; version 2 had no
-// indexes and life(last_seen_ms, number). upgrade_tables() brings either here in one transaction. For .cc files of the shell; one thread at a time.
+// indexes and life(last_seen_ms, number); version 3 had no tables of shared state. upgrade_tables() brings each of them here in one
+// transaction. For .cc files of the shell; one thread at a time.
 #pragma once
 
 #include <functional>
@@ -31,10 +35,11 @@
 #include "dht/loads.h"
 #include "node/sqlite_handles.h"
 #include "node/store.h"
+#include "node/store_state.h"
 
 namespace weft::node {
 
-inline constexpr int kStoreSchemaVersion = 3;
+inline constexpr int kStoreSchemaVersion = 4;
 
 // Makes the tables in an empty database, inside the caller's transaction. False: see reason_of().
 bool create_tables(sqlite3* db);
@@ -42,7 +47,8 @@ bool create_tables(sqlite3* db);
 bool upgrade_tables(sqlite3* db);
 enum class Rows : std::uint8_t { kAll, kAllButHeld };
 // Calls visit for each row of a database of that version, until it returns false. False if it did,
-// or if the database cannot be read.
+// or if the database cannot be read. Namespaces come before all entries, and the entries of each in order of arrival;
+// what lies in `other` comes last.
 bool visit_rows(sqlite3* db, std::int64_t version, const std::function<bool(Write)>& visit,
                 Rows which = Rows::kAll);
 // The row of `held` that a statement stands on, whose columns from 0 on are those of the table. nullopt: it was
@@ -76,6 +82,7 @@ class TableWriter {
  private:
   bool put(const Write& write);
   bool erase(const Write& write);
+  bool put_other(const Write& write);
   // Into `other`, as its table could not give it back.
   bool put_odd(const Write& write);
   // The row of `held` under the key of `write`, if there is one. False: an error.
@@ -90,6 +97,7 @@ class TableWriter {
   bool put_member(const Write& write);
   bool put_contacts(const Write& write);
   bool put_number(const Write& write);
+  bool put_state(const Write& write);
 
   sqlite3* db_ = nullptr;
   bool others_ = false;  // `other` may have rows
@@ -98,6 +106,7 @@ class TableWriter {
   std::int64_t held_bytes_added_ = 0;
   Statement held_at_, held_, held_new_, held_gone_, own_, own_gone_, member_, member_gone_;
   Statement contact_, contacts_gone_, number_, life_, other_, other_gone_;
+  StateTables state_;
 };
 
 }  // namespace weft::node

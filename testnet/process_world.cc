@@ -13,6 +13,7 @@
 
 #include "node/control_json.h"
 #include "node/link_model.h"
+#include "testnet/digest_poll.h"
 #include "testnet/supervisor_verbs.h"
 #include "testnet/testbed.h"
 #include "testnet/udp_traffic.h"
@@ -27,6 +28,8 @@ using scenario::OpOutcome;
 using scenario::Seen;
 
 constexpr Milliseconds kProgressEvery{250};
+// The namespace that all nodes share in a run with state loads.
+constexpr const char* kSharedName = "scenario";
 
 Seen seen_of(Sight sight) {
   switch (sight) {
@@ -79,7 +82,11 @@ class World {
       : plan_(plan),
         options_(options),
         testbed_(options.layout, options.fleet, plan.seed),
-        director_(plan, options.version, {.counters = [this] { return counters(); }, .log = options.log}) {
+        digests_(kSharedName, testbed_.fleet, options.layout, testbed_.calls),
+        director_(plan, options.version,
+                  {.counters = [this] { return counters(); }, .log = options.log,
+                   .state_equal = [this] { return digests_.equal(testbed_.fleet.count(Run::kRunning)); },
+                   .state_counters = nullptr}) {
     testbed_.on_ready = [this](std::size_t i) { director_.node_up(at(), static_cast<NodeIndex>(i)); };
     testbed_.fleet.on_sight = [this](std::size_t observer, std::size_t subject, Sight state) {
       (void)director_.saw(at(), static_cast<NodeIndex>(observer), static_cast<NodeIndex>(subject),
@@ -113,6 +120,8 @@ class World {
   void operator()(const scenario::PutValue& c);
   void operator()(const scenario::GetValue& c);
   void operator()(const scenario::LookUp& c);
+  void operator()(const scenario::ShareState& c);
+  void operator()(const scenario::SetState& c);
   // Asks a node; `read` takes what it answered.
   void ask(OpNumber op, NodeIndex node, const char* target, const Json& body,
            std::function<void(const Json&, OpOutcome&)> read);
@@ -121,9 +130,11 @@ class World {
   const ProcessOptions& options_;
   Testbed testbed_;
   UdpTraffic traffic_;
+  DigestPoll digests_;
   scenario::Director director_;
   MonoTime begin_ = mono_now();
   int signals_ = -1;
+  Bytes genesis_;
   std::vector<NodeIndex> to_start_;
   std::size_t told_ = 0;
   std::string trouble_;
@@ -203,7 +214,7 @@ void World::ask(OpNumber op, NodeIndex node, const char* target, const Json& bod
         try {
           outcome.ok = result.response.status == 200;
           if (outcome.ok) {
-            outcome.latency = Duration(static_cast<std::int64_t>(answer.at("elapsed_ms").get<double>() * 1000));
+            outcome.latency = Duration(static_cast<std::int64_t>(answer.value("elapsed_ms", 0.0) * 1000));
             read(answer, outcome);
           } else {
             outcome.error = answer.at("error").at("code").get<std::string>();
@@ -248,6 +259,26 @@ void World::operator()(const scenario::LookUp& c) {
     outcome.hops = answer.at("hops").get<std::uint32_t>();
     outcome.queries = answer.at("queries").get<std::uint32_t>();
   });
+}
+
+// The namespace is nobody's: its key is made for the run and thrown away.
+void World::operator()(const scenario::ShareState& c) {
+  if (genesis_.empty()) {
+    const SodiumProvider provider;
+    ByteArray<32> secret;
+    ::randombytes_buf(secret.data(), secret.size());
+    genesis_ = state::make_genesis(Identity(provider, secret), kSharedName, state::Access::kOpen).wire;
+  }
+  const Json body = {{"space", kSharedName}, {"genesis_base64", node::base64(genesis_)}};
+  // A node that ended before it was in takes no part in writes either; one that refuses would fail them.
+  const auto done = [](const CallResult&) {};
+  (void)testbed_.calls.submit({options_.layout.control(c.node), {"POST", "/v1/state/join", body.dump()}, kOperationMax, done});
+}
+
+void World::operator()(const scenario::SetState& c) {
+  const Json body = {{"doc", std::string(kSharedName) + "/" + c.path}, {"what", "set"}, {"value_base64", node::base64(c.value)}};
+  ask(c.op, c.node, "/v1/state/write", body,
+      [this, begun = at()](const Json&, OpOutcome& outcome) { outcome.latency = at() - begun; });
 }
 
 // ---- the run
@@ -301,6 +332,7 @@ ProcessResult World::run() {
     turn(static_cast<int>(std::clamp<std::int64_t>(wait, 0, 10)));
     result.interrupted = interrupted();
     look_for_lost();
+    if (plan_.shares_state()) digests_.advance(mono_now());
     commands.clear();
     director_.advance(at(), commands);
     for (const scenario::Command& command : commands) {

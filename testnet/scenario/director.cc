@@ -62,6 +62,7 @@ void Director::State::begin_phase(const std::string& name) {
   phases.push_back(std::move(f));
   counters_before = hooks.counters ? hooks.counters() : Counters{};
   lived_before = ledger.lived_us(now);
+  state_before = hooks.state_counters ? hooks.state_counters() : StateCounters{};
   say({{"event", "phase"}, {"name", name}});
 }
 
@@ -79,6 +80,22 @@ void Director::State::end_phase() {
                 .packets = c.packets - counters_before.packets,
                 .cpu_us = c.cpu_us - counters_before.cpu_us,
                 .pss_mean_kib = c.pss_mean_kib};
+  if (!plan.shares_state()) return;
+  look_at_state();
+  f.state_equal = state_equal_since.has_value();
+  if (state_equal_since) f.state_converge = std::max(Duration{}, *state_equal_since - std::max(f.start, state_written));
+  const StateCounters s = hooks.state_counters ? hooks.state_counters() : StateCounters{};
+  f.state_sent = s.sent - state_before.sent;
+  f.state_received = s.received - state_before.received;
+}
+
+void Director::State::look_at_state() {
+  const std::optional<bool> equal = hooks.state_equal ? hooks.state_equal() : std::nullopt;
+  if (equal != std::optional(true)) {
+    state_equal_since.reset();
+  } else if (!state_equal_since) {
+    state_equal_since = now;
+  }
 }
 
 std::vector<NodeIndex> Director::State::living() const {
@@ -196,6 +213,9 @@ bool Director::State::holds(const Action& action) const {
 }
 
 void Director::State::look() {
+  for (const NodeIndex node : to_share) out->push_back(ShareState{node});
+  to_share.clear();
+  if (plan.shares_state()) look_at_state();
   if (stage == Stage::kForming) {
     const bool all = waiting_for == 0 && ledger.alive() == plan.nodes && converged();
     if (!all && now < kFormMax + plan.nodes * kFormMaxEach) return;
@@ -244,7 +264,7 @@ std::optional<Duration> Director::next() const {
   if (!s.began) return Duration{};
   std::optional<Duration> at;
   if (!s.due.empty()) at = s.due.begin()->at;
-  if (s.stage == State::Stage::kForming || !s.conditional.empty()) {
+  if (s.stage == State::Stage::kForming || !s.conditional.empty() || s.plan.shares_state()) {
     const Duration look = s.now + kLookEvery;
     at = at ? std::min(*at, look) : look;
   }
@@ -264,6 +284,7 @@ void Director::node_up(Duration at, NodeIndex node) {
   s.now = std::max(s.now, at);
   if (s.waiting_for > 0) --s.waiting_for;
   s.ledger.up(s.now, node);
+  if (s.plan.shares_state() && s.sharing.insert(node).second) s.to_share.push_back(node);
 }
 
 void Director::node_lost(Duration at, NodeIndex node) {
@@ -322,6 +343,10 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
     case State::Op::Kind::kLookup:
       f.lookups.add(outcome);
       break;
+    case State::Op::Kind::kState:
+      if (outcome.ok) s.state_written = s.now;
+      f.writes.add(outcome);
+      break;
   }
   if (judged == Judged::kStale) s.say({{"event", "stale"}, {"node", op.node}, {"key", op.key}});
   if (outcome.ok) return judged;
@@ -329,6 +354,12 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
   if (op.kind == State::Op::Kind::kGet) failed["writer"] = s.written.at(op.key).writer;
   s.say(std::move(failed));
   return judged;
+}
+
+void Director::entry_everywhere(Duration at, Duration after) {
+  State& s = *state_;
+  s.now = std::max(s.now, at);
+  if (!s.phases.empty()) s.phases.back().everywhere_us.add(static_cast<std::uint64_t>(after.count()));
 }
 
 void Director::cut_short(Duration at) {

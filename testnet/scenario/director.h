@@ -60,9 +60,12 @@ struct CalmNode { NodeIndex node; };                  // undoes it
 struct PutValue { OpNumber op; NodeIndex node; std::string key; Bytes value; std::uint32_t quorum = 0; };
 struct GetValue { OpNumber op; NodeIndex node; std::string key; NodeIndex writer; std::uint32_t quorum = 0; };
 struct LookUp { OpNumber op; NodeIndex node; NodeId target; };
+// Into the namespace that all nodes of a run share: once for each node. Nothing is told of it.
+struct ShareState { NodeIndex node; };
+struct SetState { OpNumber op; NodeIndex node; std::string path; Bytes value; };
 using Command = std::variant<StartNode, KillNode, StopNode, RestartNode, PauseNode, ResumeNode,
                              SplitNodes, HealSplit, SetLink, FaultNode, CalmNode, PutValue,
-                             GetValue, LookUp>;
+                             GetValue, LookUp, ShareState, SetState>;
 
 // ---- what the world tells
 enum class Seen : std::uint8_t { kUnknown, kAlive, kSuspect, kFailed, kLeft };
@@ -95,6 +98,12 @@ struct Counters {
   std::uint64_t pss_mean_kib = 0;
 };
 
+// Sums over all nodes since the first start; what a world cannot tell stays 0.
+struct StateCounters {
+  std::uint64_t sent = 0;      // entries in pushes and answers
+  std::uint64_t received = 0;  // that were new where they came
+};
+
 struct Verdict {
   bool passed = true;
   nlohmann::ordered_json report;  // report.json
@@ -105,6 +114,9 @@ class Director {
   struct Hooks {
     std::function<Counters()> counters;                // read at the edges of phases
     std::function<void(const std::string&)> log;       // one JSON object, without newline
+    // Whether all living nodes have the same shared state; nullopt: not known. Only asked in runs with state loads.
+    std::function<std::optional<bool>()> state_equal;
+    std::function<StateCounters()> state_counters;     // may be empty
   };
   // `scenario` must have been parsed or built within its bounds.
   Director(Scenario scenario, std::string version, Hooks hooks);
@@ -122,6 +134,8 @@ class Director {
   // True if it is a failure that no fault of this run excuses (ledger.h).
   bool saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state);
   Judged op_done(Duration at, OpNumber op, OpOutcome outcome);
+  // An entry has reached all nodes that lived when it was written and still do, so long after.
+  void entry_everywhere(Duration at, Duration after);
 
   bool done() const;
   // Where the run stands: "form", a phase's name, "heal".

@@ -218,8 +218,17 @@ void Director::State::operate(const Load& load, std::uint64_t a, std::uint64_t b
       out->push_back(LookUp{number, node, target});
       break;
     }
-    case LoadKind::kState:
-      return;
+    case LoadKind::kState: {
+      if (load.writers != 0) {
+        std::erase_if(nodes, [&](NodeIndex n) { return n >= load.writers; });
+        if (nodes.empty()) return;
+        op.node = nodes[rng.below(nodes.size())];
+      }
+      op.kind = Op::Kind::kState;
+      op.key = "load" + std::to_string(a) + "/" + std::to_string(load.keys == 0 ? b : b % load.keys);
+      out->push_back(SetState{number, op.node, op.key, value_of(plan.seed, op.key + "#" + std::to_string(b), load.size)});
+      break;
+    }
   }
   ops[number] = std::move(op);
 }

@@ -26,7 +26,7 @@ struct Director::State {
   using Json = nlohmann::ordered_json;
   enum class Stage : std::uint8_t { kForming, kSettling, kRunning, kHealing, kDone };
   struct Op {
-    enum class Kind : std::uint8_t { kPut, kGet, kLookup } kind = Kind::kPut;
+    enum class Kind : std::uint8_t { kPut, kGet, kLookup, kState } kind = Kind::kPut;
     NodeIndex node = 0;
     std::size_t phase = 0;
     std::string key;
@@ -80,6 +80,11 @@ struct Director::State {
   // Whose clock drifts, and which of the drifts it is: another fault ends it.
   std::map<NodeIndex, std::uint64_t> drifting;
   std::vector<std::string> told;  // each `say`
+  std::set<NodeIndex> sharing;    // told to share state
+  std::vector<NodeIndex> to_share;
+  std::optional<Duration> state_equal_since;  // as far as the world knows
+  Duration state_written{};                   // the last acknowledged write
+  StateCounters state_before;
   bool split = false;
   bool churning = false;
   std::size_t waiting_for = 0;  // nodes told to start and not yet up
@@ -128,6 +133,7 @@ struct Director::State {
   std::vector<NodeIndex> chosen(const Action& action, std::span<const NodeIndex> candidates);
   bool holds(const Action& action) const;
   void look();
+  void look_at_state();
   void advance();
 };
 

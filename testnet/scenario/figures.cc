@@ -99,6 +99,12 @@ void Figures::add(const Figures& later) {
   puts.add(later.puts);
   gets.add(later.gets);
   lookups.add(later.lookups);
+  writes.add(later.writes);
+  state_equal = later.state_equal;
+  state_converge = later.state_converge;
+  state_sent += later.state_sent;
+  state_received += later.state_received;
+  everywhere_us.add(later.everywhere_us);
 }
 
 Json Figures::json() const {
@@ -120,7 +126,16 @@ Json Figures::json() const {
           {"puts", puts.json()},
           {"gets", gets.json()},
           {"lookups", lookups.json()},
-          {"state", {{"converged", nullptr}, {"converge_s", nullptr}}},
+          {"state",
+           {{"converged", state_equal ? Json(*state_equal) : Json(nullptr)},
+            {"converge_s", state_converge ? seconds(*state_converge) : Json(nullptr)},
+            {"writes", writes.ops},
+            {"ok", writes.ok},
+            {"ok_share", share(writes.ok, writes.ops)},
+            {"errors", writes.errors},
+            {"latency_ms", writes.latency_us.json(1e3)},
+            {"everywhere_ms", everywhere_us.json(1e3)},
+            {"copies_per_delivery", share(state_sent, state_received)}}},
           {"traffic",
            {{"bytes_per_node_s", per_node_s(counters.bytes)},
             {"packets_per_node_s", per_node_s(counters.packets)}}},

@@ -51,6 +51,11 @@ struct Figures {
   Samples detect_first_us, detect_all_us;
   std::uint64_t deaths_unseen = 0;  // some observer never noticed, and the node did not return
   OpFigures puts, gets, lookups;
+  OpFigures writes;                        // of shared state
+  std::optional<bool> state_equal;         // at its end
+  std::optional<Duration> state_converge;  // from the last acknowledged write, or its begin if later
+  std::uint64_t state_sent = 0, state_received = 0;  // entries
+  Samples everywhere_us;                   // from a write until all have it
 
   // Adds a later phase's figures: sums and samples; state is the later one's.
   void add(const Figures& later);

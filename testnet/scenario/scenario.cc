@@ -239,8 +239,10 @@ Load read_load(Reader& in, Duration duration) {
   }
   const int spacings = (load.count != 0) + (load.per_1000s != 0) + (load.every != Duration{});
   if (spacings != 1) in.wrong(nullptr, "[[load]] needs either rate or count; a get may have every in place of them");
-  in.whole("size", load.size, 1, static_cast<std::int64_t>(kValueBytesMax));
-  if (load.kind == LoadKind::kPut) in.whole("keys", load.keys, 1, 1'000'000);
+  const bool state = load.kind == LoadKind::kState;
+  in.whole("size", load.size, 1, static_cast<std::int64_t>(state ? kStateValueMax : kValueBytesMax));
+  if (load.kind == LoadKind::kPut || state) in.whole("keys", load.keys, 1, 1'000'000);
+  if (state) in.whole("writers", load.writers, 1, 1'000'000);
   if (load.kind == LoadKind::kPut || load.kind == LoadKind::kGet) in.whole("quorum", load.quorum, 1, 32);
   in.duration("from", load.from, duration);
   in.duration("until", load.until);

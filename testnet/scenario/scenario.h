@@ -9,6 +9,7 @@
 // Pure: parsing takes text; a matrix and a churn trace are files that the caller reads (attach_trace).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <expected>
@@ -102,15 +103,20 @@ struct Churn {
   bool operator==(const Churn&) const = default;
 };
 
+inline constexpr std::size_t kStateValueMax = 600;  // `size` of a state load
+
 enum class LoadKind : std::uint8_t { kPut, kGet, kLookup, kState };
 // [[load]]: operations at random nodes; either a rate or a count spread evenly over the span. A get
-// asks for a value that some put of this run stored, at a node that did not.
+// asks for a value that some put of this run stored, at a node that did not. State: sets a register of the one namespace
+// that all nodes share in a run with such a load.
 struct Load {
   LoadKind kind = LoadKind::kPut;
   std::uint64_t per_1000s = 0;     // `rate`: operations per second of the whole mesh, here per 1000 s
   std::uint64_t count = 0;
   std::uint32_t size = 256;        // bytes of a value
-  std::uint32_t keys = 0;          // put: so many keys in turn, each written by whoever wrote it first; 0: a new one each time
+  std::uint32_t keys = 0;          // put: so many keys in turn, each written by whoever wrote it first; 0: a new one each time.
+                                   // state: so many documents in turn, each written by anybody; 0: a new one each time
+  std::uint32_t writers = 0;       // state: only the nodes of the lowest so many indexes write; 0: all
   std::uint32_t quorum = 0;        // put, get: copies that must acknowledge or agree; 0: the node's own
   Duration every{};                // get: in place of rate and count, every value stored by then once in each such time
   Duration from{};
@@ -183,6 +189,10 @@ struct Scenario {
   std::vector<Action> actions;     // in the order of the file
   std::vector<Check> checks;
   bool operator==(const Scenario&) const = default;
+
+  bool shares_state() const {
+    return std::ranges::any_of(loads, [](const Load& load) { return load.kind == LoadKind::kState; });
+  }
 };
 
 // Parses and checks one scenario. `file` names it in problems and gives the default name.

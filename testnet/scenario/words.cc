@@ -92,9 +92,6 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
     const char* where = world == World::kProcesses ? "real processes" : "the simulator";
     return Problem{std::string(file), place.line, std::string(where) + " cannot honour " + what};
   };
-  for (const Load& load : scenario.loads) {
-    if (load.kind == LoadKind::kState) return no(load.place, "do = \"state\": there is no shared state yet");
-  }
   const auto simulated = [](const Link& link) -> const char* {
     if (link.plane) return "latency = \"coordinates\"";
     if (link.access.count() != 0) return "access";

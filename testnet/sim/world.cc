@@ -6,6 +6,7 @@
 
 #include "crypto/check.h"
 #include "testnet/sim/checkers.h"
+#include "testnet/sim/shared_space.h"
 
 namespace weft::sim {
 namespace {
@@ -45,10 +46,13 @@ class World {
                   .commit = scenario.commit, .real_crypto = false, .network = "sim"}),
         checkers_(network_),
         director_(scenario, options.version,
-                  {.counters = [this] { return counters(); }, .log = options.log}) {
+                  {.counters = [this] { return counters(); }, .log = options.log,
+                   .state_equal = [this] { return std::optional(shared_->equal()); },
+                   .state_counters = [this] { return shared_ ? shared_->sums() : scenario::StateCounters{}; }}) {
     weather_.set_link(scenario.link, options.matrix);
     network_.set_weather(&weather_);
     if (scenario.link.nat != scenario::NatKind::kNone) network_.set_nats(&nats_);
+    if (scenario.shares_state()) shared_.emplace(network_);
     if (options.tap) {
       network_.tap([this](const SimNetwork::Step& step) { options_.tap(network_, step); });
     }
@@ -91,6 +95,7 @@ class World {
   void crash(NodeIndex node) {
     if (!network_.alive(node)) return;
     count_branches(network_.core(node).status(), branches_);
+    if (shared_) everywhere(shared_->on_down(node));
     network_.crash(node);
   }
   void end_ops_of(NodeIndex node);
@@ -125,6 +130,10 @@ class World {
   void operator()(const scenario::PutValue& c);
   void operator()(const scenario::GetValue& c);
   void operator()(const scenario::LookUp& c);
+  void operator()(const scenario::ShareState& c) {
+    if (c.node < network_.size()) shared_->take_in(c.node);
+  }
+  void operator()(const scenario::SetState& c);
 
   void on(NodeIndex node, const gossip::MemberChanged& e);
   void on(NodeIndex node, const dht::PutDone& e);
@@ -137,8 +146,13 @@ class World {
   void on(NodeIndex, const node::SeedsWanted&) {}
   void on(NodeIndex, const node::TwinFound&) {}
   void on(NodeIndex, const node::EndpointsChanged&) {}
-  void on(NodeIndex, const state::StateDone&) {}
-  void on(NodeIndex, const state::StateArrived&) {}
+  void on(NodeIndex node, const state::StateDone& e);
+  void on(NodeIndex node, const state::StateArrived&) {
+    if (shared_) everywhere(shared_->on_arrived(node));
+  }
+  void everywhere(const std::vector<Duration>& ages) {
+    for (const Duration age : ages) director_.entry_everywhere(at(), age);
+  }
 
   // SimNetwork carries an output out only after the call that made it, so no Done event comes before
   // its operation is entered.
@@ -171,6 +185,7 @@ class World {
   Nats nats_;
   SimNetwork network_;
   Checkers checkers_;
+  std::optional<SharedSpace> shared_;  // in runs with state loads
   Director director_;
   Instant begin_{Duration(1)};
   std::vector<std::pair<Duration, NodeIndex>> spawns_;  // not begun; in order of time
@@ -342,6 +357,19 @@ void World::operator()(const scenario::LookUp& c) {
         [&](node::NodeCore& core, Now now, node::Output& out) {
           return core.lookup(now, c.target, false, out);
         });
+}
+
+void World::operator()(const scenario::SetState& c) {
+  const state::Change change{.what = state::Change::What::kSet, .path = as_bytes(c.path), .value = c.value};
+  begin(c.node, {.number = c.op, .since = {}}, [&](node::NodeCore& core, Now now, node::Output& out) {
+    return core.state_write(now, shared_->id(), {&change, 1}, out);
+  });
+}
+
+void World::on(NodeIndex node, const state::StateDone& e) {
+  // Of the joining nobody waits.
+  if (!open_.contains({node, static_cast<std::uint64_t>(e.op)})) return;
+  finish_op(node, e.op, {.ok = e.entries.has_value(), .error = e.entries ? "" : std::string(to_string(e.entries.error()))}, nullptr);
 }
 
 void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
@@ -527,6 +555,10 @@ RunResult World::run() {
     for (const Command& command : commands) carry_out(command);
   }
   if (options_.checkers) inspect();
+  if (shared_ && options_.checkers) {
+    if (!stopped && honest_) shared_->final_checks();
+    for (const std::string& problem : shared_->take_problems()) checkers_.violation("state", at(), std::nullopt, problem);
+  }
   if (stopped) director_.cut_short(at());
   else if (options_.checkers) final_checks();
   network_.mix_digests();

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <map>
 
 #include "node/home.h"
@@ -148,7 +149,7 @@ TEST_F(Backup, OfAnOlderWeft) {
   make_backup();
   version_ = 1;
   change("DROP TABLE held; DROP TABLE own; DROP TABLE members; DROP TABLE contacts; DROP TABLE other;"
-         "DROP TABLE life; CREATE TABLE life(last_seen_ms INTEGER NOT NULL); INSERT INTO life VALUES(9);"
+         "DROP TABLE spaces; DROP TABLE entries; DROP TABLE life; CREATE TABLE life(last_seen_ms INTEGER NOT NULL); INSERT INTO life VALUES(9);"
          "CREATE TABLE kv(key BLOB PRIMARY KEY, value BLOB NOT NULL);"
          "INSERT INTO kv VALUES(x'6e', x'0800000000000000'), (x'7601', x'02'); PRAGMA user_version = 1");
   const auto back = restore_home(dir_.path("b"), file_);
@@ -160,32 +161,82 @@ TEST_F(Backup, OfAnOlderWeft) {
   EXPECT_EQ(rows[1].key, (Bytes{'v', 1}));
 }
 
-TEST_F(Backup, OfAWeftOfSchema2) {
+TEST_F(Backup, OfAWeftOfSchema2Or3) {
   {
     const auto store = open_store(home_);
     commit(*store, {{{kRowNumber}, number(5), false}, held_row_of(id(1), as_bytes("value"), 60)});
   }
-  const std::string older = "DROP INDEX held_by_end; DROP INDEX held_by_author; ALTER TABLE life DROP COLUMN node_ms;"
-                            "ALTER TABLE life DROP COLUMN held_rows; ALTER TABLE life DROP COLUMN held_bytes;"
-                            "PRAGMA user_version = 2";
-  ASSERT_TRUE(backup_home(home_, file_));
-  version_ = 2;
-  change(older);  // written by that weft
-  ASSERT_TRUE(restore_home(dir_.path("b"), file_));
-  sql(store_path(home_), older);
-  std::filesystem::remove(file_);
-  ASSERT_TRUE(backup_home(home_, file_));  // of a home that it left
-  ASSERT_TRUE(restore_home(dir_.path("c"), file_));
-  for (const std::string home : {"b", "c"}) {
-    auto opened = open_sqlite_store({.path = store_path(dir_.path(home))});
-    ASSERT_TRUE(opened);
-    EXPECT_EQ(opened->rows.size(), 2U);
-    EXPECT_EQ(opened->rows.back().value, held_row_of(id(1), as_bytes("value"), 60).value);
-    EXPECT_EQ(opened->last_seen.value, 1000);
-    EXPECT_EQ(opened->node_time.value, 1000);
-    EXPECT_EQ(opened->held.values, 1U);
-    EXPECT_FALSE(opened->store->stats().totals_mended);
+  const std::string older = "DROP TABLE spaces; DROP TABLE entries; PRAGMA user_version = 3";
+  for (const std::string& statements :
+       {older, older + "; DROP INDEX held_by_end; DROP INDEX held_by_author; ALTER TABLE life DROP COLUMN node_ms;"
+                       "ALTER TABLE life DROP COLUMN held_rows; ALTER TABLE life DROP COLUMN held_bytes;"
+                       "PRAGMA user_version = 2"}) {
+    version_ = kStoreSchemaVersion;
+    ASSERT_TRUE(backup_home(home_, file_));
+    version_ = statements == older ? 3 : 2;
+    change(statements);  // written by that weft
+    const std::string homes = "of" + std::to_string(version_);
+    ASSERT_TRUE(restore_home(dir_.path(homes + "b"), file_));
+    std::filesystem::remove(file_);
+    sql(store_path(home_), statements);
+    ASSERT_TRUE(backup_home(home_, file_));  // of a home that it left
+    ASSERT_TRUE(restore_home(dir_.path(homes + "c"), file_));
+    std::filesystem::remove(file_);
+    for (const std::string& home : {homes + "b", homes + "c"}) {
+      auto opened = open_sqlite_store({.path = store_path(dir_.path(home))});
+      ASSERT_TRUE(opened);
+      EXPECT_EQ(opened->rows.size(), 2U);
+      EXPECT_EQ(opened->rows.back().value, held_row_of(id(1), as_bytes("value"), 60).value);
+      EXPECT_EQ(opened->last_seen.value, 1000);
+      EXPECT_EQ(opened->node_time.value, 1000);
+      EXPECT_EQ(opened->held.values, 1U);
+      EXPECT_FALSE(opened->store->stats().totals_mended);
+    }
+    ASSERT_TRUE(open_store(home_));  // upgraded again, for the next round
   }
+}
+
+// Shared state goes along: what a restored node tells others of is what it told before.
+TEST_F(Backup, KeepsNamespacesWithTheirEntries) {
+  std::vector<Write> rows = {{{kRowNumber}, number(5), false}};
+  for (const std::string_view name : {"garden", "kitchen"}) {
+    rows.push_back(space_row(space_of(name)));
+    for (std::uint64_t i = 1; i <= 50; ++i) rows.push_back(entry_row(entry_of(space_of(name).id, i), i));
+  }
+  {
+    const auto store = open_store(home_);
+    commit(*store, rows);
+  }
+  ASSERT_TRUE(backup_home(home_, file_));
+  ASSERT_TRUE(restore_home(dir_.path("b"), file_));
+  std::vector<Write> before;
+  std::vector<Write> found;
+  open_store(home_, &before);
+  {
+    const auto store = open_store(dir_.path("b"), &found);
+    rows[0].value = number(5 + kRestoreNumberStep);
+    EXPECT_EQ(by_key(found), by_key(rows));
+    EXPECT_TRUE(std::ranges::equal(before, found, {}, &Write::key, &Write::key)) << "in another order";
+    commit(*store, {{rows[1].key, {}, true}});  // the garden is left
+  }
+  rows.erase(rows.begin() + 1, rows.begin() + 52);
+  open_store(dir_.path("b"), &found);
+  EXPECT_EQ(by_key(found), by_key(rows));
+}
+
+TEST_F(Backup, DamageToSharedStateIsNoticed) {
+  {
+    const auto store = open_store(home_);
+    commit(*store, {space_row(space_of("garden")), entry_row(entry_of(space_of("garden").id, 1), 1)});
+  }
+  ASSERT_TRUE(backup_home(home_, file_));
+  const std::string good = dir_.read("kept");
+  for (const std::string column : {"spaces SET name", "spaces SET genesis", "entries SET arrival", "entries SET path", "entries SET entry"}) {
+    sql(file_, "UPDATE " + column + " = 7");
+    EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("damaged")) << column;
+    dir_.write("kept", good);
+  }
+  EXPECT_TRUE(restore_home(dir_.path("b"), file_));
 }
 
 // A home in which no newer weft has run yet can be kept as it is.
@@ -272,7 +323,7 @@ TEST_F(Backup, NewerOnesAndHalfOnesAreRefused) {
   make_backup();
   sql(file_, "PRAGMA user_version = 99");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("newer weft"));
-  sql(file_, "PRAGMA user_version = 3; DELETE FROM digest");
+  sql(file_, "PRAGMA user_version = " + std::to_string(kStoreSchemaVersion) + "; DELETE FROM digest");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("damaged"));
   change("DELETE FROM home WHERE name = 'identity'");
   EXPECT_THAT(why_not(dir_.path("b")), HasSubstr("no identity"));
@@ -324,6 +375,15 @@ TEST_F(Backup, NamesThatLeaveTheHomeAreRefused) {
     change("DELETE FROM home WHERE name <> 'identity'");
   }
   EXPECT_FALSE(std::filesystem::exists(dir_.path("x")));
+}
+
+TEST_F(Backup, AViewInPlaceOfSharedStateIsNoStore) {
+  make_backup();
+  change("DROP TABLE entries; CREATE VIEW entries AS SELECT 1 AS space, 2 AS id, 3 AS arrival, 4 AS entry");
+  ASSERT_TRUE(restore_home(dir_.path("b"), file_));
+  std::vector<Write> rows;
+  open_store(dir_.path("b"), &rows);
+  EXPECT_EQ(rows.size(), 1U) << "the number only";
 }
 
 TEST_F(Backup, ASchemaInTheFileDoesNothing) {

@@ -7,6 +7,7 @@
 
 #include "crypto/provider.h"
 #include "dht/rows.h"
+#include "gossip/state/state.h"
 #include "node/store_rows.h"
 
 namespace weft::node {
@@ -23,6 +24,45 @@ inline const Identity& identity() {
   static const SodiumProvider provider;
   static const Identity alice(provider, {3});
   return alice;
+}
+
+inline Write space_row(const state::Genesis& space) {
+  Write row{.key = {state::kRowSpace}, .value = space.wire, .erase = false};
+  row.key.insert(row.key.end(), space.id.bytes.begin(), space.id.bytes.end());
+  return row;
+}
+
+// The namespace of that name of identity().
+inline state::Genesis space_of(std::string_view name) {
+  return state::make_genesis(identity(), name, state::Access::kOpen);
+}
+
+// A change of `beds/1` that identity() signs; the wire bytes of the entry.
+inline Bytes entry_of(const state::NamespaceId& space, std::uint64_t seq, state::Kind kind = state::Kind::kSet) {
+  const Bytes count = state::count_body({.up = 3, .down = 1});
+  const state::EntryId seen{};
+  state::Content content;
+  content.space = space;
+  content.author = identity().public_key();
+  content.epoch = 0x0edc'ba98'7654'3210;
+  content.seq = seq;
+  content.stamp = std::uint64_t{1'700'000'000'123} << 16 | seq;
+  content.kind = kind;
+  content.path = as_bytes("beds/1");
+  if (kind != state::Kind::kClear) content.body = kind == state::Kind::kCount ? ByteView(count) : as_bytes("beans");
+  if (kind == state::Kind::kRemove || kind == state::Kind::kClear) content.saw = {&seen, 1};
+  return state::sign_entries(identity(), {&content, 1}).value()[0];
+}
+
+inline Write entry_row(const Bytes& entry, std::uint64_t arrival) {
+  const auto decoded = state::decode_entry(entry);
+  Write row{.key = {state::kRowEntry}, .value = Bytes(8), .erase = false};
+  const state::NamespaceId& space = decoded->content.space;
+  row.key.insert(row.key.end(), space.bytes.begin(), space.bytes.end());
+  row.key.insert(row.key.end(), decoded->id.bytes.begin(), decoded->id.bytes.end());
+  store_le(row.value.data(), arrival);
+  row.value.insert(row.value.end(), entry.begin(), entry.end());
+  return row;
 }
 
 // One row of each kind, and what a row that no table fits looks like.
@@ -48,7 +88,9 @@ inline std::vector<Write> all_kinds() {
           dht::contacts_row(contacts),
           dht::own_row(kThen, id(1), own),
           dht::value_row(kThen, {id(1), self.id()}, blob, Instant{} + 300s),
-          {{'x', 1}, {2}, false}};
+          {{'x', 1}, {2}, false},
+          space_row(space_of("garden")),
+          entry_row(entry_of(space_of("garden").id, 1), 1)};
 }
 
 inline std::map<Bytes, Bytes> by_key(const std::vector<Write>& rows) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 
+#include "node/store_tables.h"
 #include "tests/node/rows_of_all_kinds.h"
 #include "tests/node/scratch_dir.h"
 
@@ -259,7 +260,8 @@ TEST(SqliteStore, RefusesANewerSchema) {
   { Bench bench(dir.path("s.db")); }
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(dir.path("s.db").c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, "PRAGMA user_version = 4", nullptr, nullptr, nullptr), SQLITE_OK);
+  const std::string newer = "PRAGMA user_version = " + std::to_string(kStoreSchemaVersion + 1);
+  ASSERT_EQ(sqlite3_exec(db, newer.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(db);
   EXPECT_THAT(Bench(dir.path("s.db")).failure, HasSubstr("written by a newer weft"));
 }

@@ -5,49 +5,12 @@
 
 #include "crypto/rng.h"
 #include "tests/node/rows_of_all_kinds.h"
+#include "tests/node/tables_in_memory.h"
 
 namespace weft::node {
 namespace {
 
-class Tables : public testing::Test {
- protected:
-  void open(const std::string& path) {
-    sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(path.c_str(), &raw), SQLITE_OK);
-    db_.reset(raw);
-  }
-  void SetUp() override {
-    open(":memory:");
-    ASSERT_TRUE(create_tables(db_.get()));
-    ASSERT_TRUE(writer_.prepare_all(db_.get()));
-  }
-  void TearDown() override { writer_.close(); }
-  std::vector<Write> rows(std::int64_t version = kStoreSchemaVersion) {
-    std::vector<Write> out;
-    EXPECT_TRUE(visit_rows(db_.get(), version, [&out](Write row) {
-      out.push_back(std::move(row));
-      return true;
-    }));
-    return out;
-  }
-  // The rows of a query as text, columns divided by bars.
-  std::string shell(const std::string& sql) {
-    std::string out;
-    const Statement all = prepare(db_.get(), sql.c_str());
-    if (!all) return sqlite3_errmsg(db_.get());
-    while (sqlite3_step(all.get()) == SQLITE_ROW) {
-      for (int i = 0; i < sqlite3_column_count(all.get()); ++i) {
-        const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(all.get(), i));
-        out += std::string(i > 0 ? "|" : "") + (text == nullptr ? "" : text);
-      }
-      out += "\n";
-    }
-    return out;
-  }
-
-  Db db_;
-  TableWriter writer_;
-};
+class Tables : public TablesInMemory {};
 
 TEST_F(Tables, GiveBackWhatWasWritten) {
   for (const Write& row : all_kinds()) ASSERT_TRUE(writer_.apply(row));
@@ -70,6 +33,8 @@ TEST_F(Tables, CanBeReadByAPerson) {
   EXPECT_EQ(shell("SELECT rank, address FROM contacts"), "1|1.2.3.4:5\n2|[2001:db8::1]:6\n");
   EXPECT_EQ(shell("SELECT number, remaining_s, written_ms, renew FROM own"), "7|600|1700000000123|1\n");
   EXPECT_EQ(shell("SELECT number, remaining_s, written_ms FROM held"), "7|300|1700000000123\n");
+  EXPECT_EQ(shell("SELECT name FROM spaces"), "garden\n");
+  EXPECT_EQ(shell("SELECT path FROM entries"), "beds/1\n");
   EXPECT_EQ(shell("SELECT count(*) FROM other"), "1\n");
 }
 

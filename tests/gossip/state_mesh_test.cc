@@ -1,0 +1,310 @@
+// Shared state among nodes: it converges, whatever is lost, crashes, splits or lies.
+#include <gmock/gmock.h>
+
+#include "tests/gossip/state_lab.h"
+
+namespace weft::state {
+namespace {
+
+using What = Change::What;
+
+std::vector<std::string> values(const Documents& documents, std::string_view path) {
+  std::vector<std::string> out;
+  for (const Written& w : documents.read_register(as_bytes(path))) out.emplace_back(as_text(w.value));
+  return out;
+}
+std::vector<std::string> items(const Documents& documents, std::string_view path) {
+  std::vector<std::string> out;
+  for (const Bytes& b : documents.elements(as_bytes(path))) out.emplace_back(as_text(b));
+  return out;
+}
+
+// A random change by a random live node; what it acknowledged is noted.
+void disturb(StateLab& lab, std::set<EntryId>& acknowledged) {
+  const std::size_t node = lab.rng.below(lab.size());
+  if (!lab.lives(node) || lab.state(node).find(lab.space_id) == nullptr) return;
+  const std::string path = "p" + std::to_string(lab.rng.below(5));
+  const std::string value = "v" + std::to_string(lab.rng.below(1000));
+  const auto what = static_cast<What>(lab.rng.below(5));
+  const std::uint64_t before = lab.space(node).last_arrival();
+  const auto done = lab.change(node, what, path, what == What::kAdd || what == What::kDelete ? value.substr(0, 2) : value, 3);
+  if (!done) {
+    ASSERT_EQ(done.error(), Error::kNothingThere);
+    return;
+  }
+  lab.space(node).visit_arrivals(before, [&](std::uint64_t, const EntryId& id, ByteView wire) {
+    if (decode_entry(wire)->content.author == lab.identity(node).public_key()) acknowledged.insert(id);
+    return true;
+  });
+}
+
+void expect_all_have(StateLab& lab, const std::set<EntryId>& acknowledged) {
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    for (const EntryId& id : acknowledged) ASSERT_TRUE(lab.space(i).holds(id)) << "node " << i;
+    // The documents are what a fold over the same set from nothing gives.
+    Documents anew;
+    lab.space(i).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView wire) {
+      anew.insert(*decode_entry(wire));
+      return true;
+    });
+    ASSERT_EQ(anew.size(), lab.documents(i).size());
+    for (const std::string& path : anew.paths({}, 100)) {
+      EXPECT_EQ(values(anew, path), values(lab.documents(i), path));
+      EXPECT_EQ(anew.counter(as_bytes(path)), lab.documents(i).counter(as_bytes(path)));
+      EXPECT_EQ(items(anew, path), items(lab.documents(i), path));
+    }
+  }
+}
+
+TEST(StateMesh, AWriteIsEverywhereSoonAndDurable) {
+  StateLab lab(20);
+  lab.share();
+  lab.run(5s);  // acks have shown who takes part
+  ASSERT_EQ(lab.set(3, "room/colour", "blue"), 1U);
+  lab.run(400ms);
+  std::size_t here = 0;
+  for (std::size_t i = 0; i < lab.size(); ++i) here += values(lab.documents(i), "room/colour").size();
+  EXPECT_GE(here, 18U) << "pushes alone bring it nearly everywhere";
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  for (std::size_t i = 0; i < lab.size(); ++i) EXPECT_THAT(values(lab.documents(i), "room/colour"), testing::ElementsAre("blue"));
+  lab.crash(3);
+  lab.start(3);
+  EXPECT_THAT(values(lab.documents(3), "room/colour"), testing::ElementsAre("blue"));
+}
+
+TEST(StateMesh, TypesDoWhatTheySay) {
+  StateLab lab(2);
+  lab.share();
+  ASSERT_EQ(lab.change(0, What::kCount, "hits", {}, 5), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_EQ(lab.change(1, What::kCount, "hits", {}, -7), 1U);
+  ASSERT_EQ(lab.change(0, What::kCount, "hits", {}, 1), 1U);
+  ASSERT_EQ(lab.change(0, What::kAdd, "crew", "ann"), 1U);
+  ASSERT_EQ(lab.change(1, What::kAdd, "crew", "bob"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_EQ(lab.documents(0).counter(as_bytes("hits")), -1);
+  EXPECT_THAT(items(lab.documents(1), "crew"), testing::ElementsAre("ann", "bob"));
+  ASSERT_EQ(lab.change(1, What::kDelete, "crew", "ann"), 1U);
+  EXPECT_EQ(lab.change(1, What::kDelete, "crew", "ann").error(), Error::kNothingThere);
+  ASSERT_EQ(lab.change(0, What::kRemove, "hits", {}), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_THAT(items(lab.documents(0), "crew"), testing::ElementsAre("bob"));
+  EXPECT_EQ(lab.documents(1).counter(as_bytes("hits")), 0);
+  EXPECT_THAT(lab.documents(1).paths({}, 10), testing::ElementsAre("crew"));
+}
+
+TEST(StateMesh, BothSidesOfASplitAreKeptAndTheNextWriteResolves) {
+  StateLab lab(10);
+  lab.share();
+  ASSERT_EQ(lab.set(0, "title", "old"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  lab.split({0, 1, 2, 3, 4});
+  ASSERT_EQ(lab.set(1, "title", "left"), 1U);
+  ASSERT_EQ(lab.set(7, "title", "right"), 1U);
+  lab.run(20s);
+  EXPECT_THAT(values(lab.documents(4), "title"), testing::ElementsAre("left"));
+  EXPECT_THAT(values(lab.documents(9), "title"), testing::ElementsAre("right"));
+  lab.heal();
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_THAT(values(lab.documents(4), "title"), testing::ElementsAre("right", "left"));
+  ASSERT_EQ(lab.set(4, "title", "both"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_THAT(values(lab.documents(7), "title"), testing::ElementsAre("both"));
+}
+
+TEST(StateMesh, ConvergesUnderLossCrashesSplitsAndWrongClocks) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    StateLab lab(8, {.seed = seed, .loss_percent = 10});
+    lab.set_skew(1, 24 * 3600 * 1000);
+    lab.set_skew(2, -24 * 3600 * 1000);
+    lab.share();
+    std::set<EntryId> acknowledged;
+    for (int step = 0; step < 120; ++step) {
+      if (step % 20 == 10) lab.split({lab.rng.below(8), lab.rng.below(8), lab.rng.below(8)});
+      if (step % 20 == 0) lab.heal();
+      const std::size_t victim = 2 + lab.rng.below(6);
+      if (lab.rng.below(10) == 0 && lab.lives(victim)) lab.crash(victim);
+      else if (lab.rng.below(3) == 0 && !lab.lives(victim)) lab.start(victim);
+      disturb(lab, acknowledged);
+      lab.run(Duration(100ms) * static_cast<int>(lab.rng.below(4)));
+    }
+    lab.heal();
+    for (std::size_t i = 0; i < 8; ++i) {
+      if (!lab.lives(i)) lab.start(i);
+    }
+    EXPECT_GT(acknowledged.size(), 30U);
+    // What the node a day ahead wrote is held back by the others until it is due, two days by the one that is behind; then all are equal.
+    lab.run(48h + 20s);
+    ASSERT_TRUE(lab.run_until_equal(60s));
+    expect_all_have(lab, acknowledged);
+  }
+}
+
+TEST(StateMesh, AClockThatIsAheadHoldsNoKey) {
+  StateLab lab(3);
+  lab.set_skew(0, 4000);  // within what is admitted at once
+  lab.share();
+  ASSERT_EQ(lab.set(0, "k", "fast"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_EQ(lab.set(2, "k", "slow"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_THAT(values(lab.documents(0), "k"), testing::ElementsAre("slow"));
+  lab.set_skew(0, 60000);
+  ASSERT_EQ(lab.set(0, "k", "from the future"), 1U);
+  lab.run(20s);
+  EXPECT_THAT(values(lab.documents(1), "k"), testing::ElementsAre("slow"));
+  EXPECT_EQ(lab.state(1).stats().held_back, 1U);
+  lab.run(60s);
+  EXPECT_THAT(values(lab.documents(1), "k"), testing::ElementsAre("from the future"));
+  EXPECT_EQ(lab.state(1).stats().held_back, 0U);
+}
+
+TEST(StateMesh, AWriteThatTheDiskRefusesIsNobodysAndItsNumberIsNotUsedAgain) {
+  StateLab lab(2);
+  lab.share();
+  ASSERT_EQ(lab.set(0, "k", "one"), 1U);
+  lab.set_disk_fails(0, true);
+  EXPECT_EQ(lab.set(0, "k", "two").error(), Error::kStore);
+  EXPECT_THAT(values(lab.documents(0), "k"), testing::ElementsAre("one"));
+  lab.set_disk_fails(0, false);
+  ASSERT_EQ(lab.set(0, "k", "three"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  std::set<std::pair<std::uint64_t, std::uint64_t>> places;
+  lab.space(1).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView wire) {
+    const auto entry = decode_entry(wire);
+    EXPECT_TRUE(places.insert({entry->content.epoch, entry->content.seq}).second);
+    return true;
+  });
+  EXPECT_EQ(places.size(), 2U);
+  EXPECT_EQ(places.rbegin()->second, 3U);
+}
+
+TEST(StateMesh, ALifeThatLostItsEndForksNothing) {
+  StateLab lab(3);
+  lab.share();
+  ASSERT_EQ(lab.set(0, "k", "kept"), 1U);
+  const auto backup = lab.rows(0);
+  ASSERT_EQ(lab.set(0, "k", "lost"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  lab.crash(0);
+  lab.rows(0) = backup;
+  lab.start(0);
+  ASSERT_EQ(lab.set(0, "k", "after"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  std::set<std::pair<std::uint64_t, std::uint64_t>> places;
+  lab.space(1).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView wire) {
+    const auto entry = decode_entry(wire);
+    EXPECT_TRUE(places.insert({entry->content.epoch, entry->content.seq}).second) << "a fork";
+    return true;
+  });
+  EXPECT_EQ(places.size(), 3U);
+  EXPECT_THAT(values(lab.documents(2), "k"), testing::UnorderedElementsAre("after", "lost"));
+}
+
+TEST(StateMesh, WhatALiarPushesIsRefusedOrItsOwn) {
+  StateLab lab(3);
+  lab.share();
+  ASSERT_EQ(lab.set(0, "k", "true"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  Bytes wire;
+  lab.space(0).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView bytes) {
+    wire = to_bytes(bytes);
+    return true;
+  });
+  // Every single changed bit of an entry is refused, and nothing is passed on.
+  const std::size_t before = lab.space(1).tree().size();
+  std::size_t bent_total = 0;
+  for (std::size_t bit = 0; bit < 8 * wire.size(); bit += 7) {
+    Bytes bent = wire;
+    bent[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
+    lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .entries = {bent}});
+    ++bent_total;
+  }
+  lab.run(2s);
+  EXPECT_EQ(lab.space(1).tree().size(), before);
+  // One with another signature is the same entry, and known.
+  const Stats stats = lab.state(1).stats();
+  EXPECT_EQ(stats.refused_total + stats.push_known_total, bent_total);
+  EXPECT_GT(stats.refused_total, bent_total / 2);
+  EXPECT_THAT(values(lab.documents(1), "k"), testing::ElementsAre("true"));
+  // Another's content among the liar's own leaves: the liar's signature is not its author's.
+  const Entry stolen = decode_entry(wire).value();
+  Content own{.space = lab.space_id, .author = lab.identity(2).public_key(), .epoch = 1, .seq = 1, .prev = {}, .stamp = 1,
+              .kind = Kind::kSet, .path = as_bytes("mine"), .body = as_bytes("x"), .saw = {}};
+  std::vector<Content> two = {own, own};
+  two[1].seq = 2;
+  const auto batch = sign_entries(lab.identity(2), two).value();
+  lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .entries = {batch[0], batch[1]}});
+  lab.run(1s);
+  EXPECT_EQ(lab.space(1).tree().size(), before + 2);
+  EXPECT_TRUE(stolen.content.author == lab.identity(0).public_key());
+}
+
+TEST(StateMesh, NamespacesAreApartAndCanBeLeft) {
+  StateLab lab(3);
+  lab.share();
+  const Genesis other = make_genesis(lab.identity(1), "other", Access::kOpen);
+  ASSERT_TRUE(lab.create(1, "other").has_value());
+  ASSERT_TRUE(lab.join(2, other).has_value());
+  ASSERT_EQ(lab.set(0, "k", "v"), 1U);
+  lab.run(10s);
+  EXPECT_EQ(lab.state(0).find(other.id), nullptr);
+  EXPECT_THAT(values(lab.documents(2), "k"), testing::ElementsAre("v"));
+  ASSERT_TRUE(lab.leave(2, lab.space_id).has_value());
+  EXPECT_EQ(lab.state(2).find(lab.space_id), nullptr);
+  EXPECT_EQ(lab.leave(2, lab.space_id).error(), Error::kUnknownNamespace);
+  EXPECT_EQ(lab.rows(2).size(), 1U) << "its entries are gone from the disk, the other namespace is not";
+  lab.run(5s);
+  ASSERT_TRUE(lab.join(2, make_genesis(lab.identity(0), "notes", Access::kOpen)).has_value());
+  lab.run(10s);
+  EXPECT_THAT(values(lab.documents(2), "k"), testing::ElementsAre("v"));
+}
+
+TEST(StateMesh, AnImportBringsWhatIsMissingAndNothingElse) {
+  StateLab lab(2);
+  lab.share();
+  lab.split({0});
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(lab.set(0, "k" + std::to_string(i), "v"), 1U);
+  std::vector<Bytes> wires;
+  lab.space(0).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView bytes) {
+    wires.push_back(to_bytes(bytes));
+    return true;
+  });
+  std::vector<ByteView> views(wires.begin(), wires.end());
+  EXPECT_EQ(lab.import(1, lab.space_id, std::span(views).first(2)), 2U);
+  EXPECT_EQ(lab.import(1, lab.space_id, views), 3U);
+  EXPECT_EQ(lab.import(1, lab.space_id, views), 0U);
+  EXPECT_TRUE(lab.equal_now());
+  wires[0][wires[0].size() - 64] ^= 1;  // of the signature
+  EXPECT_EQ(lab.import(1, lab.space_id, views).error(), Error::kBadEntry);
+}
+
+TEST(StateMesh, AConvergedPairExchangesNothingMore) {
+  StateLab lab(2);
+  lab.share();
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(lab.set(0, "k" + std::to_string(i), "v"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  lab.run(5s);
+  const std::uint64_t before = lab.bytes_sent;
+  lab.run(60s);
+  EXPECT_EQ(lab.bytes_sent, before);
+}
+
+TEST(StateMesh, BoundsHold) {
+  StateLab lab(1);
+  for (std::size_t i = 0; i < kSpacesMax; ++i) ASSERT_TRUE(lab.create(0, "n" + std::to_string(i)).has_value());
+  EXPECT_EQ(lab.create(0, "one-more").error(), Error::kTooMany);
+  EXPECT_TRUE(lab.create(0, "n0").has_value()) << "the same one again";
+  EXPECT_EQ(lab.create(0, "a/b").error(), Error::kBadName);
+  EXPECT_EQ(lab.create(0, "").error(), Error::kBadName);
+  lab.space_id = make_genesis(lab.identity(0), "n0", Access::kOpen).id;
+  EXPECT_EQ(lab.set(0, "k", std::string(kEntryBytesMax, 'x')).error(), Error::kTooLarge);
+  EXPECT_EQ(lab.set(0, "bad//path", "x").error(), Error::kBadPath);
+  EXPECT_EQ(lab.documents(0).size(), 0U);
+  lab.space_id = {};
+  EXPECT_EQ(lab.set(0, "k", "x").error(), Error::kUnknownNamespace);
+}
+
+}  // namespace
+}  // namespace weft::state
