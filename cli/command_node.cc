@@ -86,6 +86,11 @@ std::string status_text(const Json& s) {
   if (count_at(store, "own") > 0) {
     table.add({"own values", std::to_string(count_at(store, "own")) + copies_text(at(store, "own_copies"))});
   }
+  const Json& state = at(s, "state");
+  if (const auto namespaces = count_at(state, "namespaces"); namespaces > 0) {
+    table.add({"shared state", std::to_string(namespaces) + (namespaces == 1 ? " namespace, " : " namespaces, ") +
+                                   std::to_string(count_at(state, "entries")) + " entries, " + format_bytes(count_at(state, "bytes"))});
+  }
   table.add({"sessions", std::to_string(count_at(s, "sessions"))});
   const Json& traffic = at(s, "traffic");
   for (const char* way : {"sent", "received"}) {

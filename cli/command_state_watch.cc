@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli/answers.h"
 #include "cli/commands.h"
@@ -20,6 +21,7 @@ using testnet::Milliseconds;
 
 constexpr Milliseconds kWaitForChange{20'000};  // in one question to the node
 constexpr Milliseconds kAnswerTime{10'000};     // for it to answer when that is over
+constexpr Milliseconds kAskAgain{500};
 
 struct Watched {
   std::string space;  // as it was named
@@ -71,6 +73,7 @@ Result<int> run_state_watch(const Context& context) {
   const auto deadline = deadline_in(context.timeout);
   const std::uint64_t wanted = flags.count.value_or(std::numeric_limits<std::uint64_t>::max());
   std::optional<std::uint64_t> cursor = flags.from;
+  bool failed_before = false;
   for (std::uint64_t shown = 0;;) {
     Milliseconds wait = kWaitForChange;
     if (deadline) {
@@ -81,6 +84,13 @@ Result<int> run_state_watch(const Context& context) {
     }
     const std::uint64_t limit = std::min<std::uint64_t>(wanted - shown, node::kChangesPageMax);
     const auto body = client.get(target_of(*what, cursor, limit, wait), wait + kAnswerTime);
+    // The node may have ended while it was asked: the next question finds out, or goes on where a new one is.
+    const bool once_more = !body && body.error().exit_status == kExitFailed && !failed_before;
+    failed_before = !body;
+    if (once_more) {
+      std::this_thread::sleep_for(kAskAgain);
+      continue;
+    }
     if (!body) return std::unexpected(body.error());
     const auto answer = parse_answer(*body);
     if (!answer) return std::unexpected(answer.error());

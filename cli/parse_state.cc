@@ -1,4 +1,7 @@
 // The grammar of `weft state`.
+#include <charconv>
+#include <limits>
+
 #include "cli/parse_parts.h"
 
 namespace weft::cli {
@@ -10,6 +13,21 @@ constexpr const char* kDocHelp = "The document: NAMESPACE/PATH";
 
 CLI::Option* take_name(CLI::App* app, StateFlags& flags, const char* label, const char* help) {
   return app->add_option(label, flags.name, help);
+}
+
+// CLI11's own numbers are cut to their range without a word.
+void take_amount(CLI::App* app, StateFlags& flags) {
+  app->add_option_function<std::string>(
+         "N",
+         [&flags](const std::string& text) {
+           const char* const end = text.data() + text.size();
+           const auto [stop, error] = std::from_chars(text.data(), end, flags.amount);
+           if (error != std::errc() || stop != end || flags.amount == std::numeric_limits<std::int64_t>::min()) {
+             throw CLI::ValidationError("N", "'" + text + "' is no whole number of up to 63 bits");
+           }
+         },
+         "By how much (1); negative ones after --")
+      ->type_name("NUMBER");
 }
 
 void add_namespace_commands(CLI::App& state, StateFlags& flags) {
@@ -41,7 +59,7 @@ void add_document_commands(CLI::App& state, StateFlags& flags) {
   take_name(app, flags, "DOC", kDocHelp)->required();
   app = add_command(state, "inc", "Count", "weft state inc room/visits\n  weft state inc room/visits -- -3");
   take_name(app, flags, "DOC", kDocHelp)->required();
-  app->add_option("N", flags.amount, "By how much (1); negative ones after --");
+  take_amount(app, flags);
   app = add_command(state, "add", "Put an element into a set", "weft state add room/people alice");
   take_name(app, flags, "DOC", kDocHelp)->required();
   app->add_option("ELEMENT", flags.value, "The element; - reads stdin")->required();

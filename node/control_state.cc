@@ -277,7 +277,10 @@ ControlApi::Result ControlApi::state_join(Now now, RequestId id, const ControlRe
     return keep(now, id, FindSpaceOp{std::move(name)}, found, timeout);
   }
   StateOp op{.what = StateOp::What::kJoin, .space = std::move(name), .id = genesis->id};
-  return keep(now, id, std::move(op), core_.state_join(now, *genesis, out), timeout);
+  const OpId done = core_.state_join(now, *genesis, out);
+  // It may be the first of its mesh, as after an import.
+  to_publish_.emplace(done, Publication{std::move(*genesis)});
+  return keep(now, id, std::move(op), done, timeout);
 }
 
 ControlApi::Result ControlApi::state_leave(Now now, RequestId id, const ControlRequest& request, Output& out) {

@@ -106,8 +106,47 @@ TEST(Parse, UsageErrorsAreOneLineAndNameTheHelp) {
 }
 
 TEST(Parse, WhatComesLaterIsNamed) {
-  EXPECT_THAT(refused({"state", "set", "a/b", "c"}),
-              HasSubstr("`weft state` is not available yet"));
+  EXPECT_THAT(refused({"add", "file"}), HasSubstr("`weft add` is not available yet"));
+  EXPECT_THAT(refused({"state", "grant", "room", "0123456789abcdef", "--rights", "write"}),
+              HasSubstr("`weft state grant` is not available yet"));
+  EXPECT_THAT(refused({"state", "revoke", "room", "0123456789abcdef"}), HasSubstr("`weft state revoke` is not available yet"));
+}
+
+TEST(Parse, SharedState) {
+  const Args set = parsed({"state", "set", "room/topic", "get", "--json"});
+  EXPECT_EQ(set.command, "state set");
+  EXPECT_EQ(set.state.name, "room/topic");
+  EXPECT_EQ(set.state.value, "get");
+  EXPECT_TRUE(set.json);
+  EXPECT_EQ(parsed({"state", "set", "room/topic", ""}).state.value, "");
+  EXPECT_EQ(parsed({"state", "set", "room/topic", "-"}).state.value, "-");
+  EXPECT_EQ(parsed({"state", "set", "up", "status"}).state.value, "status");
+  EXPECT_EQ(parsed({"state", "add", "a/b", "--", "-x"}).state.value, "-x");
+  EXPECT_EQ(parsed({"state", "inc", "a/b"}).state.amount, 1);
+  EXPECT_EQ(parsed({"state", "inc", "a/b", "7"}).state.amount, 7);
+  EXPECT_EQ(parsed({"state", "inc", "a/b", "--", "-3"}).state.amount, -3);
+  EXPECT_EQ(parsed({"state", "inc", "--json", "a/b", "--", "-9223372036854775807"}).state.amount, -INT64_MAX);
+  EXPECT_EQ(parsed({"state", "inc", "a/b", "-3"}).state.amount, -3);
+  EXPECT_EQ(parsed({"state", "ls"}).state.name, "");
+  EXPECT_EQ(parsed({"state", "ls", "room@01234567"}).state.name, "room@01234567");
+  EXPECT_EQ(parsed({"state", "digest"}).command, "state digest");
+  EXPECT_TRUE(parsed({"state", "create", "room", "--owned"}).state.owned);
+  const Args watch = parsed({"state", "watch", "room", "--from", "0", "--count", "2", "--timeout", "5s"});
+  EXPECT_EQ(watch.state.from, 0U);
+  EXPECT_EQ(watch.state.count, 2U);
+  EXPECT_EQ(parsed({"state", "export", "room", "--out", "f"}).state.out, "f");
+  EXPECT_EQ(parsed({"state", "import", "room", "f"}).state.file, "f");
+  for (const auto& words : std::vector<std::vector<std::string>>{{"state"},
+                                                                 {"state", "frobnicate"},
+                                                                 {"state", "set", "a/b"},
+                                                                 {"state", "inc", "a/b", "1.5"},
+                                                                 {"state", "inc", "a/b", "9223372036854775808"},
+                                                                 {"state", "inc", "a/b", "--", "-9223372036854775808"},
+                                                                 {"state", "create", "room", "--open", "--owned"},
+                                                                 {"state", "watch", "room", "--from", "x"},
+                                                                 {"state", "import", "room"}}) {
+    EXPECT_THAT(refused(words), HasSubstr("--help"));
+  }
 }
 
 TEST(Parse, SimTakesAScenarioAndItsOwnFlags) {

@@ -29,7 +29,10 @@ class NoHost final : public ControlHost {
 
 constexpr const char* kPaths[] = {"/v1/status", "/v1/members", "/v1/wait",   "/v1/log",  "/v1/put",
                                   "/v1/get",    "/v1/rm",      "/v1/lookup", "/v1/ping", "/v1/join",
-                                  "/v1/faults", "/v1/config",  "/v1/doctor", "/v1/own",  "/x"};
+                                  "/v1/faults", "/v1/config",  "/v1/doctor", "/v1/own",  "/x",
+                                  "/v1/state/namespaces", "/v1/state/docs",   "/v1/state/get",  "/v1/state/items",
+                                  "/v1/state/digest",     "/v1/state/changes", "/v1/state/export", "/v1/state/create",
+                                  "/v1/state/join",       "/v1/state/leave",  "/v1/state/write", "/v1/state/import"};
 
 }  // namespace
 

@@ -8,11 +8,19 @@ from support import MeshTest, NO_NODE, NOT_FOUND, TIMED_OUT, USAGE, wait_until, 
 
 COMMANDS = ["up", "join", "leave", "status", "members", "peers", "ping", "id", "wait", "put", "get", "rm", "own",
             "watch", "provide", "providers", "lookup", "network", "config", "completions", "doctor", "backup", "restore", "log",
-            "metrics", "testnet"]
-LATER = [["add", "f"], ["cat", "c"], ["state", "ls"]]
+            "metrics", "testnet", "state"]
+STATE_COMMANDS = ["create", "join", "leave", "ls", "digest", "set", "get", "rm", "inc", "add", "del", "items", "watch",
+                  "export", "import"]
+LATER = [["add", "f"], ["cat", "c"], ["state", "grant", "room", "0" * 64], ["state", "revoke", "room", "0" * 64],
+         ["state", "create", "room", "--owned"]]
 NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["peers"], ["ping", "0" * 64],
                ["wait"], ["put", "k", "v"], ["get", "k"], ["rm", "k"], ["own"], ["lookup", "k"], ["metrics"],
-               ["log"], ["provide", "k"], ["providers", "k"], ["watch", "k"]]
+               ["log"], ["provide", "k"], ["providers", "k"], ["watch", "k"],
+               ["state", "create", "room"], ["state", "join", "room"], ["state", "leave", "room"], ["state", "ls"],
+               ["state", "ls", "room"], ["state", "digest"], ["state", "set", "room/a", "v"], ["state", "get", "room/a"],
+               ["state", "rm", "room/a"], ["state", "inc", "room/a", "--", "-3"], ["state", "add", "room/a", "e"],
+               ["state", "del", "room/a", "e"], ["state", "items", "room/a"], ["state", "watch", "room"],
+               ["state", "watch", "room/a", "--from", "7"], ["state", "export", "room"]]
 WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"], ["status", "extra"],
          ["up", "--listen", "nowhere"], ["up", "--listen", "127.0.0.1:70000"], ["up", "--tag", "novalue"],
          ["up", "--name", "x" * 49], ["up", "--advertise", "name:1"], ["up", "--http", "nowhere"],
@@ -24,6 +32,12 @@ WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"],
          ["backup"], ["restore"], ["backup", "f"], ["restore", "f"],
          ["wait", "--members", "many"], ["network", "new"], ["network"], ["completions", "tcsh"],
          ["put", "k", "--file", "./missing"], ["members", "--state", "happy"], ["members", "--name", "("],
+         ["state"], ["state", "set", "room", "v"], ["state", "set", "room/", "v"], ["state", "set", "/a", "v"],
+         ["state", "set", "room/a//b", "v"], ["state", "set", "room@12/a", "v"], ["state", "get", "r" * 64 + "/a"],
+         ["state", "get", "room/" + "a" * 256], ["state", "inc", "room/a", "x"], ["state", "create", "a b"],
+         ["state", "create", "room@" + "0" * 64], ["state", "join", "room@0123456"], ["state", "join", "room@nothexno"],
+         ["state", "watch", "room", "--count", "0"], ["state", "watch", "room", "--from", "-1"],
+         ["state", "import", "room", "./missing"],
          ["testnet"], ["testnet", "up"], ["testnet", "up", "-n", "0"], ["testnet", "link", "latency=fast"]]
 
 
@@ -39,6 +53,10 @@ class WithoutANode(MeshTest):
             with self.subTest(command=command):
                 out = self.assert_status(weft(command, "--help"), 0).out.decode()
                 self.assertIn("weft " + command, out, "a worked example")
+        for command in STATE_COMMANDS:
+            with self.subTest(command=command):
+                out = self.assert_status(weft("state", command, "--help"), 0).out.decode()
+                self.assertIn("weft state " + command, out, "a worked example")
 
     def test_no_node_is_3(self):
         for words in NEED_A_NODE:
