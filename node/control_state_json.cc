@@ -89,6 +89,7 @@ bool at_or_below(std::string_view path, std::string_view top) {
 
 // A Clear further up concerns what is watched as well.
 bool concerns(const state::Content& content, std::string_view watched) {
+  if (content.kind == state::Kind::kCheckpoint) return false;
   const std::string_view path = as_text(content.path);
   return at_or_below(path, watched) || (content.kind == state::Kind::kClear && at_or_below(watched, path));
 }
@@ -107,7 +108,8 @@ json change_object(const state::Space& space, const SpaceName& name, std::uint64
     case state::Kind::kRemove: change["value_base64"] = base64(content.body); break;
     // The entry holds all that its author has counted; what a reader wants is what the counter stands at.
     case state::Kind::kCount: change["value"] = space.documents().counter(content.path); break;
-    case state::Kind::kClear: break;
+    case state::Kind::kClear:
+    case state::Kind::kCheckpoint: break;
   }
   return change;
 }

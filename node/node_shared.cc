@@ -1,9 +1,13 @@
 // Shared state at NodeCore: the operations, and who takes part.
+#include <algorithm>
+
 #include "node/node_state.h"
 
 namespace weft::node {
 namespace {
 
+// Members that are asked at once when a namespace is new here.
+constexpr std::size_t kGreeted = 3;
 // The first protocol minor whose nodes know of shared state.
 constexpr std::uint32_t kStateMinor = 2;
 
@@ -28,14 +32,33 @@ OpId NodeCore::State::state_op(Now now, Output& out, Begin begin) {
   return op;
 }
 
+// Some members that take part, at random, so that a new namespace need not wait for the next probe.
+void NodeCore::State::greet_some(Now now) {
+  std::vector<Contact> all;
+  membership->for_each([&](const gossip::MemberView& member) {
+    const bool other = member.record->id != deps.identity.id();
+    if (other && member.state == gossip::MemberState::kAlive && member.record->minor >= kStateMinor) {
+      all.push_back(make_contact(member.record->key, member.address));
+    }
+  });
+  rng.shuffle(std::span(all));
+  for (std::size_t i = 0; i < std::min(kGreeted, all.size()); ++i) shared.greet(now, all[i], state_out);
+}
+
 OpId NodeCore::state_create(Now now, std::string_view name, state::Access access, Output& out) {
   State& s = *state_;
-  return s.state_op(now, out, [&](OpId op) { s.shared.create(now, op, name, access, s.state_out); });
+  return s.state_op(now, out, [&](OpId op) {
+    s.shared.create(now, op, name, access, s.state_out);
+    s.greet_some(now);
+  });
 }
 
 OpId NodeCore::state_join(Now now, const state::Genesis& genesis, Output& out) {
   State& s = *state_;
-  return s.state_op(now, out, [&](OpId op) { s.shared.join(now, op, genesis, s.state_out); });
+  return s.state_op(now, out, [&](OpId op) {
+    s.shared.join(now, op, genesis, s.state_out);
+    s.greet_some(now);
+  });
 }
 
 OpId NodeCore::state_leave(Now now, const state::NamespaceId& space, Output& out) {

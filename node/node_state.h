@@ -129,6 +129,7 @@ struct NodeCore::State {
   std::size_t alive() const;
   // Whether a peer's record says that it takes what came with protocol minor 2.
   bool speaks_state(const NodeId& peer) const;
+  void greet_some(Now now);
 
   // Timers of the core: a kind in the top byte of the tag, a number below.
   enum class Timer : std::uint8_t { kRequest = 1, kJoin, kSeeds, kFlush, kLeave, kNumber, kTwin, kHandOver };

@@ -146,12 +146,15 @@ void Documents::visit(ByteView path, Kind kind, Visit visit) const {
   }
 }
 
-std::vector<Written> Documents::read_register(ByteView path) const {
+std::vector<Written> Documents::read_register(ByteView path, std::size_t max) const {
+  std::vector<const Items::value_type*> found;
+  visit(path, Kind::kSet, [&](const EntryId& id, const Item&) { found.push_back(&*items_.find(id)); });
+  std::ranges::sort(found, std::ranges::greater{}, [](const auto* e) { return std::tuple(e->second.stamp, e->second.author, e->first); });
   std::vector<Written> out;
-  visit(path, Kind::kSet, [&](const EntryId& id, const Item& item) {
-    out.push_back({.id = id, .author = item.author, .stamp = item.stamp, .value = item.body});
-  });
-  std::ranges::sort(out, std::ranges::greater{}, [](const Written& w) { return std::tuple(w.stamp, w.author, w.id); });
+  for (const auto* e : found) {
+    if (out.size() == max) break;
+    out.push_back({.id = e->first, .author = e->second.author, .stamp = e->second.stamp, .value = e->second.body});
+  }
   return out;
 }
 

@@ -69,8 +69,8 @@ class Documents {
   bool contains(const EntryId& id) const { return items_.contains(id); }
   std::size_t size() const { return items_.size(); }
 
-  // The values of the register at `path`; the last writer's first. Empty: nothing was set, or all was cleared.
-  std::vector<Written> read_register(ByteView path) const;
+  // The values of the register at `path`, at most `max`; the last writer's first. Empty: nothing was set, or all was cleared.
+  std::vector<Written> read_register(ByteView path, std::size_t max = SIZE_MAX) const;
   // The sum of all counts at `path`, kept within -(2^63 - 1) to 2^63 - 1.
   std::int64_t counter(ByteView path) const;
   // The elements of the set at `path`, ascending.

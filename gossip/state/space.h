@@ -7,7 +7,8 @@
 // discarded. So what the set is in the end does not depend on the order in which things came.
 //
 // Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
-// after. It says nothing to another node.
+// after. It says nothing to another node. A crash may take entries of others that were told of already and not yet on the disk: so that
+// their numbers are not given to other entries, the next life begins kArrivalJump higher.
 //
 // The caller has verified signatures and rights, and bounds how much is put in. One thread.
 #pragma once
@@ -21,6 +22,8 @@
 #include "gossip/state/genesis.h"
 
 namespace weft::state {
+
+inline constexpr std::uint64_t kArrivalJump = 1 << 20;
 
 class Space {
  public:

@@ -47,14 +47,14 @@ State::Inside::Local* State::Inside::find(const SpaceHandle& handle) {
   return it == spaces.end() || handle_of(it->first) != handle ? nullptr : &it->second;
 }
 
-std::expected<void, Error> State::Inside::add(const Genesis& genesis, std::vector<Write>& rows) {
-  if (find(genesis.id) != nullptr) return {};
+std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vector<Write>& rows) {
+  if (find(genesis.id) != nullptr) return false;
   // Two namespaces of one handle: somebody took the trouble to make the second.
   if (spaces.size() == kSpacesMax || find(handle_of(genesis.id)) != nullptr) return std::unexpected(Error::kTooMany);
   spaces.emplace(genesis.id, Local(genesis));
   digest.reset();
   rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
-  return {};
+  return true;
 }
 
 void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
@@ -199,8 +199,9 @@ void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   std::vector<Write> rows;
-  if (const auto added = s.add(genesis, rows); !added) return s.fail(op, added.error(), out);
-  s.wait_for({.op = op, .space = genesis.id, .written = {}, .count = 0}, std::move(rows), out);
+  const auto added = s.add(genesis, rows);
+  if (!added) return s.fail(op, added.error(), out);
+  s.wait_for({.op = op, .space = genesis.id, .written = {}, .count = 0, .adds = *added}, std::move(rows), out);
 }
 
 void State::leave(Now, OpId op, const NamespaceId& space, Output& out) {
@@ -256,26 +257,36 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   if (it == s.waiting.end()) return;
   const Inside::Waiting op = std::move(it->second);
   s.waiting.erase(it);
-  // The namespace may have been left meanwhile; what was written is as gone as all of it.
+  // The namespace may have been left meanwhile, and joined again; what was written is as gone as all of it.
   Inside::Local* local = s.find(op.space);
+  std::vector<EntryId> written;
+  for (const EntryId& id : op.written) {
+    if (local != nullptr && local->space.holds(id)) written.push_back(id);
+  }
   if (local != nullptr && !op.op) local->checkpointing = false;
   if (!ok) {
-    if (local != nullptr) s.withdraw(*local, op.written);
+    if (local != nullptr) s.withdraw(*local, written);
+    // Who waits for arrivals stands before what is gone now.
+    if (local != nullptr) local->arrived = !written.empty();
+    if (op.adds && local != nullptr && local->space.documents().size() == 0) {
+      s.spaces.erase(op.space);
+      s.digest.reset();
+    }
     if (op.op) s.fail(*op.op, Error::kStore, out);
-    return;
+    return s.flush(now, {}, out);
   }
   if (local != nullptr) {
-    for (const EntryId& id : op.written) {
+    for (const EntryId& id : written) {
       local->space.settle(id);
       s.push_later(now, *local, id, s.identity.id());
     }
-    if (!op.written.empty()) {
+    if (!written.empty()) {
       local->arrived = true;
-      local->since_checkpoint += op.written.size();
+      local->since_checkpoint += written.size();
       s.digest.reset();
     }
   }
-  s.totals.written_total += op.written.size();
+  s.totals.written_total += written.size();
   if (op.op) out.events.push_back(StateDone{*op.op, op.count});
   s.flush(now, {}, out);
 }

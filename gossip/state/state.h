@@ -174,6 +174,8 @@ class State {
   // ---- what peers say. The peer's key is proven.
   // The digest that an answer to our probe carried (digest() of theirs).
   void on_digest(Now now, const Contact& peer, const TreeHash& digest, Output& out);
+  // Asks a member which of our namespaces it has, and what of them we lack: after a join, and before any probe has told.
+  void greet(Now now, const Contact& peer, Output& out);
   // Not alive any more.
   void forget(const NodeId& peer);
   void on_roots(Now now, const Asker& asker, const Roots& m, RootsReply& reply);

@@ -57,6 +57,7 @@ struct State::Inside {
     NamespaceId space;
     std::vector<EntryId> written;
     std::size_t count = 0;  // told in the end
+    bool adds = false;      // the namespace is new here
   };
   struct Verified {
     PublicKey author;
@@ -73,7 +74,8 @@ struct State::Inside {
   // ---- state.cc
   Local* find(const NamespaceId& space);
   Local* find(const SpaceHandle& handle);
-  std::expected<void, Error> add(const Genesis& genesis, std::vector<Write>& rows);
+  // Whether it was not here; if so, `rows` gets its row.
+  std::expected<bool, Error> add(const Genesis& genesis, std::vector<Write>& rows);
   void fail(OpId op, Error error, Output& out) { out.events.push_back(StateDone{op, std::unexpected(error)}); }
   void wait_for(Waiting waiting, std::vector<Write> rows, Output& out);
   static Write entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held);
@@ -111,7 +113,7 @@ struct State::Inside {
   // ---- state_spread.cc
   void push_later(Now now, Local& local, const EntryId& id, const NodeId& from);
   void push(Local& local, Output& out);
-  void add_neighbour(Local& local, const Contact& peer);
+  void add_neighbour(Local& local, const Target& peer);
   void pump(Local& local, Output& out);
   void end_walk(Local& local, bool well);
   // Asked of somebody who does not answer any more, or answers nonsense.
@@ -122,6 +124,7 @@ struct State::Inside {
   TreeHash digest_or_zero() const;
   std::optional<Asked> take_asked(RequestTag tag);
   Local* walk_of(const Asked& asked);
+  void ask_roots(const Contact& peer, const TreeHash& theirs, Output& out);
 
   const Identity& identity;
   const CryptoProvider& provider;

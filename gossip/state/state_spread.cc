@@ -54,7 +54,7 @@ void State::on_push(Now now, const Contact& from, const Push& m, Output& out) {
     ++s.totals.refused_total;
     return;
   }
-  s.add_neighbour(*local, from);
+  s.add_neighbour(*local, target_of(from));
   std::vector<Write> rows;
   for (const ByteView wire : m.entries) {
     const auto entry = decode_entry(wire);
@@ -71,14 +71,14 @@ void State::on_push(Now now, const Contact& from, const Push& m, Output& out) {
 
 // ---- neighbours
 
-void State::Inside::add_neighbour(Local& local, const Contact& peer) {
+void State::Inside::add_neighbour(Local& local, const Target& peer) {
   const auto at = std::ranges::find(local.neighbours, peer.id, &Target::id);
   if (at != local.neighbours.end()) {
-    *at = target_of(peer);
+    *at = peer;
   } else if (local.neighbours.size() < kNeighboursMax) {
-    local.neighbours.push_back(target_of(peer));
+    local.neighbours.push_back(peer);
   } else {
-    local.neighbours[static_cast<std::size_t>(rng.below(kNeighboursMax))] = target_of(peer);
+    local.neighbours[static_cast<std::size_t>(rng.below(kNeighboursMax))] = peer;
   }
 }
 
@@ -106,7 +106,7 @@ void State::on_digest(Now, const Contact& peer, const TreeHash& digest, Output& 
   if (s.spaces.empty()) return;
   const TreeHash& ours = s.digest_or_zero();
   if (digest == ours) {
-    for (auto& [id, local] : s.spaces) s.add_neighbour(local, peer);
+    for (auto& [id, local] : s.spaces) s.add_neighbour(local, target_of(peer));
     return;
   }
   const auto noted = s.noted.find(peer.id);
@@ -117,14 +117,23 @@ void State::on_digest(Now, const Contact& peer, const TreeHash& digest, Output& 
     open += asked.walk == 0 ? 1U : 0U;
   }
   if (open >= kRootsOpenMax) return;
+  s.ask_roots(peer, digest, out);
+}
+
+void State::Inside::ask_roots(const Contact& peer, const TreeHash& theirs, Output& out) {
   Roots question;
-  s.entropy.fill(question.salt);
-  for (const auto& [id, local] : s.spaces) {
+  entropy.fill(question.salt);
+  for (const auto& [id, local] : spaces) {
     question.roots.push({.space = handle_of(id), .hash = long_hash(question.salt, local.space.tree().root())});
   }
-  const auto tag = static_cast<RequestTag>(++s.tags);
-  s.asked.emplace(tag, Inside::Asked{.to = target_of(peer), .space = {}, .walk = 0, .theirs = digest, .question = question});
+  const auto tag = static_cast<RequestTag>(++tags);
+  asked.emplace(tag, Asked{.to = target_of(peer), .space = {}, .walk = 0, .theirs = theirs, .question = question});
   out.requests.push_back({.tag = tag, .to = target_of(peer), .message = question});
+}
+
+void State::greet(Now, const Contact& peer, Output& out) {
+  Inside& s = *inside_;
+  if (!s.spaces.empty()) s.ask_roots(peer, {}, out);
 }
 
 void State::on_roots(Now, const Asker& asker, const Roots& m, RootsReply& reply) {
@@ -132,7 +141,7 @@ void State::on_roots(Now, const Asker& asker, const Roots& m, RootsReply& reply)
   for (const Root& theirs : m.roots) {
     Inside::Local* local = s.find(theirs.space);
     if (local == nullptr) continue;
-    if (!asker.early) s.add_neighbour(*local, asker.contact);
+    if (!asker.early) s.add_neighbour(*local, target_of(asker.contact));
     reply.roots.push({.space = theirs.space, .hash = long_hash(m.salt, local->space.tree().root())});
   }
 }
@@ -155,6 +164,7 @@ void State::on_roots_reply(Now, RequestTag tag, const RootsReply& m, Output& out
     const bool was_asked = std::ranges::find(question.roots, theirs.space, &Root::space) != question.roots.end();
     Inside::Local* local = s.find(theirs.space);
     if (!was_asked || local == nullptr) continue;
+    s.add_neighbour(*local, asked->to);
     if (theirs.hash == long_hash(question.salt, local->space.tree().root())) continue;
     differs = true;
     std::size_t walks = 0;

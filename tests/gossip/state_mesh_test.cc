@@ -291,6 +291,35 @@ TEST(StateMesh, AConvergedPairExchangesNothingMore) {
   EXPECT_EQ(lab.bytes_sent, before);
 }
 
+TEST(StateMesh, ANamespaceLeftAndMadeAgainWhileAWriteWaitsKeepsNothingOfIt) {
+  StateLab lab(1, {.commit = 200ms});
+  ASSERT_TRUE(lab.create(0, "n").has_value());
+  lab.space_id = make_genesis(lab.identity(0), "n", Access::kOpen).id;
+  const Change change{.what = What::kSet, .path = as_bytes("k"), .value = as_bytes("v")};
+  for (const bool fails : {false, true}) {
+    lab.set_disk_fails(0, false);
+    Output out;
+    lab.state(0).write(lab.now(0), OpId{1000}, lab.space_id, {&change, 1}, out);
+    const Ticket written = out.persist.at(0).ticket;
+    out.clear();
+    lab.state(0).leave(lab.now(0), OpId{1001}, lab.space_id, out);
+    lab.state(0).create(lab.now(0), OpId{1002}, "n", Access::kOpen, out);
+    out.clear();
+    lab.state(0).on_persisted(lab.now(0), written, !fails, out);
+    EXPECT_EQ(lab.documents(0).size(), 0U);
+    EXPECT_EQ(std::get<StateDone>(out.events.at(0)).entries.has_value(), !fails);
+  }
+}
+
+TEST(StateMesh, ANamespaceThatIsNotDurableIsNotThere) {
+  StateLab lab(1);
+  lab.set_disk_fails(0, true);
+  EXPECT_EQ(lab.create(0, "n").error(), Error::kStore);
+  EXPECT_EQ(lab.state(0).stats().namespaces, 0U);
+  lab.set_disk_fails(0, false);
+  EXPECT_TRUE(lab.create(0, "n").has_value());
+}
+
 TEST(StateMesh, BoundsHold) {
   StateLab lab(1);
   for (std::size_t i = 0; i < kSpacesMax; ++i) ASSERT_TRUE(lab.create(0, "n" + std::to_string(i)).has_value());
