@@ -331,7 +331,7 @@ Changes changes_json(const state::Space& space, const ChangesOp& ask) {
   Changes out{.json = {}, .cursor = ask.after, .some = false};
   json list = json::array();
   std::size_t scanned = 0;
-  if (ask.after > space.last_arrival()) {
+  if (!space.knows_arrival(ask.after)) {
     // Of a life of this namespace that is gone (it was left and joined again, or the store was lost): what is here came after.
     out.cursor = 0;
     out.some = true;

@@ -27,6 +27,7 @@ bool Space::restore(const Entry& entry, ByteView wire, std::uint64_t arrival) {
 }
 
 void Space::restored() {
+  last_restored_ = last_arrival_;
   last_arrival_ += kArrivalJump;
   for (const auto& [author, head] : heads_) sweep(author);
 }

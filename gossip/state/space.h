@@ -34,6 +34,12 @@ class Space {
   const Documents& documents() const { return documents_; }
   std::size_t bytes() const { return bytes_; }
   std::uint64_t last_arrival() const { return last_arrival_; }
+  // Whether a reader can have this number from here and has missed nothing: false of what is not given yet, and of what a former life gave
+  // and lost.
+  bool knows_arrival(std::uint64_t arrival) const {
+    if (arrival > last_arrival_) return false;
+    return !last_restored_ || arrival <= *last_restored_ || arrival >= *last_restored_ + kArrivalJump;
+  }
 
   struct Held {
     Bytes wire;
@@ -102,6 +108,7 @@ class Space {
   std::map<PublicKey, Head> heads_;
   std::size_t bytes_ = 0;
   std::uint64_t last_arrival_ = 0;
+  std::optional<std::uint64_t> last_restored_;  // of the life before, if this one began with it
   Checkpoints checkpoints_;
   std::vector<EntryId> dropped_;
 };

@@ -311,6 +311,22 @@ TEST(StateMesh, ANamespaceLeftAndMadeAgainWhileAWriteWaitsKeepsNothingOfIt) {
   }
 }
 
+TEST(StateMesh, ArrivalsOfALostLifeAreKnownToBeLost) {
+  StateLab lab(1);
+  lab.share();
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(lab.set(0, "k", "v"), 1U);
+  EXPECT_EQ(lab.space(0).last_arrival(), 3U);
+  EXPECT_TRUE(lab.space(0).knows_arrival(3));
+  EXPECT_FALSE(lab.space(0).knows_arrival(4));
+  lab.crash(0);
+  lab.start(0);
+  ASSERT_EQ(lab.set(0, "k", "w"), 1U);
+  EXPECT_TRUE(lab.space(0).knows_arrival(3));
+  EXPECT_FALSE(lab.space(0).knows_arrival(4)) << "somebody may have been told of a fourth that never reached the disk";
+  EXPECT_TRUE(lab.space(0).knows_arrival(lab.space(0).last_arrival()));
+  EXPECT_FALSE(lab.space(0).knows_arrival(lab.space(0).last_arrival() + 1));
+}
+
 TEST(StateMesh, ANamespaceThatIsNotDurableIsNotThere) {
   StateLab lab(1);
   lab.set_disk_fails(0, true);
