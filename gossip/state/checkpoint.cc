@@ -3,30 +3,10 @@
 #include <algorithm>
 
 #include "crypto/check.h"
+#include "crypto/varint.h"
 
 namespace weft::state {
 namespace {
-
-constexpr int kVarintBytesMax = 10;
-
-void put_varint(Bytes& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<std::uint8_t>(value | 0x80));
-  out.push_back(static_cast<std::uint8_t>(value));
-}
-
-// From the front of `from`; nullopt if it is cut, longer than it need be, or more than 64 bits.
-std::optional<std::uint64_t> take_varint(ByteView& from) {
-  std::uint64_t value = 0;
-  for (int i = 0; i < kVarintBytesMax; ++i) {
-    if (from.empty()) return std::nullopt;
-    const std::uint8_t byte = from[0];
-    from = from.subspan(1);
-    if (i == kVarintBytesMax - 1 && byte > 1) return std::nullopt;
-    value |= static_cast<std::uint64_t>(byte & 0x7f) << (7 * i);
-    if (byte < 0x80) return i > 0 && byte == 0 ? std::nullopt : std::optional(value);
-  }
-  return std::nullopt;
-}
 
 std::optional<Section> take_section(ByteView& body) {
   if (body.size() < 8) return std::nullopt;

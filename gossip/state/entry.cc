@@ -159,11 +159,11 @@ std::expected<Entry, EntryError> decode_entry(ByteView bytes) {
   const ByteView content = outer.bin(kContentBytesMax);
   Entry entry;
   entry.batch = static_cast<std::uint8_t>(outer.uint(kBatchMax));
-  const std::size_t place = outer.uint(kBatchMax - 1);
-  const ByteView siblings = outer.bin(32 * kBatchMax);
+  entry.place = static_cast<std::uint8_t>(outer.uint(kBatchMax - 1));
+  entry.siblings = outer.bin(32 * kBatchMax);
   entry.signature.bytes = outer.bin_exact<64>();
-  if (outer.finish() || place >= entry.batch) return std::unexpected(EntryError::kMalformed);
-  if (siblings.size() != 32 * siblings_of(place, entry.batch)) return std::unexpected(EntryError::kMalformed);
+  if (outer.finish() || entry.place >= entry.batch) return std::unexpected(EntryError::kMalformed);
+  if (entry.siblings.size() != 32 * siblings_of(entry.place, entry.batch)) return std::unexpected(EntryError::kMalformed);
 
   Reader r(content);
   Content& c = entry.content;
@@ -195,13 +195,23 @@ std::expected<Entry, EntryError> decode_entry(ByteView bytes) {
   ByteArray<kContentBytesMax> content_room;
   ByteArray<kEntryBytesMax> room;
   if (!equal(encode_content(c, content_room), content) ||
-      !equal(encode_entry(content, entry.batch, place, siblings, entry.signature, room), bytes)) {
+      !equal(encode_entry(content, entry.batch, entry.place, entry.siblings, entry.signature, room), bytes)) {
     return std::unexpected(EntryError::kNotCanonical);
   }
   const ByteArray<32> leaf = leaf_of(content);
   entry.id = id_of(leaf);
-  entry.root = root_of(leaf, place, entry.batch, siblings);
+  entry.root = root_of(leaf, entry.place, entry.batch, entry.siblings);
   return entry;
+}
+
+std::optional<Bytes> assemble_entry(const Content& content, std::uint8_t batch, std::uint8_t place, ByteView siblings,
+                                    const Signature& signature) {
+  ByteArray<kContentBytesMax> content_room;
+  ByteArray<kEntryBytesMax> room;
+  const ByteView encoded = encode_content(content, content_room);
+  const ByteView bytes = encoded.empty() ? encoded : encode_entry(encoded, batch, place, siblings, signature, room);
+  if (bytes.empty()) return std::nullopt;
+  return to_bytes(bytes);
 }
 
 bool verify_entry(const CryptoProvider& provider, const Entry& entry) {

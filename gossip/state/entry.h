@@ -87,6 +87,8 @@ struct Entry {
   EntryId id;
   ByteArray<32> root{};    // what the signature is over, with the size of the batch
   std::uint8_t batch = 1;  // 1 to kBatchMax
+  std::uint8_t place = 0;  // less than batch
+  ByteView siblings;       // in the bytes that were given
   Signature signature;
   std::vector<EntryId> saw;
 };
@@ -115,6 +117,9 @@ std::string_view to_string(EntryError error);
 std::expected<std::vector<Bytes>, EntryError> sign_entries(const Identity& identity, std::span<const Content> contents);
 // Takes an entry apart and checks its form, not its signature. The views of its content point into `bytes`.
 std::expected<Entry, EntryError> decode_entry(ByteView bytes);
+// The bytes of an entry again from what decode_entry took apart. nullopt: more than kEntryBytesMax.
+std::optional<Bytes> assemble_entry(const Content& content, std::uint8_t batch, std::uint8_t place, ByteView siblings,
+                                    const Signature& signature);
 // True if its author signed it. Of a batch the answer is the same for all whose root and signature are equal: who keeps
 // those that it has verified saves the others' arithmetic.
 bool verify_entry(const CryptoProvider& provider, const Entry& entry);

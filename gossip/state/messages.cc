@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "crypto/check.h"
+#include "crypto/outbox.h"
 #include "crypto/siphash.h"
 
 namespace weft::state {
@@ -103,18 +104,7 @@ void read_roots(Reader& r, InlineVec<Root, kRootsMax>& roots) {
   }
 }
 
-using Entries = InlineVec<ByteView, kEntriesPerMessageMax>;
-
-void write_entries(Writer& w, const Entries& entries) {
-  w.array(entries.size());
-  for (const ByteView entry : entries) w.bin(entry);
-}
-
-void read_entries(Reader& r, Entries& entries) {
-  entries.clear();
-  const std::size_t count = r.array(kEntriesPerMessageMax);
-  for (std::size_t i = 0; i < count && !r.failed(); ++i) entries.push(r.bin(kEntryBytesMax));
-}
+constexpr std::size_t kPackBytesMax = kDatagramBytesMax;
 
 }  // namespace
 
@@ -162,14 +152,12 @@ void encode(Writer& w, std::uint32_t rpc, const Fetch& m) {
 
 void encode(Writer& w, std::uint32_t rpc, const FetchReply& m) {
   head(w, 2, kFetchReply, rpc);
-  w.boolean(m.more);
-  write_entries(w, m.entries);
+  w.boolean(m.more).bin(m.pack);
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Push& m) {
   head(w, 2, kPush, rpc);
-  w.bin(m.space);
-  write_entries(w, m.entries);
+  w.bin(m.space).bin(m.pack);
 }
 
 std::optional<DecodeError> decode(Reader& r, Roots& m) {
@@ -225,13 +213,13 @@ std::optional<DecodeError> decode(Reader& r, Fetch& m) {
 
 std::optional<DecodeError> decode(Reader& r, FetchReply& m) {
   m.more = r.boolean();
-  read_entries(r, m.entries);
+  m.pack = to_bytes(r.bin(kPackBytesMax));
   return r.finish();
 }
 
 std::optional<DecodeError> decode(Reader& r, Push& m) {
   m.space = r.bin_exact<sizeof(SpaceHandle)>();
-  read_entries(r, m.entries);
+  m.pack = to_bytes(r.bin(kPackBytesMax));
   return r.finish();
 }
 

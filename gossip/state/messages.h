@@ -11,13 +11,13 @@
 
 #include "crypto/inline_vec.h"
 #include "gossip/state/entry_tree.h"
+#include "gossip/state/pack.h"
 
 namespace weft::state {
 
 inline constexpr std::size_t kRootsMax = 32;         // namespaces in one message
 inline constexpr std::size_t kBranchNodesMax = 8;    // nodes in one question
 inline constexpr std::size_t kFetchHaveMax = 64;     // hashes in one
-inline constexpr std::size_t kEntriesPerMessageMax = 8;
 inline constexpr std::size_t kBranchCountMax = 255;  // of entries below a branch; more are told as so many
 
 enum Kinds : std::uint8_t {
@@ -80,21 +80,20 @@ struct Fetch {
   std::optional<EntryKey> after;
   InlineVec<std::uint32_t, kFetchHaveMax> have;  // hashes of ids
 };
-// Ascending, as many as fit. `more`: there are others.
+// Ascending, as many as fit, as a pack (pack.h). `more`: there are others.
 struct FetchReply {
   bool more = false;
-  InlineVec<ByteView, kEntriesPerMessageMax> entries;
+  Bytes pack;
 };
 
 // Entries that are new to the sender.
 struct Push {
   SpaceHandle space{};
-  InlineVec<ByteView, kEntriesPerMessageMax> entries;
+  Bytes pack;
 };
 
-// Bytes of FetchReply and Push without their entries, at most; an entry takes 3 more than its own.
-inline constexpr std::size_t kEntriesHeadBytes = 1 + 1 + 5 + 10 + 3;
-inline constexpr std::size_t kEntryHeadBytes = 3;
+// Bytes of FetchReply and Push without their pack, at most.
+inline constexpr std::size_t kPackHeadBytes = 1 + 2 + 5 + 10 + 3;
 
 // Each writes the whole payload [kind, rpc, ...]; running out of room is told by w.ok().
 void encode(Writer& w, std::uint32_t rpc, const Roots& m);
@@ -106,7 +105,7 @@ void encode(Writer& w, std::uint32_t rpc, const FetchReply& m);
 void encode(Writer& w, std::uint32_t rpc, const Push& m);
 
 // Each reads its fields up to the end of the message (array header, kind and rpc are consumed
-// already). Entries are at most kEntryBytesMax and not looked into.
+// already). Packs are not looked into.
 std::optional<DecodeError> decode(Reader& r, Roots& m);
 std::optional<DecodeError> decode(Reader& r, RootsReply& m);
 std::optional<DecodeError> decode(Reader& r, Branch& m);

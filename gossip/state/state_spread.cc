@@ -17,15 +17,15 @@ void State::Inside::push_later(Now now, Local& local, const EntryId& id, const N
 
 // One datagram to each of a few neighbours.
 void State::Inside::push(Local& local, Output& out) {
-  std::vector<Fresh> batch;
-  Push message{.space = handle_of(local.space.genesis().id), .entries = {}};
-  std::size_t budget = kPayloadBytesMax - kEntriesHeadBytes;
-  while (!local.fresh.empty() && batch.size() < kEntriesPerMessageMax) {
-    const Space::Held* held = local.space.find(local.fresh.front().id);
-    if (held != nullptr) {
-      if (held->wire.size() + kEntryHeadBytes > budget) break;
-      budget -= held->wire.size() + kEntryHeadBytes;
-      batch.push_back(local.fresh.front());
+  std::vector<std::pair<Unpacked, NodeId>> batch;  // and from whom
+  Packer fits(kPayloadBytesMax - kPackHeadBytes);
+  while (!local.fresh.empty()) {
+    const Fresh& fresh = local.fresh.front();
+    if (const Space::Held* held = local.space.find(fresh.id); held != nullptr) {
+      Unpacked one{.bytes = held->wire, .entry = {}};
+      one.entry = decode_entry(one.bytes).value();
+      if (!fits.add(one.entry)) break;
+      batch.emplace_back(std::move(one), fresh.from);
     }
     local.fresh.pop_front();
   }
@@ -36,13 +36,13 @@ void State::Inside::push(Local& local, Output& out) {
   std::size_t told = 0;
   for (const std::size_t index : order) {
     const Target& to = local.neighbours[index];
-    message.entries.clear();
-    for (const Fresh& fresh : batch) {
-      if (fresh.from != to.id) message.entries.push(local.space.find(fresh.id)->wire);
-    }
-    if (message.entries.empty()) continue;
-    totals.pushed_total += message.entries.size();
-    out.sends.push_back({.to = to, .message = message});
+    Packer packer(kPayloadBytesMax - kPackHeadBytes);
+    // Without what it sent itself the pack may be longer than the whole, where what follows leans on that: then that stays in.
+    bool fit = true;
+    for (const auto& [one, from] : batch) fit = fit && (from == to.id || packer.add(one.entry));
+    if (packer.count() == 0) continue;
+    totals.pushed_total += fit ? packer.count() : batch.size();
+    out.sends.push_back({.to = to, .message = {.space = handle_of(local.space.genesis().id), .pack = fit ? packer.bytes() : fits.bytes()}});
     if (++told == kPushFanout) return;
   }
 }
@@ -50,21 +50,17 @@ void State::Inside::push(Local& local, Output& out) {
 void State::on_push(Now now, const Contact& from, const Push& m, Output& out) {
   Inside& s = *inside_;
   Inside::Local* local = s.find(m.space);
-  if (local == nullptr) {
+  const auto entries = local == nullptr ? std::nullopt : unpack(local->space.genesis().id, m.pack);
+  if (!entries) {
     ++s.totals.refused_total;
     return;
   }
   s.add_neighbour(*local, target_of(from));
   std::vector<Write> rows;
-  for (const ByteView wire : m.entries) {
-    const auto entry = decode_entry(wire);
-    if (!entry) {
-      ++s.totals.refused_total;
-      continue;
-    }
-    const auto taken = s.take(now, *local, *entry, wire, rows);
+  for (const Unpacked& one : *entries) {
+    const auto taken = s.take(now, *local, one.entry, one.bytes, rows);
     if (taken == Inside::Taken::kKnown || taken == Inside::Taken::kDiscarded) ++s.totals.push_known_total;
-    if (taken == Inside::Taken::kNew) s.push_later(now, *local, entry->id, from.id);
+    if (taken == Inside::Taken::kNew) s.push_later(now, *local, one.entry.id, from.id);
   }
   s.flush(now, std::move(rows), out);
 }
@@ -243,24 +239,20 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
   Inside::Local* local = asked ? s.walk_of(*asked) : nullptr;
   if (local == nullptr) return;
   const auto* question = std::get_if<Fetch>(&asked->question);
-  std::vector<EntryKey> keys;
-  std::vector<Entry> entries;
-  for (const ByteView wire : m.entries) {
-    auto entry = decode_entry(wire);
-    if (!entry || question == nullptr) return s.end_walk(*local, /*well=*/false);
-    keys.push_back(key_of(*entry));
-    entries.push_back(std::move(*entry));
-  }
+  const auto entries = question == nullptr ? std::nullopt : unpack(local->space.genesis().id, m.pack);
+  if (!entries) return s.end_walk(*local, /*well=*/false);
   // The order is checked first: what was not asked for is not verified either.
+  std::vector<EntryKey> keys;
   std::size_t unknown = 0;
-  for (const Entry& entry : entries) unknown += local->space.holds(entry.id) ? 0U : 1U;
-  if (question == nullptr || !local->running->walk.on_reply(*question, m.more, keys, unknown)) {
-    return s.end_walk(*local, /*well=*/false);
+  for (const Unpacked& one : *entries) {
+    keys.push_back(key_of(one.entry));
+    unknown += local->space.holds(one.entry.id) ? 0U : 1U;
   }
+  if (!local->running->walk.on_reply(*question, m.more, keys, unknown)) return s.end_walk(*local, /*well=*/false);
   std::vector<Write> rows;
   bool refused = false;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const auto taken = s.take(now, *local, entries[i], m.entries[i], rows);
+  for (const Unpacked& one : *entries) {
+    const auto taken = s.take(now, *local, one.entry, one.bytes, rows);
     refused = refused || taken == Inside::Taken::kRefused || taken == Inside::Taken::kFull;
     s.totals.fetched_total += taken == Inside::Taken::kNew ? 1U : 0U;
   }

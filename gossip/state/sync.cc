@@ -26,19 +26,16 @@ void answer(const Space& space, const Branch& question, BranchReply& reply) {
 }
 
 void answer(const Space& space, const Fetch& question, std::size_t budget, FetchReply& reply) {
-  budget -= std::min(budget, kEntriesHeadBytes);
+  Packer packer(budget - std::min(budget, kPackHeadBytes));
   space.tree().visit(question.prefix, question.after, [&](const EntryKey& key) {
     const std::uint32_t hash = short_hash(question.salt, leaf_hash(key));
     if (std::ranges::find(question.have, hash) != question.have.end()) return true;
-    const Bytes& wire = space.find(key.id())->wire;
-    if (reply.entries.full() || wire.size() + kEntryHeadBytes > budget) {
-      reply.more = true;
-      return false;
-    }
-    reply.entries.push(wire);
-    budget -= wire.size() + kEntryHeadBytes;
-    return true;
+    const auto entry = decode_entry(space.find(key.id())->wire);
+    CHECK(entry.has_value());
+    reply.more = !packer.add(*entry);
+    return !reply.more;
   });
+  reply.pack = packer.bytes();
 }
 
 std::optional<Walk::Question> Walk::next(const Space& space, Entropy& entropy) {

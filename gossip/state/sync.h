@@ -8,7 +8,7 @@
 // what it has brought is kept, and the next one finds those branches equal.
 //
 // Bytes, for d missing entries in c clusters of a set of n: about 16 * 5 bytes a node, log16(n) nodes a cluster, answered eight at a
-// time; then the entries, with 30 bytes of datagram and some 60 of question for each page of three or four.
+// time; then the entries in packs (pack.h), with 30 bytes of datagram and some 60 of question for each.
 #pragma once
 
 #include <deque>
@@ -24,7 +24,7 @@ inline constexpr std::size_t kFetchBelow = 32;     // entries of the peer's belo
 inline constexpr std::size_t kVainMax = 4096;      // questions
 inline constexpr std::size_t kWalkTodoMax = 65536;  // branches; above, the walk is given up
 
-// What a node with this set answers. The views are valid as long as the space is unchanged.
+// What a node with this set answers.
 void answer(const Space& space, const Branch& question, BranchReply& reply);
 // `budget`: bytes for the whole message.
 void answer(const Space& space, const Fetch& question, std::size_t budget, FetchReply& reply);

@@ -64,8 +64,8 @@ TEST(StateMessages, VectorsStandInTheProtocol) {
   after.bytes[39] = 1;
   stands("Fetch", Fetch{.space = kHandle, .salt = kSalt, .prefix = prefix({1}), .after = after, .have = {0x01020304}});
   const Bytes entry = {1, 2, 3};
-  stands("FetchReply", FetchReply{.more = true, .entries = {entry}});
-  stands("Push", Push{.space = kHandle, .entries = {entry}});
+  stands("FetchReply", FetchReply{.more = true, .pack = entry});
+  stands("Push", Push{.space = kHandle, .pack = entry});
   TreeHash hash{};
   hash[0] = 1;
   const auto v = vectors_of("PROTOCOL-state.md").at("Hashes");
@@ -88,8 +88,8 @@ TEST(StateMessages, TheFullestFitIntoADatagram) {
   while (fetch.have.try_push(UINT32_MAX)) {}
   EXPECT_LE(encoded(fetch, UINT32_MAX).size(), kPayloadBytesMax);
   const Bytes entry(kEntryBytesMax);
-  EXPECT_LE(encoded(Push{.space = kHandle, .entries = {entry}}, UINT32_MAX).size(), kEntriesHeadBytes + kEntryHeadBytes + entry.size());
-  EXPECT_LE(kEntriesHeadBytes + kEntryHeadBytes + entry.size(), kPayloadBytesMax);
+  EXPECT_LE(encoded(Push{.space = kHandle, .pack = entry}, UINT32_MAX).size(), kPackHeadBytes + entry.size());
+  EXPECT_LE(kPackHeadBytes + entry.size(), kPayloadBytesMax);
 }
 
 // Bytes of a message with one node of a reply, or one prefix, in raw form.
