@@ -100,7 +100,7 @@ void NodeCore::State::on_timer(Now now, TimerQueue::Tag fired, Output& out) {
     case Timer::kJoin: on_join_timer(now, static_cast<OpId>(number), out); break;
     case Timer::kSeeds: on_seeds_timer(now, out); break;
     case Timer::kFlush: flush_members(out); break;
-    case Timer::kLeave: finish_leave(out); break;
+    case Timer::kLeave: finish_leave(now, out); break;
     case Timer::kHandOver: say_goodbye(now, out); break;
     case Timer::kNumber: want_record(now, out); break;
     case Timer::kTwin: on_twin_timer(now, out); break;

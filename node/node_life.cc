@@ -48,7 +48,7 @@ void NodeCore::State::on_number_durable(Now now, bool ok, Output& out) {
     goodbye_said = true;
     // Suspects may well be alive; only with neither is there nobody to tell.
     const gossip::Stats members = membership->stats();
-    if (members.alive + members.suspect <= 1) return finish_leave(out);
+    if (members.alive + members.suspect <= 1) return finish_leave(now, out);
     membership->spread_now(now, kLeaveFanout, gossip_out);
     timers.arm(now.mono + kLeaveSpread, tag(Timer::kLeave));
   }
@@ -207,7 +207,7 @@ void NodeCore::State::start_leave(Now now, OpId op, Output& out) {
   }
   if (membership == nullptr) {
     dht.shutdown(now, dht_out);
-    return finish_leave(out);
+    return finish_leave(now, out);
   }
   // To the others it lives until it has handed over what it holds: drain() sees when.
   handing_over = true;
@@ -224,12 +224,11 @@ void NodeCore::State::say_goodbye(Now now, Output& out) {
   timers.arm(now.mono + kLeaveDeadline, tag(Timer::kLeave));
 }
 
-void NodeCore::State::finish_leave(Output& out) {
+void NodeCore::State::finish_leave(Now now, Output& out) {
   if (left) return;
   left = true;
-  shared.shutdown(state_out);
-  for (state::Event& event : state_out.events) std::visit([&](auto& e) { out.events.push_back(std::move(e)); }, event);
-  state_out.clear();
+  shared.shutdown(now, state_out);
+  carry_out_state(now, out);
   requests.for_each([&](RequestTable::Request& r) {
     if (r.owner != Owner::kPingOp) return;
     out.events.push_back(PingDone{static_cast<OpId>(r.tag), std::unexpected(OpError::kShutdown)});

@@ -113,6 +113,10 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
     case state::kBranch:
     case state::kFetch:
     case state::kPush:
+    case state::kIHave:
+    case state::kGraft:
+    case state::kPrune:
+    case state::kLink:
       break;
     default:
       return count(Drop::kUnknownKind);
@@ -170,7 +174,32 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
     }
     case state::kPush: {
       state::Push m;
-      if (decoded(r, m)) shared.on_push(now, asker.contact, m, state_out);
+      if (decoded(r, m)) shared.on_push(now, asker.contact.id, m, state_out);
+      return;
+    }
+    case state::kIHave: {
+      state::IHave m;
+      if (decoded(r, m)) shared.on_ihave(now, asker.contact.id, m, state_out);
+      return;
+    }
+    case state::kGraft: {
+      state::Graft m;
+      if (decoded(r, m)) shared.on_graft(now, asker.contact.id, m, state_out);
+      return;
+    }
+    case state::kPrune: {
+      state::Prune m;
+      if (decoded(r, m)) shared.on_prune(now, asker.contact.id, m, state_out);
+      return;
+    }
+    case state::kLink: {
+      state::Link m;
+      if (!decoded(r, m)) return;
+      for (std::size_t i = m.others.size(); i-- > 0;) {
+        const auto member = membership->find(m.others[i]);
+        if (!member || member->state != gossip::MemberState::kAlive) m.others.erase_at(i);
+      }
+      shared.on_link(now, asker.contact.id, m, state_out);
       return;
     }
     default:
@@ -212,6 +241,7 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
       head.kind != dht::kStored && head.kind != dht::kStoredMany && head.kind != gossip::kPingReqReply;
   const bool measures = clean && round_trip;
   if (measures) peers.measured(now.mono, from.id, rtt);
+  if (measures) shared.measured(from.id, rtt);
   if (round_trip && !clean) peers.answered_late(now.mono, from.id, rtt);
   dht.heard_from(now, from, measures ? std::optional(rtt) : std::nullopt, dht_out);
 

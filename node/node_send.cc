@@ -114,7 +114,11 @@ void NodeCore::State::carry_out_state(Now now, Output& out) {
         },
         asked.message);
   }
-  for (const state::Send& send : state_work.sends) send_once(now, send.to, send.message, out);
+  for (const state::Send& send : state_work.sends) {
+    const auto to = target_for(send.to);
+    if (!to) continue;
+    std::visit([&](const auto& word) { send_once(now, *to, word, out); }, send.message);
+  }
   for (state::Event& event : state_work.events) std::visit([&](auto& e) { out.events.push_back(std::move(e)); }, event);
   state_work.clear();
   std::vector<RequestTag> failed;
@@ -307,11 +311,11 @@ void NodeCore::State::on_member_changed(Now now, const gossip::MemberChanged& ch
       return;
     case gossip::MemberState::kFailed:
       dht.forget(now, id);
-      shared.forget(id);
+      shared.forget(now, id);
       return;  // the row stays: a failed member is tried again after a restart
     case gossip::MemberState::kLeft:
       dht.forget(now, id);
-      shared.forget(id);
+      shared.forget(now, id);
       sessions.forget(id);
       dirty_members[id] = true;
       break;

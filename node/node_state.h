@@ -103,7 +103,7 @@ struct NodeCore::State {
   void on_seeds_timer(Now now, Output& out);
   void start_leave(Now now, OpId op, Output& out);
   void say_goodbye(Now now, Output& out);
-  void finish_leave(Output& out);
+  void finish_leave(Now now, Output& out);
   void flush_members(Output& out);
   // A record under our key and with another instance was shown: to us by a seed that is asked for
   // its own (at `seed`), or by somebody else.

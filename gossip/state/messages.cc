@@ -105,6 +105,7 @@ void read_roots(Reader& r, InlineVec<Root, kRootsMax>& roots) {
 }
 
 constexpr std::size_t kPackBytesMax = kDatagramBytesMax;
+constexpr std::size_t kAnnouncementBytes = sizeof(EntryId) + 1;
 
 }  // namespace
 
@@ -156,8 +157,40 @@ void encode(Writer& w, std::uint32_t rpc, const FetchReply& m) {
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Push& m) {
-  head(w, 2, kPush, rpc);
-  w.bin(m.space).bin(m.pack);
+  head(w, 3, kPush, rpc);
+  w.bin(m.space).bin(ByteView(m.hops.data(), m.hops.size())).bin(m.pack);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const IHave& m) {
+  head(w, 2, kIHave, rpc);
+  ByteArray<kAnnouncementBytes * broadcast::kAnnouncementsMax> raw;
+  std::size_t used = 0;
+  for (const broadcast::Announcement& one : m.ids) {
+    std::ranges::copy(one.id, raw.begin() + static_cast<std::ptrdiff_t>(used));
+    raw[used + sizeof(EntryId)] = static_cast<std::uint8_t>(std::min(one.hops, broadcast::kHopsMax));
+    used += kAnnouncementBytes;
+  }
+  w.bin(m.space).bin(ByteView(raw).first(used));
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Graft& m) {
+  head(w, 3, kGraft, rpc);
+  ByteArray<sizeof(EntryId) * broadcast::kGraftIdsMax> raw;
+  for (std::size_t i = 0; i < m.ids.size(); ++i) {
+    std::ranges::copy(m.ids[i].bytes, raw.begin() + static_cast<std::ptrdiff_t>(sizeof(EntryId) * i));
+  }
+  w.bin(m.space).boolean(m.eager).bin(ByteView(raw).first(sizeof(EntryId) * m.ids.size()));
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Prune& m) {
+  head(w, 1, kPrune, rpc);
+  w.bin(m.space);
+}
+
+void encode(Writer& w, std::uint32_t rpc, const Link& m) {
+  head(w, 3, kLink, rpc);
+  w.bin(m.space).uint(static_cast<std::uint64_t>(m.step)).array(m.others.size());
+  for (const NodeId& other : m.others) w.bin(other.bytes);
 }
 
 std::optional<DecodeError> decode(Reader& r, Roots& m) {
@@ -219,7 +252,53 @@ std::optional<DecodeError> decode(Reader& r, FetchReply& m) {
 
 std::optional<DecodeError> decode(Reader& r, Push& m) {
   m.space = r.bin_exact<sizeof(SpaceHandle)>();
+  m.hops.clear();
+  for (const std::uint8_t hops : r.bin(kPackEntriesMax)) m.hops.push(hops);
   m.pack = to_bytes(r.bin(kPackBytesMax));
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, IHave& m) {
+  m.space = r.bin_exact<sizeof(SpaceHandle)>();
+  m.ids.clear();
+  ByteView raw = r.bin(kAnnouncementBytes * broadcast::kAnnouncementsMax);
+  if (raw.size() % kAnnouncementBytes != 0) r.fail(DecodeError::kBadValue);
+  for (; raw.size() >= kAnnouncementBytes; raw = raw.subspan(kAnnouncementBytes)) {
+    broadcast::Announcement one;
+    std::copy_n(raw.begin(), one.id.size(), one.id.begin());
+    one.hops = raw[one.id.size()];
+    m.ids.push(one);
+  }
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Graft& m) {
+  m.space = r.bin_exact<sizeof(SpaceHandle)>();
+  m.eager = r.boolean();
+  m.ids.clear();
+  ByteView raw = r.bin(sizeof(EntryId) * broadcast::kGraftIdsMax);
+  if (raw.size() % sizeof(EntryId) != 0) r.fail(DecodeError::kBadValue);
+  for (; raw.size() >= sizeof(EntryId); raw = raw.subspan(sizeof(EntryId))) {
+    EntryId id;
+    std::copy_n(raw.begin(), id.bytes.size(), id.bytes.begin());
+    m.ids.push(id);
+  }
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Prune& m) {
+  m.space = r.bin_exact<sizeof(SpaceHandle)>();
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Link& m) {
+  m.space = r.bin_exact<sizeof(SpaceHandle)>();
+  const std::uint64_t step = r.uint(static_cast<std::uint64_t>(broadcast::LinkStep::kSpare));
+  if (step == 0) r.fail(DecodeError::kBadValue);
+  m.step = static_cast<broadcast::LinkStep>(step);
+  m.others.clear();
+  const std::size_t count = r.array(broadcast::kOthersMax);
+  for (std::size_t i = 0; i < count && !r.failed(); ++i) m.others.push(NodeId{r.bin_exact<32>()});
   return r.finish();
 }
 

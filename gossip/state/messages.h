@@ -9,7 +9,10 @@
 // prepare for it.
 #pragma once
 
+#include <variant>
+
 #include "crypto/inline_vec.h"
+#include "gossip/broadcast/messages.h"
 #include "gossip/state/entry_tree.h"
 #include "gossip/state/pack.h"
 
@@ -27,7 +30,11 @@ enum Kinds : std::uint8_t {
   kBranchReply = 35,
   kFetch = 36,
   kFetchReply = 37,
-  kPush = 38,  // no reply
+  kPush = 38,  // no reply, nor have those that follow
+  kIHave = 39,
+  kGraft = 40,
+  kPrune = 41,
+  kLink = 42,
 };
 
 // The first 8 bytes of a namespace's id: names it among those of one node.
@@ -86,14 +93,35 @@ struct FetchReply {
   Bytes pack;
 };
 
-// Entries that are new to the sender.
+// ---- what broadcast/messages.h says, in a form: Push goes along the tree, the others tend it.
+
+// Entries that are new to the sender, and how many hops each has come.
 struct Push {
   SpaceHandle space{};
+  InlineVec<std::uint8_t, kPackEntriesMax> hops;
   Bytes pack;
 };
+struct IHave {
+  SpaceHandle space{};
+  InlineVec<broadcast::Announcement, broadcast::kAnnouncementsMax> ids;
+};
+struct Graft {
+  SpaceHandle space{};
+  bool eager = false;
+  InlineVec<EntryId, broadcast::kGraftIdsMax> ids;
+};
+struct Prune {
+  SpaceHandle space{};
+};
+struct Link {
+  SpaceHandle space{};
+  broadcast::LinkStep step = broadcast::LinkStep::kNo;
+  InlineVec<NodeId, broadcast::kOthersMax> others;
+};
+using Word = std::variant<Push, IHave, Graft, Prune, Link>;  // none has an answer
 
 // Bytes of FetchReply and Push without their pack, at most.
-inline constexpr std::size_t kPackHeadBytes = 1 + 2 + 5 + 10 + 3;
+inline constexpr std::size_t kPackHeadBytes = 1 + 2 + 5 + 10 + 2 + kPackEntriesMax + 3;
 
 // Each writes the whole payload [kind, rpc, ...]; running out of room is told by w.ok().
 void encode(Writer& w, std::uint32_t rpc, const Roots& m);
@@ -103,6 +131,10 @@ void encode(Writer& w, std::uint32_t rpc, const BranchReply& m);
 void encode(Writer& w, std::uint32_t rpc, const Fetch& m);
 void encode(Writer& w, std::uint32_t rpc, const FetchReply& m);
 void encode(Writer& w, std::uint32_t rpc, const Push& m);
+void encode(Writer& w, std::uint32_t rpc, const IHave& m);
+void encode(Writer& w, std::uint32_t rpc, const Graft& m);
+void encode(Writer& w, std::uint32_t rpc, const Prune& m);
+void encode(Writer& w, std::uint32_t rpc, const Link& m);
 
 // Each reads its fields up to the end of the message (array header, kind and rpc are consumed
 // already). Packs are not looked into.
@@ -113,5 +145,9 @@ std::optional<DecodeError> decode(Reader& r, BranchReply& m);
 std::optional<DecodeError> decode(Reader& r, Fetch& m);
 std::optional<DecodeError> decode(Reader& r, FetchReply& m);
 std::optional<DecodeError> decode(Reader& r, Push& m);
+std::optional<DecodeError> decode(Reader& r, IHave& m);
+std::optional<DecodeError> decode(Reader& r, Graft& m);
+std::optional<DecodeError> decode(Reader& r, Prune& m);
+std::optional<DecodeError> decode(Reader& r, Link& m);
 
 }  // namespace weft::state

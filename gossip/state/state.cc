@@ -51,7 +51,8 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
   if (find(genesis.id) != nullptr) return false;
   // Two namespaces of one handle: somebody took the trouble to make the second.
   if (spaces.size() == kSpacesMax || find(handle_of(genesis.id)) != nullptr) return std::unexpected(Error::kTooMany);
-  spaces.emplace(genesis.id, Local(genesis));
+  spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
+                 std::forward_as_tuple(genesis, identity.id(), rng.fork(to_hex(genesis.id.bytes))));
   digest.reset();
   rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
   return true;
@@ -204,10 +205,14 @@ void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
   s.wait_for({.op = op, .space = genesis.id, .written = {}, .count = 0, .adds = *added}, std::move(rows), out);
 }
 
-void State::leave(Now, OpId op, const NamespaceId& space, Output& out) {
+void State::leave(Now now, OpId op, const NamespaceId& space, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
-  if (s.spaces.erase(space) == 0) return s.fail(op, Error::kUnknownNamespace, out);
+  Inside::Local* local = s.find(space);
+  if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
+  local->tree.leave(s.tree_out);
+  s.tend(now, *local, out);
+  s.spaces.erase(space);
   s.digest.reset();
   std::erase_if(s.held_back, [&](const auto& held) { return held.second.first == space; });
   s.wait_for({.op = op, .space = space, .written = {}, .count = 0},
@@ -233,18 +238,23 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
     const auto taken = s.take(now, *local, decoded[i], entries[i], rows);
     if (taken == Inside::Taken::kNew) {
       ++fresh;
-      s.push_later(now, *local, decoded[i].id, s.identity.id());
+      local->tree.originate(now, decoded[i].id.bytes, s.tree_out);
     }
     full = full || taken == Inside::Taken::kFull;
   }
+  s.tend(now, *local, out);
   if (full && rows.empty()) return s.fail(op, Error::kTooMany, out);
   s.wait_for({.op = op, .space = space, .written = {}, .count = fresh}, std::move(rows), out);
   s.flush(now, {}, out);
 }
 
-void State::shutdown(Output& out) {
+void State::shutdown(Now now, Output& out) {
   Inside& s = *inside_;
   s.ended = true;
+  for (auto& [id, local] : s.spaces) {
+    local.tree.leave(s.tree_out);
+    s.tend(now, local, out);
+  }
   for (const auto& [ticket, op] : s.waiting) {
     if (op.op) s.fail(*op.op, Error::kShutdown, out);
   }
@@ -278,8 +288,9 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   if (local != nullptr) {
     for (const EntryId& id : written) {
       local->space.settle(id);
-      s.push_later(now, *local, id, s.identity.id());
+      local->tree.originate(now, id.bytes, s.tree_out);
     }
+    s.tend(now, *local, out);
     if (!written.empty()) {
       local->arrived = true;
       local->since_checkpoint += written.size();
@@ -330,7 +341,7 @@ Stats State::stats() const {
   out.bytes = s.bytes();
   out.held_back = s.held_back.size();
   for (const auto& [id, local] : s.spaces) {
-    out.neighbours += local.neighbours.size();
+    out.neighbours += local.tree.stats().neighbours;
     out.walks += local.running ? 1U : 0U;
   }
   return out;

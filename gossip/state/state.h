@@ -3,7 +3,8 @@
 // - Writing. A change becomes one or a few signed entries (entry.h). They are told to the mesh, and the operation
 //   ends, when they are durable. The first write of a life opens a new random epoch that names the author's last entry, so that a restored backup
 //   or a store that lost its end never gives one place in a history to two entries.
-// - Spreading. What is new here is pushed to some neighbours at once, who do the same; forwarded only when accepted.
+// - Spreading. What is new here goes along a tree for each namespace (gossip/broadcast/): about one copy to each node; forwarded only
+//   when accepted.
 // - Anti-entropy. Acks of membership's probes carry a digest of all namespaces; where it differs from ours, Roots tells which of them
 //   differ and a walk (sync.h) brings what we lack, one walk a namespace at a time. This alone suffices to converge; a push is only faster.
 //
@@ -12,7 +13,7 @@
 // What a liar can do: write what it has the right to write. Entries are checked for size, form, namespace, being known and room, in this order, before
 // a signature is looked at. Stamps decide nothing (documents.h); one from more than kSkewMax ahead is held back until it is due,
 // so that it does not lead those of honest writers by more. Everything is bounded: namespaces, entries, bytes,
-// held entries, neighbours, walks, questions.
+// held entries, what the trees keep, walks, questions.
 //
 // One thread. Views are valid until the next call that is not const.
 #pragma once
@@ -31,10 +32,9 @@ namespace weft::state {
 
 inline constexpr std::size_t kSpacesMax = kRootsMax;     // namespaces of one node
 inline constexpr std::size_t kEntriesMax = 1'000'000;    // of all namespaces
-inline constexpr std::size_t kNeighboursMax = 16;        // of one namespace
-inline constexpr std::size_t kPushFanout = 5;
-inline constexpr std::size_t kFreshMax = 1024;           // entries waiting to be pushed; others spread by anti-entropy
-inline constexpr Duration kPushDelay = 5ms;              // entries that come within it share datagrams
+inline constexpr std::size_t kPushesWaitingMax = 4096;   // of one namespace; what is more spreads by anti-entropy
+inline constexpr std::size_t kPushesPerTurn = 8;         // datagrams in one call
+inline constexpr Duration kPushDelay = 2ms;              // entries that come within it share datagrams
 inline constexpr std::size_t kWalksMax = 4;
 inline constexpr std::size_t kWritesMax = 1024;          // that wait for the disk
 inline constexpr Duration kSkewMax = 5s;
@@ -101,8 +101,8 @@ struct Request {
   std::variant<Roots, Branch, Fetch> message;
 };
 struct Send {
-  Target to;
-  Push message;
+  NodeId to;  // who is no member any more is told nothing
+  Word message;
 };
 struct Persist {
   Ticket ticket{};
@@ -127,10 +127,11 @@ struct Stats {
   std::size_t entries = 0;
   std::uint64_t bytes = 0;
   std::size_t held_back = 0;  // from the future
-  std::size_t neighbours = 0;
+  std::size_t neighbours = 0;  // in the trees of all namespaces
   std::size_t walks = 0;
   std::uint64_t written_total = 0;
   std::uint64_t pushed_total = 0;      // entries sent in pushes
+  std::uint64_t announced_total = 0;   // ids sent in announcements
   std::uint64_t push_known_total = 0;  // entries that came in pushes and were here
   std::uint64_t received_total = 0;    // entries that were new, by push or walk
   std::uint64_t fetched_total = 0;     // of them by walks
@@ -166,23 +167,30 @@ class State {
   void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
   // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken.
   void import(Now now, OpId op, const NamespaceId& space, std::span<const ByteView> entries, Output& out);
-  // Ends what is under way with kShutdown.
-  void shutdown(Output& out);
+  // Ends what is under way with kShutdown, and takes leave of the trees.
+  void shutdown(Now now, Output& out);
 
   void on_persisted(Now now, Ticket ticket, bool ok, Output& out);
 
   // ---- what peers say. The peer's key is proven.
   // The digest that an answer to our probe carried (digest() of theirs).
   void on_digest(Now now, const Contact& peer, const TreeHash& digest, Output& out);
+  // The round trip with a peer, whenever it was measured.
+  void measured(const NodeId& peer, Duration round_trip);
   // Asks a member which of our namespaces it has, and what of them we lack: after a join, and before any probe has told.
   void greet(Now now, const Contact& peer, Output& out);
   // Not alive any more.
-  void forget(const NodeId& peer);
+  void forget(Now now, const NodeId& peer);
   void on_roots(Now now, const Asker& asker, const Roots& m, RootsReply& reply);
   // False: no such namespace here; nothing is answered.
   bool on_branch(Now now, const Asker& asker, const Branch& m, BranchReply& reply);
   bool on_fetch(Now now, const Asker& asker, const Fetch& m, FetchReply& reply);
-  void on_push(Now now, const Contact& from, const Push& m, Output& out);
+  void on_push(Now now, const NodeId& from, const Push& m, Output& out);
+  void on_ihave(Now now, const NodeId& from, const IHave& m, Output& out);
+  void on_graft(Now now, const NodeId& from, const Graft& m, Output& out);
+  void on_prune(Now now, const NodeId& from, const Prune& m, Output& out);
+  // Of the peers that it names only those that are known alive count: the caller has left the others out.
+  void on_link(Now now, const NodeId& from, const Link& m, Output& out);
   void on_roots_reply(Now now, RequestTag tag, const RootsReply& m, Output& out);
   void on_branch_reply(Now now, RequestTag tag, const BranchReply& m, Output& out);
   void on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output& out);

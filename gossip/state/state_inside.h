@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "gossip/broadcast/tree.h"
 #include "gossip/state/state.h"
 
 namespace weft::state {
@@ -28,18 +29,16 @@ struct State::Inside {
     TreeHash theirs{};         // the digest of the peer's that began it
     std::uint64_t number = 0;  // of the walk: answers to an earlier one are not its own
   };
-  struct Fresh {
-    EntryId id;
-    NodeId from;  // ourselves, or who pushed it
-  };
   struct Local {
-    explicit Local(Genesis genesis) : space(std::move(genesis)) {}
+    Local(Genesis genesis, const NodeId& self, Rng rng)
+        : space(std::move(genesis)), tree(self, rng, {.topic = load_le<std::uint64_t>(space.genesis().id.bytes.data())}) {}
     Space space;
+    broadcast::Tree tree;
+    std::map<NodeId, std::deque<broadcast::Push>> pushes;  // that wait, by receiver
+    std::size_t pushes_waiting = 0;
     std::uint64_t seq = 0;        // the last of our own in this life
     std::optional<EntryId> prev;  // our last entry
-    std::vector<Target> neighbours;
     std::optional<Running> running;
-    std::deque<Fresh> fresh;
     bool arrived = false;  // something, in this call
     std::size_t since_checkpoint = 0;  // entries that came or were written
     bool checkpointing = false;        // one waits for the disk
@@ -111,13 +110,14 @@ struct State::Inside {
   void maybe_checkpoint(Now now, Local& local, Output& out);
 
   // ---- state_spread.cc
-  void push_later(Now now, Local& local, const EntryId& id, const NodeId& from);
-  void push(Local& local, Output& out);
-  void add_neighbour(Local& local, const Target& peer);
+  // What the tree wants to be told to whom.
+  void tend(Now now, Local& local, Output& out);
+  // Datagrams of pushes that wait; at most `most`. Returns how many it sent.
+  std::size_t push(Local& local, std::size_t most, Output& out);
+  void say(const NodeId& to, Word word, Output& out) { out.sends.push_back({to, std::move(word)}); }
   void pump(Local& local, Output& out);
   void end_walk(Local& local, bool well);
-  // Asked of somebody who does not answer any more, or answers nonsense.
-  void drop_neighbour(const NodeId& peer);
+  void end_walks_with(const NodeId& peer);
   void note(const NodeId& peer, const TreeHash& theirs);
   void release_held_back(Now now, Output& out);
   void look_again(Now now);
@@ -143,6 +143,7 @@ struct State::Inside {
   std::uint64_t tags = 0;
   std::uint64_t walks = 0;
   std::optional<Instant> push_at;
+  broadcast::Output tree_out;
   std::optional<Instant> look_at;  // at what is held back
   bool ended = false;
   Stats totals;

@@ -7,87 +7,142 @@
 
 namespace weft::state {
 
-// ---- pushes
+// ---- the tree
 
-void State::Inside::push_later(Now now, Local& local, const EntryId& id, const NodeId& from) {
-  if (local.fresh.size() == kFreshMax) return;  // the next walks bring it
-  local.fresh.push_back({id, from});
-  if (!push_at) push_at = now.mono + kPushDelay;
+void State::Inside::tend(Now now, Local& local, Output& out) {
+  if (tree_out.empty()) return;
+  const SpaceHandle handle = handle_of(local.space.genesis().id);
+  for (const broadcast::Push& push : tree_out.pushes) {
+    if (local.pushes_waiting == kPushesWaitingMax) break;  // the next walks bring it
+    local.pushes[push.to].push_back(push);
+    ++local.pushes_waiting;
+    if (!push_at) push_at = now.mono + kPushDelay;
+  }
+  for (const broadcast::IHave& told : tree_out.ihaves) {
+    totals.announced_total += told.ids.size();
+    say(told.to, IHave{.space = handle, .ids = told.ids}, out);
+  }
+  for (const broadcast::Graft& wanted : tree_out.grafts) {
+    Graft word{.space = handle, .eager = wanted.eager, .ids = {}};
+    for (const broadcast::MessageId& id : wanted.ids) word.ids.push(EntryId{id});
+    say(wanted.to, word, out);
+  }
+  for (const broadcast::Prune& prune : tree_out.prunes) say(prune.to, Prune{.space = handle}, out);
+  for (const broadcast::Link& link : tree_out.links) say(link.to, Link{.space = handle, .step = link.step, .others = link.others}, out);
+  tree_out.clear();
 }
 
-// One datagram to each of a few neighbours.
-void State::Inside::push(Local& local, Output& out) {
-  std::vector<std::pair<Unpacked, NodeId>> batch;  // and from whom
-  Packer fits(kPayloadBytesMax - kPackHeadBytes);
-  while (!local.fresh.empty()) {
-    const Fresh& fresh = local.fresh.front();
-    if (const Space::Held* held = local.space.find(fresh.id); held != nullptr) {
-      Unpacked one{.bytes = held->wire, .entry = {}};
-      one.entry = decode_entry(one.bytes).value();
-      if (!fits.add(one.entry)) break;
-      batch.emplace_back(std::move(one), fresh.from);
-    }
-    local.fresh.pop_front();
-  }
-  if (batch.empty()) return;
-  std::vector<std::size_t> order(local.neighbours.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  rng.shuffle(std::span(order));
-  std::size_t told = 0;
-  for (const std::size_t index : order) {
-    const Target& to = local.neighbours[index];
+std::size_t State::Inside::push(Local& local, std::size_t most, Output& out) {
+  std::size_t sent = 0;
+  for (auto it = local.pushes.begin(); it != local.pushes.end() && sent < most;) {
+    auto& [to, queue] = *it;
+    Push word{.space = handle_of(local.space.genesis().id), .hops = {}, .pack = {}};
     Packer packer(kPayloadBytesMax - kPackHeadBytes);
-    // Without what it sent itself the pack may be longer than the whole, where what follows leans on that: then that stays in.
-    bool fit = true;
-    for (const auto& [one, from] : batch) fit = fit && (from == to.id || packer.add(one.entry));
-    if (packer.count() == 0) continue;
-    totals.pushed_total += fit ? packer.count() : batch.size();
-    out.sends.push_back({.to = to, .message = {.space = handle_of(local.space.genesis().id), .pack = fit ? packer.bytes() : fits.bytes()}});
-    if (++told == kPushFanout) return;
+    while (!queue.empty()) {
+      // What has been dropped meanwhile nobody wants.
+      if (const Space::Held* held = local.space.find(EntryId{queue.front().id}); held != nullptr) {
+        if (!packer.add(decode_entry(held->wire).value())) break;
+        word.hops.push(static_cast<std::uint8_t>(std::min(queue.front().hops, broadcast::kHopsMax)));
+      }
+      queue.pop_front();
+      --local.pushes_waiting;
+    }
+    if (packer.count() > 0) {
+      totals.pushed_total += packer.count();
+      word.pack = packer.bytes();
+      say(to, std::move(word), out);
+      ++sent;
+    }
+    it = queue.empty() ? local.pushes.erase(it) : std::next(it);
   }
+  return sent;
 }
 
-void State::on_push(Now now, const Contact& from, const Push& m, Output& out) {
+void State::on_push(Now now, const NodeId& from, const Push& m, Output& out) {
   Inside& s = *inside_;
   Inside::Local* local = s.find(m.space);
   const auto entries = local == nullptr ? std::nullopt : unpack(local->space.genesis().id, m.pack);
-  if (!entries) {
+  if (!entries || entries->size() != m.hops.size()) {
     ++s.totals.refused_total;
     return;
   }
-  s.add_neighbour(*local, target_of(from));
+  local->tree.add_candidate(now, from);
   std::vector<Write> rows;
-  for (const Unpacked& one : *entries) {
-    const auto taken = s.take(now, *local, one.entry, one.bytes, rows);
-    if (taken == Inside::Taken::kKnown || taken == Inside::Taken::kDiscarded) ++s.totals.push_known_total;
-    if (taken == Inside::Taken::kNew) s.push_later(now, *local, one.entry.id, from.id);
+  for (std::size_t i = 0; i < entries->size(); ++i) {
+    const Unpacked& one = (*entries)[i];
+    switch (s.take(now, *local, one.entry, one.bytes, rows)) {
+      case Inside::Taken::kNew: local->tree.accepted(now, one.entry.id.bytes, from, m.hops[i], s.tree_out); break;
+      case Inside::Taken::kKnown:
+      case Inside::Taken::kDiscarded:
+        ++s.totals.push_known_total;
+        local->tree.duplicate(now, one.entry.id.bytes, from, m.hops[i], s.tree_out);
+        break;
+      case Inside::Taken::kHeldBack:
+      case Inside::Taken::kRefused:
+      case Inside::Taken::kFull: break;
+    }
   }
+  s.tend(now, *local, out);
   s.flush(now, std::move(rows), out);
 }
 
-// ---- neighbours
-
-void State::Inside::add_neighbour(Local& local, const Target& peer) {
-  const auto at = std::ranges::find(local.neighbours, peer.id, &Target::id);
-  if (at != local.neighbours.end()) {
-    *at = peer;
-  } else if (local.neighbours.size() < kNeighboursMax) {
-    local.neighbours.push_back(peer);
-  } else {
-    local.neighbours[static_cast<std::size_t>(rng.below(kNeighboursMax))] = peer;
+void State::on_ihave(Now now, const NodeId& from, const IHave& m, Output& out) {
+  Inside& s = *inside_;
+  Inside::Local* local = s.find(m.space);
+  if (local == nullptr) return;
+  std::vector<broadcast::Heard> heard;
+  for (const broadcast::Announcement& one : m.ids) {
+    heard.push_back({.id = one.id, .hops = one.hops, .here = local->space.holds(EntryId{one.id})});
   }
+  local->tree.on_ihave(now, from, heard, s.tree_out);
+  s.tend(now, *local, out);
 }
 
-void State::Inside::drop_neighbour(const NodeId& peer) {
+void State::on_graft(Now now, const NodeId& from, const Graft& m, Output& out) {
+  Inside& s = *inside_;
+  Inside::Local* local = s.find(m.space);
+  if (local == nullptr) return;
+  std::vector<broadcast::MessageId> ids;
+  for (const EntryId& id : m.ids) ids.push_back(id.bytes);
+  local->tree.on_graft(now, from, m.eager, ids, s.tree_out);
+  s.tend(now, *local, out);
+}
+
+void State::on_prune(Now now, const NodeId& from, const Prune& m, Output& out) {
+  Inside& s = *inside_;
+  Inside::Local* local = s.find(m.space);
+  if (local == nullptr) return;
+  local->tree.on_prune(now, from, s.tree_out);
+  s.tend(now, *local, out);
+}
+
+void State::on_link(Now now, const NodeId& from, const Link& m, Output& out) {
+  Inside& s = *inside_;
+  Inside::Local* local = s.find(m.space);
+  if (local == nullptr) {
+    // Not here, or not any more: who asks is told, or it would count on us.
+    const bool asks = m.step == broadcast::LinkStep::kAsk || m.step == broadcast::LinkStep::kAskEager;
+    if (asks) s.say(from, Link{.space = m.space, .step = broadcast::LinkStep::kNo, .others = {}}, out);
+    return;
+  }
+  local->tree.on_link(now, from, m.step, {m.others.begin(), m.others.end()}, s.tree_out);
+  s.tend(now, *local, out);
+}
+
+void State::measured(const NodeId& peer, Duration round_trip) {
+  for (auto& [id, local] : inside_->spaces) local.tree.set_round_trip(peer, round_trip);
+}
+
+void State::Inside::end_walks_with(const NodeId& peer) {
   for (auto& [id, local] : spaces) {
-    std::erase_if(local.neighbours, [&](const Target& t) { return t.id == peer; });
     if (local.running && local.running->peer.id == peer) end_walk(local, /*well=*/false);
   }
 }
 
-void State::forget(const NodeId& peer) {
-  inside_->drop_neighbour(peer);
+void State::forget(Now now, const NodeId& peer) {
+  inside_->end_walks_with(peer);
   inside_->noted.erase(peer);
+  for (auto& [id, local] : inside_->spaces) local.tree.peer_gone(now, peer);
 }
 
 // ---- digests and walks
@@ -97,12 +152,12 @@ void State::Inside::note(const NodeId& peer, const TreeHash& theirs) {
   noted[peer] = {.ours = digest_or_zero(), .theirs = theirs};
 }
 
-void State::on_digest(Now, const Contact& peer, const TreeHash& digest, Output& out) {
+void State::on_digest(Now now, const Contact& peer, const TreeHash& digest, Output& out) {
   Inside& s = *inside_;
   if (s.spaces.empty()) return;
   const TreeHash& ours = s.digest_or_zero();
   if (digest == ours) {
-    for (auto& [id, local] : s.spaces) s.add_neighbour(local, target_of(peer));
+    for (auto& [id, local] : s.spaces) local.tree.add_candidate(now, peer.id);
     return;
   }
   const auto noted = s.noted.find(peer.id);
@@ -132,12 +187,12 @@ void State::greet(Now, const Contact& peer, Output& out) {
   if (!s.spaces.empty()) s.ask_roots(peer, {}, out);
 }
 
-void State::on_roots(Now, const Asker& asker, const Roots& m, RootsReply& reply) {
+void State::on_roots(Now now, const Asker& asker, const Roots& m, RootsReply& reply) {
   Inside& s = *inside_;
   for (const Root& theirs : m.roots) {
     Inside::Local* local = s.find(theirs.space);
     if (local == nullptr) continue;
-    if (!asker.early) s.add_neighbour(*local, target_of(asker.contact));
+    if (!asker.early) local->tree.add_candidate(now, asker.contact.id);
     reply.roots.push({.space = theirs.space, .hash = long_hash(m.salt, local->space.tree().root())});
   }
 }
@@ -150,7 +205,7 @@ std::optional<State::Inside::Asked> State::Inside::take_asked(RequestTag tag) {
   return out;
 }
 
-void State::on_roots_reply(Now, RequestTag tag, const RootsReply& m, Output& out) {
+void State::on_roots_reply(Now now, RequestTag tag, const RootsReply& m, Output& out) {
   Inside& s = *inside_;
   const auto asked = s.take_asked(tag);
   if (!asked || asked->walk != 0) return;
@@ -160,7 +215,7 @@ void State::on_roots_reply(Now, RequestTag tag, const RootsReply& m, Output& out
     const bool was_asked = std::ranges::find(question.roots, theirs.space, &Root::space) != question.roots.end();
     Inside::Local* local = s.find(theirs.space);
     if (!was_asked || local == nullptr) continue;
-    s.add_neighbour(*local, asked->to);
+    local->tree.add_candidate(now, asked->to.id);
     if (theirs.hash == long_hash(question.salt, local->space.tree().root())) continue;
     differs = true;
     std::size_t walks = 0;
@@ -254,6 +309,7 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
   for (const Unpacked& one : *entries) {
     const auto taken = s.take(now, *local, one.entry, one.bytes, rows);
     refused = refused || taken == Inside::Taken::kRefused || taken == Inside::Taken::kFull;
+    if (taken == Inside::Taken::kNew) local->tree.arrived_otherwise(one.entry.id.bytes);
     s.totals.fetched_total += taken == Inside::Taken::kNew ? 1U : 0U;
   }
   if (refused) {
@@ -267,7 +323,7 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
 void State::on_timeout(Now, RequestTag tag, Output&) {
   Inside& s = *inside_;
   const auto asked = s.take_asked(tag);
-  if (asked) s.drop_neighbour(asked->to.id);
+  if (asked) s.end_walks_with(asked->to.id);
 }
 
 // ---- time
@@ -283,7 +339,8 @@ void State::Inside::release_held_back(Now now, Output& out) {
     Local* local = find(space);
     const auto entry = decode_entry(wire);
     CHECK(entry.has_value());
-    if (local != nullptr && take(now, *local, *entry, wire, rows) == Taken::kNew) push_later(now, *local, entry->id, identity.id());
+    // All who heard of it hold it back until about now: it is not pushed again.
+    if (local != nullptr && take(now, *local, *entry, wire, rows) == Taken::kNew) local->tree.arrived_otherwise(entry->id.bytes);
   }
   look_again(now);
   flush(now, std::move(rows), out);
@@ -301,19 +358,29 @@ void State::Inside::look_again(Now now) {
 void State::on_deadline(Now now, Output& out) {
   Inside& s = *inside_;
   if (s.look_at && now.mono >= *s.look_at) s.release_held_back(now, out);
+  for (auto& [id, local] : s.spaces) {
+    const auto due = local.tree.next_deadline();
+    if (!due || *due > now.mono) continue;
+    local.tree.on_deadline(now, s.tree_out);
+    s.tend(now, local, out);
+  }
   if (!s.push_at || now.mono < *s.push_at) return;
-  // One datagram's worth in a turn, of the namespace in which most waits.
-  const auto fuller = [](const auto& a, const auto& b) { return a.second.fresh.size() < b.second.fresh.size(); };
   s.push_at.reset();
-  if (s.spaces.empty()) return;
-  s.push(std::ranges::max_element(s.spaces, fuller)->second, out);
-  if (!std::ranges::max_element(s.spaces, fuller)->second.fresh.empty()) s.push_at = now.mono;
+  std::size_t left = kPushesPerTurn;
+  for (auto& [id, local] : s.spaces) left -= s.push(local, left, out);
+  const bool more = std::ranges::any_of(s.spaces, [](const auto& entry) { return entry.second.pushes_waiting > 0; });
+  if (more) s.push_at = now.mono;
 }
 
 std::optional<Instant> State::next_deadline() {
-  const Inside& s = *inside_;
-  if (s.push_at && s.look_at) return std::min(*s.push_at, *s.look_at);
-  return s.push_at ? s.push_at : s.look_at;
+  Inside& s = *inside_;
+  std::optional<Instant> next = s.push_at;
+  const auto earlier = [&next](std::optional<Instant> at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
+  earlier(s.look_at);
+  for (const auto& [id, local] : s.spaces) earlier(local.tree.next_deadline());
+  return next;
 }
 
 }  // namespace weft::state

@@ -224,9 +224,25 @@ class StateLab {
   }
 
   void receive(std::size_t from, std::size_t to, const Push& m, RequestTag) {
+    heard(to, [&](Output& out) { state(to).on_push(now(to), contact(from).id, m, out); });
+  }
+  void receive(std::size_t from, std::size_t to, const IHave& m, RequestTag) {
+    heard(to, [&](Output& out) { state(to).on_ihave(now(to), contact(from).id, m, out); });
+  }
+  void receive(std::size_t from, std::size_t to, const Graft& m, RequestTag) {
+    heard(to, [&](Output& out) { state(to).on_graft(now(to), contact(from).id, m, out); });
+  }
+  void receive(std::size_t from, std::size_t to, const Prune& m, RequestTag) {
+    heard(to, [&](Output& out) { state(to).on_prune(now(to), contact(from).id, m, out); });
+  }
+  void receive(std::size_t from, std::size_t to, const Link& m, RequestTag) {
+    heard(to, [&](Output& out) { state(to).on_link(now(to), contact(from).id, m, out); });
+  }
+  template <class Handle>
+  void heard(std::size_t node, Handle handle) {
     Output out;
-    state(to).on_push(now(to), contact(from), m, out);
-    carry_out(to, out);
+    handle(out);
+    carry_out(node, out);
   }
   Asker asker(std::size_t from) const { return {.contact = contact(from), .rpc = 0, .early = false, .reply_max = kPayloadBytesMax}; }
   void receive(std::size_t from, std::size_t to, const Roots& m, RequestTag tag) {
@@ -276,7 +292,9 @@ class StateLab {
         carry_out(node, late);
       });
     }
-    for (const Send& s : out.sends) send(node, index_of(s.to.id), 0, s.message);
+    for (const Send& s : out.sends) {
+      std::visit([&](const auto& word) { send(node, index_of(s.to), 0, word); }, s.message);
+    }
     for (const Event& event : out.events) {
       const auto* done = std::get_if<StateDone>(&event);
       if (done == nullptr) continue;

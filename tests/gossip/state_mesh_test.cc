@@ -19,6 +19,12 @@ std::vector<std::string> items(const Documents& documents, std::string_view path
   return out;
 }
 
+InlineVec<std::uint8_t, kPackEntriesMax> hops_of(const Packer& packer) {
+  InlineVec<std::uint8_t, kPackEntriesMax> out;
+  while (out.size() < packer.count()) out.push(1);
+  return out;
+}
+
 // A random change by a random live node; what it acknowledged is noted.
 void disturb(StateLab& lab, std::set<EntryId>& acknowledged) {
   const std::size_t node = lab.rng.below(lab.size());
@@ -221,11 +227,11 @@ TEST(StateMesh, WhatALiarPushesIsRefusedOrItsOwn) {
     const auto entry = decode_entry(bent);
     Packer packer(2 * kEntryBytesMax);
     if (!entry || !packer.add(*entry)) continue;
-    lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .pack = packer.bytes()});
+    lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .hops = hops_of(packer), .pack = packer.bytes()});
     ++bent_total;
     Bytes bent_pack = packer.bytes();
     bent_pack[bit / 8 % bent_pack.size()] ^= static_cast<std::uint8_t>(1 << bit % 8);
-    lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .pack = bent_pack});
+    lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .hops = {1}, .pack = bent_pack});
     ++bent_total;
   }
   lab.run(2s);
@@ -244,7 +250,7 @@ TEST(StateMesh, WhatALiarPushesIsRefusedOrItsOwn) {
   const auto batch = sign_entries(lab.identity(2), two).value();
   Packer packer(2 * kEntryBytesMax);
   for (const Bytes& one : batch) ASSERT_TRUE(packer.add(decode_entry(one).value()));
-  lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .pack = packer.bytes()});
+  lab.deliver_push(2, 1, {.space = handle_of(lab.space_id), .hops = hops_of(packer), .pack = packer.bytes()});
   lab.run(1s);
   EXPECT_EQ(lab.space(1).tree().size(), before + 2);
   EXPECT_TRUE(stolen.content.author == lab.identity(0).public_key());
@@ -289,7 +295,8 @@ TEST(StateMesh, AnImportBringsWhatIsMissingAndNothingElse) {
   EXPECT_EQ(lab.import(1, lab.space_id, views).error(), Error::kBadEntry);
 }
 
-TEST(StateMesh, AConvergedPairExchangesNothingMore) {
+// But for a word about links now and then.
+TEST(StateMesh, AConvergedPairExchangesNextToNothing) {
   StateLab lab(2);
   lab.share();
   for (int i = 0; i < 20; ++i) ASSERT_EQ(lab.set(0, "k" + std::to_string(i), "v"), 1U);
@@ -297,7 +304,7 @@ TEST(StateMesh, AConvergedPairExchangesNothingMore) {
   lab.run(5s);
   const std::uint64_t before = lab.bytes_sent;
   lab.run(60s);
-  EXPECT_EQ(lab.bytes_sent, before);
+  EXPECT_LE(lab.bytes_sent, before + 2 * 64) << "64 bytes a node and minute";
 }
 
 TEST(StateMesh, ANamespaceLeftAndMadeAgainWhileAWriteWaitsKeepsNothingOfIt) {

@@ -65,7 +65,11 @@ TEST(StateMessages, VectorsStandInTheProtocol) {
   stands("Fetch", Fetch{.space = kHandle, .salt = kSalt, .prefix = prefix({1}), .after = after, .have = {0x01020304}});
   const Bytes entry = {1, 2, 3};
   stands("FetchReply", FetchReply{.more = true, .pack = entry});
-  stands("Push", Push{.space = kHandle, .pack = entry});
+  stands("IHave", IHave{.space = kHandle, .ids = {{.id = {1, 2}, .hops = 3}}});
+  stands("Graft", Graft{.space = kHandle, .eager = true, .ids = {EntryId{{4}}}});
+  stands("Prune", Prune{.space = kHandle});
+  stands("Link", Link{.space = kHandle, .step = broadcast::LinkStep::kAsk, .others = {NodeId{{5}}}});
+  stands("Push", Push{.space = kHandle, .hops = {1}, .pack = entry});
   TreeHash hash{};
   hash[0] = 1;
   const auto v = vectors_of("PROTOCOL-state.md").at("Hashes");
@@ -88,7 +92,7 @@ TEST(StateMessages, TheFullestFitIntoADatagram) {
   while (fetch.have.try_push(UINT32_MAX)) {}
   EXPECT_LE(encoded(fetch, UINT32_MAX).size(), kPayloadBytesMax);
   const Bytes entry(kEntryBytesMax);
-  EXPECT_LE(encoded(Push{.space = kHandle, .pack = entry}, UINT32_MAX).size(), kPackHeadBytes + entry.size());
+  EXPECT_LE(encoded(Push{.space = kHandle, .hops = {1}, .pack = entry}, UINT32_MAX).size(), kPackHeadBytes + entry.size());
   EXPECT_LE(kPackHeadBytes + entry.size(), kPayloadBytesMax);
 }
 
