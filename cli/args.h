@@ -43,7 +43,7 @@ struct ValueFlags {
 struct StateFlags {
   std::string name;  // NAMESPACE, NAMESPACE@CREATOR, or a document below one; empty: not given
   std::string value;  // VALUE, ELEMENT
-  std::string file;   // import
+  std::string file;   // import, apply
   std::int64_t amount = 1;
   bool open = false;
   bool owned = false;

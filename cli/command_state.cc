@@ -275,7 +275,8 @@ Result<int> run_state(const Context& context) {
       {"create", run_create}, {"join", run_state_join},    {"leave", run_state_leave},   {"ls", run_ls},
       {"digest", run_digest}, {"set", run_set},            {"get", run_state_get},       {"rm", run_state_rm},
       {"inc", run_inc},       {"add", run_add},            {"del", run_del},             {"items", run_items},
-      {"watch", run_state_watch}, {"export", run_state_export}, {"import", run_state_import}};
+      {"watch", run_state_watch}, {"export", run_state_export}, {"import", run_state_import},
+      {"apply", run_state_apply}};
   const std::string_view words = context.args.command;
   const auto found = commands.find(words.substr(words.find(' ') + 1));
   if (found == commands.end()) return usage("there is no command '" + context.args.command + "'");

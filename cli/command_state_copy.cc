@@ -1,4 +1,4 @@
-// state export and import: a namespace with its signatures as JSON lines, from node to file and back.
+// state export and import: a namespace with its signatures as JSON lines, from node to file and back; apply: changes as JSON lines.
 //
 // The first line is {"weft_export":1,"namespace","genesis":BASE64}, every other one {"entry":BASE64}. A file that was cut off
 // holds whole entries up to there. Nothing in it is believed: the node verifies the genesis and each signature.
@@ -215,6 +215,54 @@ Result<int> run_state_import(const Context& context) {
                                          {"known", importer.known()}})
                             : "imported " + std::to_string(importer.imported()) + " entries, " + std::to_string(importer.known()) +
                                   " were here\n")
+             ? kExitDone
+             : kExitFailed;
+}
+
+Result<int> run_state_apply(const Context& context) {
+  const StateFlags& flags = context.args.state;
+  if (const auto space = checked_space(flags.name); !space) return std::unexpected(space.error());
+  const std::string name = flags.file == "-" ? "stdin" : flags.file;
+  File file(stdin);
+  if (flags.file != "-") {
+    auto opened = open_file(flags.file, /*write=*/false);
+    if (!opened) return std::unexpected(opened.error());
+    file = std::move(*opened);
+  }
+  const NodeClient client(context);
+  nlohmann::json changes = nlohmann::json::array();
+  std::size_t first = 1, bytes = 0;
+  std::uint64_t made = 0;
+  const auto flush = [&](std::size_t next) -> Result<void> {
+    if (changes.empty()) return {};
+    const auto body = client.post("/v1/state/batch", {{"space", flags.name}, {"changes", std::exchange(changes, nlohmann::json::array())}});
+    const auto answer = body ? parse_answer(*body) : std::unexpected(body.error());
+    if (!answer) {
+      Failure failure = answer.error();
+      failure.message = "lines " + std::to_string(first) + " to " + std::to_string(next - 1) + " of " + name + ": " + failure.message +
+                        "; the " + std::to_string(made) + " changes before are made";
+      return std::unexpected(failure);
+    }
+    made += count_at(*answer, "changes");
+    first = next;
+    bytes = 0;
+    return {};
+  };
+  bool failed = false;
+  for (std::size_t number = 1;; ++number) {
+    const auto line = read_line(file.get(), failed);
+    if (failed) return std::unexpected(bad_line(name, number, "this cannot be read, or is too long"));
+    if (line && line->empty()) continue;
+    if (!line || changes.size() == node::kBatchChangesMax || bytes + line->size() > kBatchBytesMax) {
+      if (auto done = flush(number); !done) return std::unexpected(done.error());
+    }
+    if (!line) break;
+    auto change = nlohmann::json::parse(*line, nullptr, /*allow_exceptions=*/false);
+    if (!change.is_object()) return std::unexpected(bad_line(name, number, "this is no JSON object"));
+    changes.push_back(std::move(change));
+    bytes += line->size();
+  }
+  return print(context.json ? dump_line({{"namespace", flags.name}, {"changes", made}}) : "made " + std::to_string(made) + " changes\n")
              ? kExitDone
              : kExitFailed;
 }

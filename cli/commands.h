@@ -31,6 +31,7 @@ Result<int> run_state(const Context& context);
 Result<int> run_state_watch(const Context& context);
 Result<int> run_state_export(const Context& context);
 Result<int> run_state_import(const Context& context);
+Result<int> run_state_apply(const Context& context);
 
 // Setting up and looking inside (command_tools.cc)
 Result<int> run_network(const Context& context);

@@ -86,6 +86,15 @@ void add_stream_commands(CLI::App& state, StateFlags& flags) {
   app->add_option("FILE", flags.file, "The file; - reads stdin")->required();
 }
 
+// Changes as lines.
+void add_apply(CLI::App& state, StateFlags& flags) {
+  CLI::App* app = add_command(state, "apply", "Make many changes, one a line, 64 of them at a time all or none",
+                              "printf '%s\\n' '{\"path\":\"topic\",\"what\":\"set\",\"value\":\"hello\"}' "
+                              "'{\"path\":\"visits\",\"what\":\"inc\"}' | weft state apply room -");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  app->add_option("FILE", flags.file, "JSON lines of path, what (set, rm, inc, add or del), value or value_base64, amount; - reads stdin")->required();
+}
+
 }  // namespace
 
 void add_state_commands(CLI::App& root, StateFlags& flags) {
@@ -98,6 +107,7 @@ void add_state_commands(CLI::App& root, StateFlags& flags) {
   add_namespace_commands(*state, flags);
   add_document_commands(*state, flags);
   add_stream_commands(*state, flags);
+  add_apply(*state, flags);
   // Of owned namespaces.
   add_unavailable(*state, "grant");
   add_unavailable(*state, "revoke");

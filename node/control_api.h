@@ -145,6 +145,7 @@ class ControlApi {
   Result state_join(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result state_leave(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result state_write(Now now, RequestId id, const ControlRequest& request, Output& out);
+  Result state_batch(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result state_import(Now now, RequestId id, const ControlRequest& request, Output& out);
 
   // control_events.cc

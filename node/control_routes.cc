@@ -25,7 +25,7 @@ constexpr std::string_view kStateGetPaths[] = {"/v1/state/namespaces", "/v1/stat
                                                "/v1/state/items",      "/v1/state/digest", "/v1/state/changes",
                                                "/v1/state/export"};
 constexpr std::string_view kStatePostPaths[] = {"/v1/state/create", "/v1/state/join", "/v1/state/leave",
-                                                "/v1/state/write", "/v1/state/import"};
+                                                "/v1/state/write", "/v1/state/batch", "/v1/state/import"};
 
 bool contains(std::span<const std::string_view> paths, std::string_view path) {
   return std::ranges::find(paths, path) != paths.end();

@@ -113,9 +113,9 @@ struct WriteAsked {
   std::string value;
   std::int64_t amount = 0;
 };
-WriteAsked read_write(Fields& fields) {
+// All but the document.
+WriteAsked read_change(Fields& fields) {
   WriteAsked out;
-  out.doc = read_doc(fields);
   const auto what = what_of(fields.required_text("what", 8));
   if (!what) fields.fail("what must be set, rm, inc, add or del");
   const auto value = read_value(fields);
@@ -128,6 +128,22 @@ WriteAsked read_write(Fields& fields) {
   if (takes_value && out.what != state::Change::What::kSet && out.value.empty()) fields.fail("an element of a set is not empty");
   if (!counts && fields.has("amount")) fields.fail("only inc takes an amount");
   if (counts) out.amount = read_amount(fields);
+  return out;
+}
+WriteAsked read_write(Fields& fields) {
+  DocName doc = read_doc(fields);
+  WriteAsked out = read_change(fields);
+  out.doc = std::move(doc);
+  return out;
+}
+// One of a batch: its path in place of a document.
+std::expected<WriteAsked, ApiError> read_batched(const nlohmann::json& change) {
+  Fields fields(change.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), {"path", "what", "value", "value_base64", "amount"});
+  std::string path = fields.required_text("path", state::kPathBytesMax);
+  if (!fields.error() && !state::valid_path(as_bytes(path))) fields.fail("path must be a path of the namespace");
+  WriteAsked out = read_change(fields);
+  if (fields.error()) return std::unexpected(*fields.error());
+  out.doc.path = std::move(path);
   return out;
 }
 
@@ -233,6 +249,7 @@ ControlApi::Result ControlApi::post_state(Now now, RequestId id, const ControlRe
   if (path == "/v1/state/join") return state_join(now, id, request, out);
   if (path == "/v1/state/leave") return state_leave(now, id, request, out);
   if (path == "/v1/state/write") return state_write(now, id, request, out);
+  if (path == "/v1/state/batch") return state_batch(now, id, request, out);
   return state_import(now, id, request, out);
 }
 
@@ -312,6 +329,33 @@ ControlApi::Result ControlApi::state_write(Now now, RequestId id, const ControlR
   const OpId done = core_.state_write(now, space_id, {&change, 1}, out);
   StateOp op{.what = StateOp::What::kWrite, .space = std::move(asked.doc.space), .id = space_id,
              .path = std::move(asked.doc.path), .change = asked.what};
+  return keep(now, id, std::move(op), done, timeout);
+}
+
+ControlApi::Result ControlApi::state_batch(Now now, RequestId id, const ControlRequest& request, Output& out) {
+  Fields fields(request.body, {"space", "changes", "timeout_ms"});
+  SpaceName name = read_space(fields);
+  const auto timeout = timeout_of(fields);
+  const nlohmann::json* list = fields.raw("changes");
+  if (list == nullptr || !list->is_array() || list->empty() || list->size() > kBatchChangesMax) {
+    fields.fail("changes must be a list of 1 to " + std::to_string(kBatchChangesMax));
+  }
+  if (fields.error()) return *fields.error();
+  std::vector<WriteAsked> asked;
+  for (const nlohmann::json& change : *list) {
+    auto one = read_batched(change);
+    if (!one) return one.error();
+    asked.push_back(std::move(*one));
+  }
+  const auto space = find_space(core_.shared_state(), name);
+  if (!space) return space.error();
+  const state::NamespaceId space_id = (*space)->genesis().id;
+  std::vector<state::Change> changes;
+  for (const WriteAsked& one : asked) {
+    changes.push_back({.what = one.what, .path = as_bytes(one.doc.path), .value = as_bytes(one.value), .amount = one.amount});
+  }
+  const OpId done = core_.state_write(now, space_id, changes, out);
+  StateOp op{.what = StateOp::What::kBatch, .space = std::move(name), .id = space_id, .given = changes.size()};
   return keep(now, id, std::move(op), done, timeout);
 }
 

@@ -20,6 +20,7 @@ inline constexpr std::size_t kWatchersMax = 32;         // requests that wait fo
 inline constexpr std::size_t kChangesPageMax = 256;     // changes in one answer
 inline constexpr std::size_t kChangesScanMax = 4096;    // entries looked through for them
 inline constexpr std::size_t kChangesWaitMsMax = 60'000;
+inline constexpr std::size_t kBatchChangesMax = 64;      // in one request
 inline constexpr std::size_t kDocumentsPageMax = 256;
 inline constexpr std::size_t kItemsPageMax = 1024;
 inline constexpr std::size_t kConflictsShownMax = 64;
@@ -53,12 +54,12 @@ ApiError to_error(state::Error error, std::string_view what);
 
 // ---- what is under way
 struct StateOp {
-  enum class What : std::uint8_t { kCreate, kJoin, kLeave, kWrite, kImport } what = What::kCreate;
+  enum class What : std::uint8_t { kCreate, kJoin, kLeave, kWrite, kBatch, kImport } what = What::kCreate;
   SpaceName space;
   state::NamespaceId id;
   std::string path = {};                                   // of a write
   state::Change::What change = state::Change::What::kSet;  // of a write
-  std::size_t given = 0;                                   // entries of an import
+  std::size_t given = 0;                                   // entries of an import, changes of a batch
   std::optional<state::Genesis> left = std::nullopt;       // of a leave
 };
 struct FindSpaceOp {  // a join that looks for the genesis in the DHT
@@ -97,6 +98,7 @@ std::string items_json(const state::Space& space, const DocName& doc, const std:
 std::string written_json(const state::Space& space, const DocName& doc, state::Change::What change);
 std::string digest_json(const state::Space& space);
 std::string digests_json(const state::State& state);
+std::string batch_json(const state::Genesis& genesis, std::size_t changes, std::size_t entries);
 std::string import_json(const state::Genesis& genesis, std::size_t imported, std::size_t given);
 std::string export_json(const state::Space& space, std::uint64_t after, std::size_t max);
 

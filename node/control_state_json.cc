@@ -302,6 +302,10 @@ std::string digests_json(const state::State& state) {
   return dump(list);
 }
 
+std::string batch_json(const state::Genesis& genesis, std::size_t changes, std::size_t entries) {
+  return dump({{"namespace", genesis.name}, {"changes", changes}, {"entries", entries}});
+}
+
 std::string import_json(const state::Genesis& genesis, std::size_t imported, std::size_t given) {
   return dump({{"namespace", genesis.name}, {"imported", imported}, {"known", given - imported}});
 }

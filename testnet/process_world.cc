@@ -276,8 +276,11 @@ void World::operator()(const scenario::ShareState& c) {
 }
 
 void World::operator()(const scenario::SetState& c) {
-  const Json body = {{"doc", std::string(kSharedName) + "/" + c.path}, {"what", "set"}, {"value_base64", node::base64(c.value)}};
-  ask(c.op, c.node, "/v1/state/write", body,
+  Json changes = Json::array();
+  for (const auto& [path, value] : c.registers) {
+    changes.push_back({{"path", path}, {"what", "set"}, {"value_base64", node::base64(value)}});
+  }
+  ask(c.op, c.node, "/v1/state/batch", {{"space", kSharedName}, {"changes", std::move(changes)}},
       [this, begun = at()](const Json&, OpOutcome& outcome) { outcome.latency = at() - begun; });
 }
 

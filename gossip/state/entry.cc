@@ -152,6 +152,14 @@ std::expected<std::vector<Bytes>, EntryError> sign_entries(const Identity& ident
   return out;
 }
 
+std::expected<EntryId, EntryError> id_of_content(const Content& content) {
+  if (!within_limits(content)) return std::unexpected(EntryError::kMalformed);
+  ByteArray<kContentBytesMax> room;
+  const ByteView bytes = encode_content(content, room);
+  if (bytes.empty()) return std::unexpected(EntryError::kTooLarge);
+  return id_of(leaf_of(bytes));
+}
+
 std::expected<Entry, EntryError> decode_entry(ByteView bytes) {
   if (bytes.size() > kEntryBytesMax) return std::unexpected(EntryError::kTooLarge);
   Reader outer(bytes);

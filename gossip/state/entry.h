@@ -115,6 +115,8 @@ std::string_view to_string(EntryError error);
 // Signs 1 to kBatchMax contents of this author at once; entries in the same order. An error if one of them is
 // not within its limits; then none is signed. The author of each must be the identity.
 std::expected<std::vector<Bytes>, EntryError> sign_entries(const Identity& identity, std::span<const Content> contents);
+// The id that an entry of this content has. An error as of sign_entries.
+std::expected<EntryId, EntryError> id_of_content(const Content& content);
 // Takes an entry apart and checks its form, not its signature. The views of its content point into `bytes`.
 std::expected<Entry, EntryError> decode_entry(ByteView bytes);
 // The bytes of an entry again from what decode_entry took apart. nullopt: more than kEntryBytesMax.

@@ -163,7 +163,7 @@ class State {
   void join(Now now, OpId op, const Genesis& genesis, Output& out);
   // Forgets a namespace and all of its entries here.
   void leave(Now now, OpId op, const NamespaceId& space, Output& out);
-  // `changes`: one or more, of which all or none are written, with one signature for up to kBatchMax entries.
+  // `changes`: one or more, of which all or none are written; those of different documents share a signature, up to kBatchMax entries each.
   void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
   // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken.
   void import(Now now, OpId op, const NamespaceId& space, std::span<const ByteView> entries, Output& out);

@@ -102,6 +102,7 @@ struct State::Inside {
   Drafts draft(const Local& local, const Change& change) const;
   // Signs them, and puts them into the documents.
   std::expected<void, Error> sign(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
+  std::expected<void, Error> sign_together(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
   std::expected<void, Error> write_all(Now now, Local& local, std::span<const Change> changes, std::vector<EntryId>& written);
   void withdraw(Local& local, std::span<const EntryId> written);
   std::vector<Write> rows_of(const Local& local, std::span<const EntryId> written) const;

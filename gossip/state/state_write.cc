@@ -96,40 +96,81 @@ State::Inside::Drafts State::Inside::draft(const Local& local, const Change& cha
 std::expected<void, Error> State::Inside::sign(Now now, Local& local, std::span<const Draft> drafts,
                                                std::vector<EntryId>& written) {
   if (!epoch) epoch = entropy.next_u64();
-  // Signed together they must be known one by one: each names the one before.
-  for (const Draft& draft : drafts) {
-    Content content{.space = local.space.genesis().id, .author = identity.public_key(), .epoch = *epoch, .seq = local.seq + 1,
-                    .prev = local.prev, .stamp = stamp(now), .kind = draft.kind, .path = draft.path, .body = draft.body,
-                    .saw = draft.saw};
-    const auto wires = sign_entries(identity, {&content, 1});
-    if (!wires) return std::unexpected(Error::kTooLarge);
-    const auto entry = decode_entry((*wires)[0]);
-    CHECK(entry.has_value());
-    if (!room_for((*wires)[0].size()) || written.size() == kEntriesPerWriteMax) return std::unexpected(Error::kTooMany);
-    // Our own checkpoints are of what was before: a new place is not in them.
-    CHECK(local.space.insert(*entry, (*wires)[0], /*settled=*/false) == Space::Inserted::kNew);
-    ++local.seq;
-    local.prev = entry->id;
-    written.push_back(entry->id);
+  while (!drafts.empty()) {
+    const std::span<const Draft> group = drafts.first(std::min(drafts.size(), kBatchMax));
+    drafts = drafts.subspan(group.size());
+    const auto together = sign_together(now, local, group, written);
+    if (together) continue;
+    if (together.error() != Error::kTooLarge || group.size() == 1) return together;
+    // With the siblings of a batch one may be too large that is not alone.
+    for (const Draft& draft : group) {
+      if (const auto alone = sign_together(now, local, {&draft, 1}, written); !alone) return alone;
+    }
   }
   return {};
 }
 
+// With one signature, each naming the one before it.
+std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, std::span<const Draft> drafts,
+                                                        std::vector<EntryId>& written) {
+  if (written.size() + drafts.size() > kEntriesPerWriteMax) return std::unexpected(Error::kTooMany);
+  std::vector<Content> contents;
+  std::optional<EntryId> prev = local.prev;
+  for (const Draft& draft : drafts) {
+    contents.push_back({.space = local.space.genesis().id, .author = identity.public_key(), .epoch = *epoch,
+                        .seq = local.seq + 1 + contents.size(), .prev = prev, .stamp = stamp(now), .kind = draft.kind,
+                        .path = draft.path, .body = draft.body, .saw = draft.saw});
+    const auto id = id_of_content(contents.back());
+    if (!id) return std::unexpected(Error::kTooLarge);
+    prev = *id;
+  }
+  const auto wires = sign_entries(identity, contents);
+  if (!wires) return std::unexpected(Error::kTooLarge);
+  std::size_t bytes_more = 0;
+  for (const Bytes& wire : *wires) bytes_more += wire.size();
+  if (!room_for(bytes_more)) return std::unexpected(Error::kTooMany);
+  for (const Bytes& wire : *wires) {
+    const auto entry = decode_entry(wire);
+    CHECK(entry.has_value());
+    // Our own checkpoints are of what was before: a new place is not in them.
+    CHECK(local.space.insert(*entry, wire, /*settled=*/false) == Space::Inserted::kNew);
+    written.push_back(entry->id);
+  }
+  local.seq += wires->size();
+  local.prev = prev;
+  return {};
+}
+
+// Changes of different documents share a signature; what depends on an earlier one of the same call sees it.
 std::expected<void, Error> State::Inside::write_all(Now now, Local& local, std::span<const Change> changes,
                                                     std::vector<EntryId>& written) {
+  std::vector<Draft> gathered;
+  std::set<std::string_view> paths;
+  const auto sign_gathered = [&]() -> std::expected<void, Error> {
+    const auto done = sign(now, local, gathered, written);
+    gathered.clear();
+    paths.clear();
+    return done;
+  };
   for (const Change& change : changes) {
+    const bool takes_away = change.what == Change::What::kRemove || change.what == Change::What::kDelete;
+    if (takes_away || !paths.insert(as_text(change.path)).second) {
+      if (const auto done = sign_gathered(); !done) return done;
+      paths.insert(as_text(change.path));
+    }
     for (bool first = true;; first = false) {
-      const auto drafts = draft(local, change);
-      const bool takes_away = change.what == Change::What::kRemove || change.what == Change::What::kDelete;
+      auto drafts = draft(local, change);
       if (!drafts) {
         if (takes_away && !first && drafts.error() == Error::kNothingThere) break;
         return std::unexpected(drafts.error());
       }
-      if (const auto done = sign(now, local, *drafts, written); !done) return done;
+      gathered.insert(gathered.end(), std::move_iterator(drafts->begin()), std::move_iterator(drafts->end()));
       if (!takes_away) break;
+      // There may be more than one entry can name.
+      if (const auto done = sign_gathered(); !done) return done;
     }
   }
-  return {};
+  return sign_gathered();
 }
 
 void State::Inside::withdraw(Local& local, std::span<const EntryId> written) {

@@ -62,7 +62,8 @@ struct GetValue { OpNumber op; NodeIndex node; std::string key; NodeIndex writer
 struct LookUp { OpNumber op; NodeIndex node; NodeId target; };
 // Into the namespace that all nodes of a run share: once for each node. Nothing is told of it.
 struct ShareState { NodeIndex node; };
-struct SetState { OpNumber op; NodeIndex node; std::string path; Bytes value; };
+// All of these registers with one write; path and value each.
+struct SetState { OpNumber op; NodeIndex node; std::vector<std::pair<std::string, Bytes>> registers; };
 using Command = std::variant<StartNode, KillNode, StopNode, RestartNode, PauseNode, ResumeNode,
                              SplitNodes, HealSplit, SetLink, FaultNode, CalmNode, PutValue,
                              GetValue, LookUp, ShareState, SetState>;

@@ -225,8 +225,15 @@ void Director::State::operate(const Load& load, std::uint64_t a, std::uint64_t b
         op.node = nodes[rng.below(nodes.size())];
       }
       op.kind = Op::Kind::kState;
-      op.key = "load" + std::to_string(a) + "/" + std::to_string(load.keys == 0 ? b : b % load.keys);
-      out->push_back(SetState{number, op.node, op.key, value_of(plan.seed, op.key + "#" + std::to_string(b), load.size)});
+      SetState set{number, op.node, {}};
+      for (std::uint64_t i = 0; i < load.batch; ++i) {
+        const std::uint64_t nth = b * load.batch + i;
+        std::string path = "load" + std::to_string(a) + "/" + std::to_string(load.keys == 0 ? nth : nth % load.keys);
+        Bytes value = value_of(plan.seed, path + "#" + std::to_string(nth), load.size);
+        set.registers.emplace_back(std::move(path), std::move(value));
+      }
+      op.key = set.registers.front().first;
+      out->push_back(std::move(set));
       break;
     }
   }

@@ -243,6 +243,7 @@ Load read_load(Reader& in, Duration duration) {
   in.whole("size", load.size, 1, static_cast<std::int64_t>(state ? kStateValueMax : kValueBytesMax));
   if (load.kind == LoadKind::kPut || state) in.whole("keys", load.keys, 1, 1'000'000);
   if (state) in.whole("writers", load.writers, 1, 1'000'000);
+  if (state) in.whole("batch", load.batch, 1, static_cast<std::int64_t>(kStateBatchMax));
   if (load.kind == LoadKind::kPut || load.kind == LoadKind::kGet) in.whole("quorum", load.quorum, 1, 32);
   in.duration("from", load.from, duration);
   in.duration("until", load.until);

@@ -103,6 +103,7 @@ struct Churn {
   bool operator==(const Churn&) const = default;
 };
 
+inline constexpr std::size_t kStateBatchMax = 16;    // `batch` of a state load
 inline constexpr std::size_t kStateValueMax = 600;  // `size` of a state load
 
 enum class LoadKind : std::uint8_t { kPut, kGet, kLookup, kState };
@@ -116,6 +117,7 @@ struct Load {
   std::uint32_t size = 256;        // bytes of a value
   std::uint32_t keys = 0;          // put: so many keys in turn, each written by whoever wrote it first; 0: a new one each time.
                                    // state: so many documents in turn, each written by anybody; 0: a new one each time
+  std::uint32_t batch = 1;         // state: each write sets so many documents, with one signature
   std::uint32_t writers = 0;       // state: only the nodes of the lowest so many indexes write; 0: all
   std::uint32_t quorum = 0;        // put, get: copies that must acknowledge or agree; 0: the node's own
   Duration every{};                // get: in place of rate and count, every value stored by then once in each such time

@@ -164,6 +164,7 @@ std::string to_toml(const Scenario& s) {
     else w.raw("rate", number(static_cast<double>(load.per_1000s) / 1000));
     w.whole("size", load.size);
     if (load.keys != 0) w.whole("keys", load.keys);
+    if (load.batch != 1) w.whole("batch", load.batch);
     if (load.writers != 0) w.whole("writers", load.writers);
     if (load.quorum != 0) w.whole("quorum", load.quorum);
     w.duration("from", load.from);

@@ -360,9 +360,12 @@ void World::operator()(const scenario::LookUp& c) {
 }
 
 void World::operator()(const scenario::SetState& c) {
-  const state::Change change{.what = state::Change::What::kSet, .path = as_bytes(c.path), .value = c.value};
+  std::vector<state::Change> changes;
+  for (const auto& [path, value] : c.registers) {
+    changes.push_back({.what = state::Change::What::kSet, .path = as_bytes(path), .value = value});
+  }
   begin(c.node, {.number = c.op, .since = {}}, [&](node::NodeCore& core, Now now, node::Output& out) {
-    return core.state_write(now, shared_->id(), {&change, 1}, out);
+    return core.state_write(now, shared_->id(), changes, out);
   });
 }
 

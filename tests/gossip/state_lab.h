@@ -52,7 +52,10 @@ class StateLab {
   std::expected<std::size_t, Error> change(std::size_t node, Change::What what, std::string_view path, std::string_view value,
                                            std::int64_t amount = 0) {
     const Change one{.what = what, .path = as_bytes(path), .value = as_bytes(value), .amount = amount};
-    return run_op(node, [&](OpId op, Output& out) { state(node).write(now(node), op, space_id, {&one, 1}, out); });
+    return write(node, {&one, 1});
+  }
+  std::expected<std::size_t, Error> write(std::size_t node, std::span<const Change> changes) {
+    return run_op(node, [&](OpId op, Output& out) { state(node).write(now(node), op, space_id, changes, out); });
   }
   std::expected<std::size_t, Error> set(std::size_t node, std::string_view path, std::string_view value) {
     return change(node, Change::What::kSet, path, value);

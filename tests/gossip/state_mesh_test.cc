@@ -295,6 +295,44 @@ TEST(StateMesh, AnImportBringsWhatIsMissingAndNothingElse) {
   EXPECT_EQ(lab.import(1, lab.space_id, views).error(), Error::kBadEntry);
 }
 
+TEST(StateMesh, ChangesOfOneCallShareASignatureAndAreAllOrNone) {
+  StateLab lab(2);
+  lab.share();
+  std::vector<std::string> paths;
+  std::vector<Change> changes;
+  for (int i = 0; i < 20; ++i) paths.push_back("p" + std::to_string(i % 18));
+  for (const std::string& path : paths) changes.push_back({.what = What::kSet, .path = as_bytes(path), .value = as_bytes(path)});
+  changes.push_back({.what = What::kCount, .path = as_bytes("n"), .value = {}, .amount = 2});
+  changes.push_back({.what = What::kCount, .path = as_bytes("n"), .value = {}, .amount = 3});
+  changes.push_back({.what = What::kRemove, .path = as_bytes("p3"), .value = {}});
+  EXPECT_EQ(lab.write(0, changes), changes.size());
+  std::set<Bytes> signatures;
+  std::optional<EntryId> before;
+  lab.space(0).visit_arrivals(0, [&](std::uint64_t, const EntryId& id, ByteView wire) {
+    const Entry entry = decode_entry(wire).value();
+    signatures.insert(to_bytes(entry.signature.bytes));
+    EXPECT_EQ(entry.content.prev, before);
+    before = id;
+    return true;
+  });
+  // 16 and 2 of different documents; 2 again and the first count; the second; what is taken away.
+  EXPECT_EQ(signatures.size(), 5U);
+  EXPECT_EQ(lab.documents(0).counter(as_bytes("n")), 5);
+  EXPECT_EQ(lab.documents(0).paths({}, 100).size(), 18U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_EQ(lab.documents(1).counter(as_bytes("n")), 5);
+  // The last is refused: so are the others.
+  const Change good{.what = What::kSet, .path = as_bytes("q"), .value = as_bytes("v")};
+  const Change bad{.what = What::kDelete, .path = as_bytes("q"), .value = as_bytes("nothing")};
+  EXPECT_EQ(lab.write(0, std::vector<Change>{good, bad}).error(), Error::kNothingThere);
+  EXPECT_TRUE(values(lab.documents(0), "q").empty());
+  // Two that fit alone, and with siblings do not.
+  const std::string large(850, 'x');
+  const std::vector<Change> two = {{.what = What::kSet, .path = as_bytes("a"), .value = as_bytes(large)},
+                                   {.what = What::kSet, .path = as_bytes("b"), .value = as_bytes(large)}};
+  EXPECT_EQ(lab.write(0, two), 2U);
+}
+
 // But for a word about links now and then.
 TEST(StateMesh, AConvergedPairExchangesNextToNothing) {
   StateLab lab(2);

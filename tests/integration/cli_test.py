@@ -10,7 +10,7 @@ COMMANDS = ["up", "join", "leave", "status", "members", "peers", "ping", "id", "
             "watch", "provide", "providers", "lookup", "network", "config", "completions", "doctor", "backup", "restore", "log",
             "metrics", "testnet", "state"]
 STATE_COMMANDS = ["create", "join", "leave", "ls", "digest", "set", "get", "rm", "inc", "add", "del", "items", "watch",
-                  "export", "import"]
+                  "export", "import", "apply"]
 LATER = [["add", "f"], ["cat", "c"], ["state", "grant", "room", "0" * 64], ["state", "revoke", "room", "0" * 64],
          ["state", "create", "room", "--owned"]]
 NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["peers"], ["ping", "0" * 64],
@@ -37,7 +37,7 @@ WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"],
          ["state", "get", "room/" + "a" * 256], ["state", "inc", "room/a", "x"], ["state", "create", "a b"],
          ["state", "create", "room@" + "0" * 64], ["state", "join", "room@0123456"], ["state", "join", "room@nothexno"],
          ["state", "watch", "room", "--count", "0"], ["state", "watch", "room", "--from", "-1"],
-         ["state", "import", "room", "./missing"],
+         ["state", "import", "room", "./missing"], ["state", "apply", "room", "./missing"],
          ["testnet"], ["testnet", "up"], ["testnet", "up", "-n", "0"], ["testnet", "link", "latency=fast"]]
 
 

@@ -275,6 +275,28 @@ class Copies(StateTest):
         self.assertEqual(self.run_on(fresh, "import", "room", "-", stdin="\n".join(text[:11]).encode()).status, 0)
         self.assertGreaterEqual(self.json_of(fresh, "digest", "room")["entries"], 10)
 
+    def test_many_changes_are_applied_from_lines(self):
+        a, _, _ = self.room()
+        lines = self.home_file("changes", "".join(
+            json.dumps({"path": f"bulk/{i}", "what": "set", "value": f"v{i}"}) + "\n" for i in range(150)) +
+            '{"path":"bulk/hits","what":"inc","amount":7}\n')
+        self.assert_status(weft("state", "create", "bulk", home=a.home), 0)
+        self.assertEqual(self.json_of(a, "apply", "bulk", lines), {"namespace": "bulk", "changes": 151})
+        self.assertEqual(self.json_of(a, "get", "bulk/bulk/149")["value"], "v149")
+        self.assertEqual(self.json_of(a, "get", "bulk/bulk/hits")["value"], 7)
+        bad = self.home_file("bad", '{"path":"x","what":"set","value":"1"}\n{"path":"y","what":"del","value":"gone"}\n')
+        ran = weft("state", "apply", "bulk", bad, home=a.home)
+        self.assert_status(ran, NOT_FOUND)
+        self.assertIn("lines 1 to 2", str(ran.err))
+        self.assert_status(weft("state", "get", "bulk/x", home=a.home), NOT_FOUND)
+        self.assert_status(weft("state", "apply", "bulk", self.home_file("no", "no json\n"), home=a.home), USAGE)
+
+    def home_file(self, name, text):
+        path = f"{self.mesh.nodes[0].home}/{name}"
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        return path
+
     def test_a_restart_keeps_everything(self):
         a, b, c = self.room()
         self.run_on(a, "set", "room/topic", "kept")
