@@ -59,9 +59,20 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
 }
 
 void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
+  // What nobody waits for goes first: the order of rows is that of the calls.
   const auto ticket = static_cast<Ticket>(++tickets);
   waiting.emplace(ticket, std::move(op));
-  out.persist.push_back({ticket, std::move(rows)});
+  std::vector<Write> all = std::exchange(unkept, {});
+  all.insert(all.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
+  keep_at.reset();
+  out.persist.push_back({ticket, std::move(all)});
+}
+
+void State::Inside::keep(Output& out) {
+  keep_at.reset();
+  if (unkept.empty()) return;
+  // Should it fail, the next walk after a restart brings them again.
+  out.persist.push_back({static_cast<Ticket>(++tickets), std::exchange(unkept, {})});
 }
 
 Write State::Inside::entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held) {
@@ -138,8 +149,9 @@ void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
       ++totals.dropped_total;
     }
   }
-  // Nobody waits: what is lost is brought again by the next walk.
-  if (!rows.empty()) out.persist.push_back({static_cast<Ticket>(++tickets), std::move(rows)});
+  unkept.insert(unkept.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
+  if (!unkept.empty() && !keep_at) keep_at = now.mono + kKeepDelay;
+  if (unkept.size() >= kKeepRows) keep(out);
   for (auto& [id, local] : spaces) {
     if (std::exchange(local.arrived, false)) out.events.push_back(StateArrived{id});
     if (local.since_checkpoint >= kCheckpointEvery) maybe_checkpoint(now, local, out);
@@ -255,6 +267,7 @@ void State::shutdown(Now now, Output& out) {
     local.tree.leave(s.tree_out);
     s.tend(now, local, out);
   }
+  s.keep(out);
   for (const auto& [ticket, op] : s.waiting) {
     if (op.op) s.fail(*op.op, Error::kShutdown, out);
   }

@@ -35,6 +35,9 @@ inline constexpr std::size_t kEntriesMax = 1'000'000;    // of all namespaces
 inline constexpr std::size_t kPushesWaitingMax = 4096;   // of one namespace; what is more spreads by anti-entropy
 inline constexpr std::size_t kPushesPerTurn = 8;         // datagrams in one call
 inline constexpr Duration kPushDelay = 2ms;              // entries that come within it share datagrams
+// Entries of others are written this late, many with one commit: a crash loses what came in that time, and the next walk brings it again.
+inline constexpr Duration kKeepDelay = 500ms;
+inline constexpr std::size_t kKeepRows = 256;            // or when there are so many
 inline constexpr std::size_t kWalksMax = 4;
 inline constexpr std::size_t kWritesMax = 1024;          // that wait for the disk
 inline constexpr Duration kSkewMax = 5s;

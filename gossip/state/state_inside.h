@@ -87,6 +87,7 @@ struct State::Inside {
   enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kHeldBack, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
   // Ends a call: rows that nobody waits for, and who is told of arrivals.
+  void keep(Output& out);
   void flush(Now now, std::vector<Write> rows, Output& out);
 
   // ---- state_write.cc
@@ -144,6 +145,8 @@ struct State::Inside {
   std::uint64_t tags = 0;
   std::uint64_t walks = 0;
   std::optional<Instant> push_at;
+  std::vector<Write> unkept;  // rows that nobody waits for
+  std::optional<Instant> keep_at;
   broadcast::Output tree_out;
   std::optional<Instant> look_at;  // at what is held back
   bool ended = false;

@@ -358,6 +358,7 @@ void State::Inside::look_again(Now now) {
 void State::on_deadline(Now now, Output& out) {
   Inside& s = *inside_;
   if (s.look_at && now.mono >= *s.look_at) s.release_held_back(now, out);
+  if (s.keep_at && now.mono >= *s.keep_at) s.keep(out);
   for (auto& [id, local] : s.spaces) {
     const auto due = local.tree.next_deadline();
     if (!due || *due > now.mono) continue;
@@ -379,6 +380,7 @@ std::optional<Instant> State::next_deadline() {
     if (at && (!next || *at < *next)) next = at;
   };
   earlier(s.look_at);
+  earlier(s.keep_at);
   for (const auto& [id, local] : s.spaces) earlier(local.tree.next_deadline());
   return next;
 }

@@ -236,6 +236,7 @@ TEST(CheckpointMesh, ManyOverwritesTakeTheRoomOfWhatIsLeft) {
     if (i % 10 == 9) lab.run(100ms);
   }
   ASSERT_TRUE(lab.run_until_equal(60s));
+  lab.run(2 * kKeepDelay);
   for (std::size_t node = 0; node < 3; ++node) {
     EXPECT_GT(lab.state(node).stats().checkpoints_total, 5U);
     // What counts, what each author has not looked through, and what waits for another's checkpoint.
