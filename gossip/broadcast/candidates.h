@@ -25,7 +25,7 @@ namespace weft::broadcast {
 
 inline constexpr std::size_t kCandidatesMax = 256;  // 14 kB
 inline constexpr std::size_t kLowestMax = 64;       // of them for their rank; the others are the sample
-// Five hops from the root to any of 2,000 nodes. 4 makes it six, 8 makes inner nodes send twice as much for one hop less.
+// Five hops from the root to any of 2,000 nodes. With 4 it is six; with 8 it is four, and inner nodes send 1.6 times as much.
 inline constexpr std::size_t kBranching = 5;
 
 class Candidates {

@@ -92,13 +92,9 @@ bool Links::is_banned(Now now, const NodeId& id) const {
 
 void Links::leave(Output& out) {
   for (Place place = 0; place < kNeighboursMax; ++place) {
-    if (!used(place)) continue;
-    out.links.push_back({places_[place].id, LinkStep::kNo});
-    remove(place);
+    if (used(place)) end(place, out);
   }
-  for (const Asked& asked : asked_) {
-    out.links.push_back({asked.id, LinkStep::kNo});
-  }
+  for (const Asked& asked : asked_) out.links.push_back({asked.id, LinkStep::kNo});
   asked_.clear();
   uplink_.reset();
   fill_at_.reset();
@@ -269,31 +265,39 @@ std::optional<NodeId> Links::choose_uplink(Now now) {
   return candidates_.uplink(now.mono, rng_, [&](const NodeId& id) { return find_asked(id).has_value(); });
 }
 
+bool Links::make_room(const NodeId& uplink, Output& out) {
+  if (find(uplink) || !is_full()) return true;
+  const auto leaves = spare_place(/*guests_only=*/false);
+  if (leaves) end(*leaves, out);
+  return leaves.has_value();
+}
+
 void Links::fill(Now now, Output& out) {
   if (asked_.full()) return;  // an answer wakes us
   // The uplink comes second: the first neighbour names others, and the choice is better.
-  std::optional<NodeId> peer;
-  if (!uplink_ && used_ != 0) peer = uplink_ = choose_uplink(now);
-  if (!peer && wants_lazy()) peer = candidates_.any(now.mono, rng_, [&](const NodeId& id) { return is_near(id); });
-  if (!peer && !uplink_) peer = uplink_ = choose_uplink(now);
-  if (!peer) {
-    if (!uplink_ && !look_.at) seldom(now, look_, kLookMin, kLookMax);
-    fill_at_ = candidates_.next_return(now.mono);  // or when there is a new one
-    return;
+  std::optional<NodeId> uplink;
+  if (!uplink_ && used_ != 0) uplink = choose_uplink(now);
+  if (!uplink && wants_lazy()) {
+    const auto is_near = [&](const NodeId& id) { return find(id) || find_asked(id); };
+    if (const auto peer = candidates_.any(now.mono, rng_, is_near)) {
+      ask(now, *peer, /*is_uplink=*/false, out);
+      return want_more(now);
+    }
   }
-  if (!find(*peer) && size() + asked_.size() == kNeighboursMax) {
-    // Guests and children have taken all: only the uplink is worth a place of theirs.
-    const auto leaves = spare_place(/*guests_only=*/false);
-    if (!leaves) return uplink_.reset();
-    end(*leaves, out);
+  if (!uplink && !uplink_) uplink = choose_uplink(now);
+  if (uplink) {
+    if (!make_room(*uplink, out)) return;  // a departure wakes us
+    uplink_ = uplink;
+    ask(now, *uplink, /*is_uplink=*/true, out);
+    return want_more(now);
   }
-  ask(now, *peer, /*is_uplink=*/peer == uplink_, out);
-  want_more(now);
+  if (!uplink_ && !look_.at) seldom(now, look_, kLookMin, kLookMax);
+  fill_at_ = candidates_.next_return(now.mono);  // or when there is a new one
 }
 
 bool Links::wants_lazy() const {
   const std::size_t coming = asked_.size();
-  return size() + coming < kNeighboursMax && (chosen() + coming < kChosenMin || size() + coming < kDegreeMin);
+  return !is_full() && (chosen() + coming < kChosenMin || size() + coming < kDegreeMin);
 }
 
 // ---- what is done seldom
@@ -303,27 +307,25 @@ void Links::seldom(Now now, Seldom& what, Duration least, Duration most) {
   what.at = now.mono + rng_.jitter(what.after, {1, 4});
 }
 
-void Links::look(Now now, Output& out) {
-  if (uplink_ || used_ == 0) return look_.at.reset();
-  std::vector<Place> places;
+std::optional<Place> Links::random_place(bool spare_only) {
+  InlineVec<Place, kNeighboursMax> places;
   for (Place place = 0; place < kNeighboursMax; ++place) {
-    if (used(place)) places.push_back(place);
+    if (used(place) && (!spare_only || is_spare(place))) places.push(place);
   }
-  // The answer names those of the lowest ranks.
-  say(places_[places[static_cast<std::size_t>(rng_.below(places.size()))]].id, LinkStep::kAsk, out);
+  if (places.empty()) return std::nullopt;
+  return places[static_cast<std::size_t>(rng_.below(places.size()))];
+}
+
+void Links::look(Now now, Output& out) {
+  const auto place = random_place(/*spare_only=*/false);
+  if (uplink_ || !place) return look_.at.reset();
+  say(places_[*place].id, LinkStep::kAsk, out);  // the answer names those of the lowest ranks
   seldom(now, look_, kLookMin, kLookMax);
 }
 
 void Links::offer_spare(Now now, Output& out) {
   if (size() <= kDegreeEnough) return spare_.at.reset();
-  std::vector<Place> places;
-  for (Place place = 0; place < kNeighboursMax; ++place) {
-    if (used(place) && is_spare(place)) places.push_back(place);
-  }
-  if (!places.empty()) {
-    const Place place = places[static_cast<std::size_t>(rng_.below(places.size()))];
-    out.links.push_back({places_[place].id, LinkStep::kSpare});
-  }
+  if (const auto place = random_place(/*spare_only=*/true)) out.links.push_back({places_[*place].id, LinkStep::kSpare});
   seldom(now, spare_, kSpareMin, kSpareMax);
 }
 
@@ -334,18 +336,13 @@ void Links::rehome(Now now, Output& out) {
   rehomed_of_ = candidates_.size();
   seldom(now, rehome_, kRehomeMin, kRehomeMax);
   if (candidates_.fits(*uplink_) || find_asked(*uplink_) || asked_.full()) return;
-  if (size() + asked_.size() == kNeighboursMax) return;
   const auto better = choose_uplink(now);
-  if (!better || better == uplink_ || !candidates_.fits(*better)) return;
+  if (!better || better == uplink_ || !candidates_.fits(*better) || !make_room(*better, out)) return;
   ask(now, *better, /*is_uplink=*/true, out);
   rehome_.after = std::max(rehome_.after / 2, kRehomeMin / 2);  // it may have no room: soon again
 }
 
-void Links::on_deadline(Now now, Output& out) {
-  const auto is_due = [&](const Seldom& what) { return what.at && *what.at <= now.mono; };
-  if (is_due(look_)) look(now, out);
-  if (is_due(spare_)) offer_spare(now, out);
-  if (is_due(rehome_)) rehome(now, out);
+void Links::on_unanswered(Now now, Output& out) {
   for (std::size_t i = 0; i < asked_.size();) {
     Asked& asked = asked_[i];
     if (asked.due > now.mono) {
@@ -363,10 +360,17 @@ void Links::on_deadline(Now now, Output& out) {
       want_more(now);
     }
   }
-  if (fill_at_ && *fill_at_ <= now.mono) {
-    fill_at_.reset();
-    fill(now, out);
-  }
+}
+
+void Links::on_deadline(Now now, Output& out) {
+  const auto is_due = [&](const std::optional<Instant>& at) { return at && *at <= now.mono; };
+  if (is_due(look_.at)) look(now, out);
+  if (is_due(spare_.at)) offer_spare(now, out);
+  if (is_due(rehome_.at)) rehome(now, out);
+  on_unanswered(now, out);
+  if (!is_due(fill_at_)) return;
+  fill_at_.reset();
+  fill(now, out);
 }
 
 std::optional<Instant> Links::next_deadline() const {

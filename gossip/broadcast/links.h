@@ -3,11 +3,15 @@
 // A link is symmetric: it stands when one side asked and the other said yes, and it ends with one word (kNo). Datagrams get lost, so
 // both sides may disagree for a while; then the first message over such a link is answered with kNo and the two agree again.
 //
-// - A node asks: its uplink (candidates.h) to be an eager neighbour, others at random to be lazy ones, until kChosenMin are
-//   of its own choice and kDegreeMin in all. A graph where each has three neighbours of its own random choice is connected but with
-//   a chance that vanishes with its size (Fenner, Frieze 1982); the uplinks alone make it one where all know all.
-// - A node that is asked says yes up to kNeighboursMax, but for the room of its own choices: whoever asks it cannot choose all of
-//   its neighbours.
+// - A node asks: one at random to be a lazy neighbour, which names others; its uplink (candidates.h) to be an eager one; and more at random
+//   until kChosenMin are of its own choice and kDegreeMin in all. A graph where each has three neighbours of its own random choice is
+//   connected but with a chance that vanishes with its size (Fenner, Frieze 1982); the uplinks alone make it one where all know all.
+// - A node that is asked says yes while there is room, but for that of its own choices: whoever asks it cannot choose all of its
+//   neighbours. When it is full, one whose uplink it is takes the place of a lazy guest.
+// - Who has more than kDegreeEnough offers to end lazy links, and those that have enough too agree: a mesh that grew one by one has no more
+//   links then than one that started at once.
+// - Whether the uplink is still about the right one is looked at after kRehomeMin and then more and more seldom, so the tree of
+//   a mesh that grew is that of one that started at once.
 //
 // Invariants: at most kNeighboursMax neighbours and kAskedMax questions; a neighbour is either eager or lazy; the place of a
 // neighbour does not change while it is one.
@@ -81,11 +85,13 @@ class Links {
  public:
   Links(const NodeId& self, std::uint64_t topic, Rng rng);
 
+  // Ourselves and those that are known already make no difference.
   void add_candidate(Now now, const NodeId& peer);
   // Not alive, or holds the topic no more.
   void gone(Now now, const NodeId& peer);
   // Ends the link for kBan.
   void ban(Now now, Place place, Output& out);
+  // Ends all links, and asks nobody any more.
   void leave(Output& out);
   // The link is none of the tree of uplinks any more; if it was our uplink, another is chosen.
   void unhome(Now now, Place place);
@@ -101,11 +107,11 @@ class Links {
   // Places that neighbours have left since this was asked last; another may have one already.
   PlaceSet take_freed() { return std::exchange(freed_, PlaceSet{0}); }
 
+  // ---- views
   std::optional<Place> find(const NodeId& id) const;
   bool used(Place place) const { return (used_ & bit(place)) != 0; }
   Neighbour& at(Place place) { return places_[place]; }
   const Neighbour& at(Place place) const { return places_[place]; }
-  PlaceSet all() const { return used_; }
   PlaceSet eager() const;
   std::size_t size() const;
   const Candidates& candidates() const { return candidates_; }
@@ -119,33 +125,62 @@ class Links {
     int tries = 0;
     Instant due;
   };
+  struct Banned {
+    NodeId id;
+    Instant until;
+  };
+  // What is done again and again, and more seldom each time.
+  struct Seldom {
+    std::optional<Instant> at;
+    Duration after{};
+  };
+
   std::optional<std::size_t> find_asked(const NodeId& id) const;
-  bool is_near(const NodeId& id) const { return find(id) || find_asked(id); }
-  std::size_t chosen() const;
-  bool has_room_for_guest(bool as_child) const;
-  bool take_admission(Now now);
-  std::optional<Place> spare_place(bool guests_only) const;
-  void end(Place place, Output& out);
-  bool wants_lazy() const;
+  std::size_t chosen() const;  // how many neighbours are ours
+  bool is_full() const { return size() + asked_.size() >= kNeighboursMax; }
   bool is_banned(Now now, const NodeId& id) const;
+
+  // A neighbour more; there must be room. It is lazy.
   Place add(const NodeId& id, bool ours);
-  void make_home(Now now, Place place);
   void remove(Place place);
+  // Tells it, and removes it.
+  void end(Place place, Output& out);
+  // The link is one of the tree of uplinks from now on.
+  void make_home(Now now, Place place);
+  // The same as our uplink; the one before becomes lazy.
+  void set_uplink(Now now, Place place, Output& out);
+
   void on_ask(Now now, const NodeId& from, bool eager, Output& out);
   void on_yes(Now now, const NodeId& from, Output& out);
-  void set_uplink(Now now, Place place, Output& out);
   void on_no(Now now, const NodeId& from);
+  void on_spare(Now now, const NodeId& from, Output& out);
+  // A word that names others.
   void say(const NodeId& to, LinkStep step, Output& out);
-  // Arms fill_at_ if it is not and something is wanted.
+  bool has_room_for_guest(bool as_child) const;
+  bool take_admission(Now now);
+  // A lazy link that is not home, if there is one; of one who asked us, if `guests_only`.
+  std::optional<Place> spare_place(bool guests_only) const;
+  // Whether we would agree to end it.
+  bool is_spare(Place place) const;
+  std::optional<Place> random_place(bool spare_only);
+
+  // Arms what is to be done if something is wanted.
   void want_more(Now now);
+  bool wants_lazy() const;
+  // Asks one.
   void fill(Now now, Output& out);
+  std::optional<NodeId> choose_uplink(Now now);
+  // Gives up a lazy link for the uplink's sake if there is no other way; false: there is none to give up.
+  bool make_room(const NodeId& uplink, Output& out);
+  void ask(Now now, const NodeId& peer, bool is_uplink, Output& out);
+  void on_unanswered(Now now, Output& out);
+
+  // Arms it: after `least` if it was not armed, else after twice the last time, at most `most`.
+  void seldom(Now now, Seldom& what, Duration least, Duration most);
+  // Asks a neighbour to name others, while we have no uplink.
   void look(Now now, Output& out);
   void offer_spare(Now now, Output& out);
   void rehome(Now now, Output& out);
-  bool is_spare(Place place) const;
-  void on_spare(Now now, const NodeId& from, Output& out);
-  std::optional<NodeId> choose_uplink(Now now);
-  void ask(Now now, const NodeId& peer, bool is_uplink, Output& out);
 
   NodeId self_;
   Rng rng_;
@@ -154,19 +189,9 @@ class Links {
   PlaceSet used_ = 0;
   PlaceSet freed_ = 0;
   InlineVec<Asked, kAskedMax> asked_;
-  struct Banned {
-    NodeId id;
-    Instant until;
-  };
   InlineVec<Banned, kBannedMax> banned_;
   std::optional<NodeId> uplink_;  // a neighbour, or asked
   std::optional<Instant> fill_at_;
-  struct Seldom {
-    std::optional<Instant> at;
-    Duration after{};
-  };
-  // Arms it: after `least` if it was not armed, else after twice the last time.
-  void seldom(Now now, Seldom& what, Duration least, Duration most);
   Seldom look_;
   Seldom spare_;
   Seldom rehome_;

@@ -18,7 +18,7 @@
 // never sent what it sent; nothing is forwarded but what the owner accepted, and nothing twice to one but for a graft.
 //
 // Bounds, at each node and topic: kNeighboursMax neighbours, kCandidatesMax candidates, kRecentMax messages that can be asked for,
-// kMissingPerPeer missing ones a neighbour: 0.3 MB, 1.1 MB while all neighbours lie. One kAnnouncementsMax announcement datagram and one timer
+// kMissingPerPeer missing ones a neighbour: 0.2 MB, 1 MB while all neighbours lie. One kAnnouncementsMax announcement datagram and one timer
 // serve any number of messages within kAnnounceDelay.
 //
 // What a liar can do. It announces what never comes: at most kMissingPerPeer ids at a time, each asked for kTriesMax times at
@@ -29,8 +29,8 @@
 // candidates: the owner passes on only those that it knows alive, and they get no more than their share of the sample. None of
 // this stops a message from coming by another neighbour, or at last by anti-entropy.
 //
-// Costs, without loss: n - 1 payloads a message; one announcement of 17 bytes a lazy link and direction (about 5.5 a node); nothing
-// while nobody writes but, for each node, a word about links every kRehomeMax or so.
+// Costs, without loss: n - 1 payloads a message; one announcement of 17 bytes a lazy link and direction (about 5.5 a node). While nobody
+// writes, at most a word about links in kSpareMax at each node, and one in kLookMax at the root.
 //
 // One thread. The object owns all that it keeps; views are valid until the next call that is not const.
 #pragma once
@@ -108,7 +108,7 @@ class Tree {
   void set_round_trip(const NodeId& peer, Duration round_trip);
   // Not alive, or holds the topic no more: it is nobody's neighbour from now on and is told nothing.
   void peer_gone(Now now, const NodeId& peer);
-  // Takes leave of all neighbours. The object has no neighbours and no deadlines then; candidates would begin anew.
+  // Takes leave of all neighbours; to be destroyed then.
   void leave(Output& out);
 
   // ---- messages. Each is told once, by the first of these three that is true.
