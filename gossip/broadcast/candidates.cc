@@ -128,7 +128,7 @@ void Candidates::name(const NodeId& whom, Rng& rng, InlineVec<NodeId, kOthersMax
   for (std::size_t i = 0; i < all_.size() && others.size() < kOthersMax / 2; ++i) {
     if (all_[i].id != whom) others.push(all_[i].id);
   }
-  for (int tries = 0; tries < 8 && !all_.empty() && !others.full(); ++tries) {
+  for (std::size_t tries = 0; tries < 4 * kOthersMax && !all_.empty() && !others.full(); ++tries) {
     const One& one = all_[static_cast<std::size_t>(rng.below(all_.size()))];
     if (one.id != whom && std::ranges::find(others, one.id) == others.end()) others.push(one.id);
   }

@@ -14,7 +14,7 @@ using MessageId = ByteArray<16>;
 
 inline constexpr std::size_t kAnnouncementsMax = 60;  // in one datagram: 16 bytes of id and one of hops each
 inline constexpr std::size_t kGraftIdsMax = 32;       // in one: what comes back are as many payloads
-inline constexpr std::size_t kOthersMax = 4;          // peers named in one word about a link
+inline constexpr std::size_t kOthersMax = 16;         // peers named in one word about a link
 inline constexpr std::uint32_t kHopsMax = 255;        // more are told as so many
 
 // "I have it; from me it would come to you as the hops-th of its hops."

@@ -151,14 +151,15 @@ TEST(BroadcastLinks, LinksAreGivenBackIfBothHaveEnough) {
 
 TEST(BroadcastLinks, OthersAreNamedAndLearned) {
   Bench b;
-  const std::vector<NodeId> others{b.id(5), b.id(6), b.id(7), b.id(8), b.id(9)};
+  std::vector<NodeId> others;
+  for (std::size_t i = 0; i <= kOthersMax; ++i) others.push_back(b.id(5 + i));
   b.tree.on_link(b.stamp(), b.id(1), LinkStep::kAsk, others, b.out);
-  EXPECT_EQ(b.tree.stats().candidates, kOthersMax + 1);  // the fifth is beyond the limit
+  EXPECT_EQ(b.tree.stats().candidates, kOthersMax + 1);  // the last is beyond the limit
   b.tree.on_link(b.stamp(), b.id(2), LinkStep::kAsk, {}, b.out);
   ASSERT_FALSE(b.out.links.empty());
   EXPECT_EQ(b.out.links.back().others.size(), kOthersMax);
   for (const NodeId& other : b.out.links.back().others) EXPECT_NE(other, b.id(2));
-  b.tree.on_link(b.stamp(), b.id(30), LinkStep::kYes, others, b.out);  // a stranger's are not
+  b.tree.on_link(b.stamp(), b.id(60), LinkStep::kYes, others, b.out);  // a stranger's are not
   EXPECT_EQ(b.tree.stats().candidates, kOthersMax + 2);
 }
 
