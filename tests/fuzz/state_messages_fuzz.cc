@@ -74,6 +74,13 @@ void check(const std::uint8_t* data, std::size_t size) {
   static Target target;
   const ByteView input(data, size);
   if (const auto genesis = read_genesis(target.provider, input)) CHECK(valid_name(genesis->name));
+  // A pack gives entries that pack to the same bytes again.
+  if (const auto entries = unpack(target.space, input)) {
+    Packer packer(2 * input.size());
+    for (const Unpacked& one : *entries) CHECK(packer.add(one.entry));
+    CHECK(packer.bytes().size() <= input.size());
+  }
+  (void)read_checkpoint(input);
   Reader r(input);
   (void)r.array(16);
   const auto kind = r.uint(255);
@@ -114,7 +121,33 @@ void check(const std::uint8_t* data, std::size_t size) {
       Push m;
       if (!read(r, m)) break;
       m.space = handle_of(target.space);
-      core.on_push(target.now, from, m, out);
+      core.on_push(target.now, from.id, m, out);
+      break;
+    }
+    case kIHave: {
+      IHave m;
+      if (!read(r, m)) break;
+      m.space = handle_of(target.space);
+      core.on_ihave(target.now, from.id, m, out);
+      break;
+    }
+    case kGraft: {
+      Graft m;
+      if (!read(r, m)) break;
+      m.space = handle_of(target.space);
+      core.on_graft(target.now, from.id, m, out);
+      break;
+    }
+    case kPrune: {
+      Prune m;
+      if (read(r, m)) core.on_prune(target.now, from.id, {.space = handle_of(target.space)}, out);
+      break;
+    }
+    case kLink: {
+      Link m;
+      if (!read(r, m)) break;
+      m.space = handle_of(target.space);
+      core.on_link(target.now, from.id, m, out);
       break;
     }
     case kRootsReply: {
