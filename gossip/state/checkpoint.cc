@@ -62,7 +62,7 @@ Bytes checkpoint_body(std::span<const Section> sections) {
   return out;
 }
 
-bool Checkpoints::discards(const Checkpoint& by, std::uint64_t epoch, std::uint64_t seq) {
+bool Checkpoints::discards(const Counting& by, std::uint64_t epoch, std::uint64_t seq) {
   // The last section that begins at or before the place.
   const auto after = std::ranges::upper_bound(by.sections, std::pair(epoch, seq), {},
                                               [](const Section& s) { return std::pair(s.epoch, s.first); });
@@ -71,38 +71,37 @@ bool Checkpoints::discards(const Checkpoint& by, std::uint64_t epoch, std::uint6
   return section.epoch == epoch && seq <= section.last && !std::ranges::binary_search(section.wanted, seq);
 }
 
-void Checkpoints::judge(OfAuthor& all) {
-  std::vector<const Checkpoint*> count;
-  for (auto& [rank, checkpoint] : all) {
-    checkpoint.counts = count.size() < kCheckpointsCounted && std::ranges::none_of(count, [&](const Checkpoint* higher) {
-      return discards(*higher, checkpoint.epoch, checkpoint.seq);
+void Checkpoints::judge(OfAuthor& author) {
+  author.counting.clear();
+  for (const auto& [rank, checkpoint] : author.all) {
+    if (author.counting.size() == kCheckpointsCounted) break;
+    const bool discarded = std::ranges::any_of(author.counting, [&](const Counting& higher) {
+      return discards(higher, checkpoint.epoch, checkpoint.seq);
     });
-    if (checkpoint.counts) count.push_back(&checkpoint);
+    if (!discarded) author.counting.push_back({.rank = rank, .sections = read_checkpoint(checkpoint.body).value()});
   }
 }
 
 void Checkpoints::add(const Entry& entry) {
-  auto sections = read_checkpoint(entry.content.body);
-  CHECK(sections.has_value());
-  OfAuthor& all = authors_[entry.content.author];
-  all[{entry.content.stamp, entry.id}] = {.epoch = entry.content.epoch, .seq = entry.content.seq, .sections = std::move(*sections)};
-  judge(all);
+  OfAuthor& author = authors_[entry.content.author];
+  author.all[{entry.content.stamp, entry.id}] = {.epoch = entry.content.epoch, .seq = entry.content.seq,
+                                                 .body = to_bytes(entry.content.body)};
+  judge(author);
 }
 
 void Checkpoints::remove(const Entry& entry) {
-  const auto all = authors_.find(entry.content.author);
-  CHECK(all != authors_.end());
-  all->second.erase({entry.content.stamp, entry.id});
-  judge(all->second);
-  if (all->second.empty()) authors_.erase(all);
+  const auto author = authors_.find(entry.content.author);
+  CHECK(author != authors_.end());
+  author->second.all.erase({entry.content.stamp, entry.id});
+  judge(author->second);
+  if (author->second.all.empty()) authors_.erase(author);
 }
 
 bool Checkpoints::discards(const PublicKey& author, std::uint64_t epoch, std::uint64_t seq, const std::optional<Rank>& above) const {
-  const auto all = authors_.find(author);
-  if (all == authors_.end()) return false;
-  return std::ranges::any_of(all->second, [&](const auto& entry) {
-    const auto& [rank, checkpoint] = entry;
-    return checkpoint.counts && (!above || rank > *above) && discards(checkpoint, epoch, seq);
+  const auto of = authors_.find(author);
+  if (of == authors_.end()) return false;
+  return std::ranges::any_of(of->second.counting, [&](const Counting& one) {
+    return (!above || one.rank > *above) && discards(one, epoch, seq);
   });
 }
 
@@ -115,11 +114,9 @@ bool Checkpoints::discards(const Entry& entry) const {
 
 std::vector<Section> Checkpoints::counting(const PublicKey& author) const {
   std::vector<Section> out;
-  const auto all = authors_.find(author);
-  if (all == authors_.end()) return out;
-  for (const auto& [rank, checkpoint] : all->second) {
-    if (checkpoint.counts) out.insert(out.end(), checkpoint.sections.begin(), checkpoint.sections.end());
-  }
+  const auto of = authors_.find(author);
+  if (of == authors_.end()) return out;
+  for (const Counting& one : of->second.counting) out.insert(out.end(), one.sections.begin(), one.sections.end());
   return out;
 }
 

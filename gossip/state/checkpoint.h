@@ -29,7 +29,7 @@
 namespace weft::state {
 
 inline constexpr std::size_t kSectionsMax = 64;
-inline constexpr std::size_t kCheckpointsCounted = 64;  // of one author
+inline constexpr std::size_t kCheckpointsCounted = 32;  // of one author
 inline constexpr std::string_view kCheckpointPath = "checkpoint";
 
 struct Section {
@@ -62,12 +62,18 @@ class Checkpoints {
   struct Checkpoint {
     std::uint64_t epoch = 0;
     std::uint64_t seq = 0;
-    std::vector<Section> sections;
-    bool counts = false;
+    Bytes body;
   };
-  using OfAuthor = std::map<Rank, Checkpoint, std::greater<>>;  // the highest first
-  static bool discards(const Checkpoint& by, std::uint64_t epoch, std::uint64_t seq);
-  static void judge(OfAuthor& all);
+  struct Counting {
+    Rank rank;
+    std::vector<Section> sections;
+  };
+  struct OfAuthor {
+    std::map<Rank, Checkpoint, std::greater<>> all;  // the highest first
+    std::vector<Counting> counting;                  // the same
+  };
+  static bool discards(const Counting& by, std::uint64_t epoch, std::uint64_t seq);
+  static void judge(OfAuthor& author);
 
   std::map<PublicKey, OfAuthor> authors_;
 };

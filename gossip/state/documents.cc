@@ -63,23 +63,15 @@ bool Documents::insert(const Entry& entry) {
   if (!fresh) return false;
   Item& item = at->second;
   for (const EntryId& seen : c.saw) {
-    named_by_[seen].push_back(entry.id);
-    if (const auto other = items_.find(seen); other != items_.end() && may_void(item, other->second)) {
-      other->second.voided = true;
-    }
+    named_by_[seen].insert(entry.id);
+    if (const auto other = items_.find(seen); other != items_.end() && may_void(item, other->second)) ++other->second.voiders;
   }
   if (!holds_a_value(c.kind)) return true;
   by_path_[item.path].insert(entry.id);
-  std::uint64_t& newest = newest_[series_of(item)];
-  newest = std::max(newest, item.seq);
-  item.voided = voided_by_any(entry.id, item);
+  seqs_[series_of(item)].insert(item.seq);
+  // Those that named it before it came. An entry that names itself is not among them: its id would have to be in its own content.
+  for (const EntryId& by : named_by(entry.id)) item.voiders += may_void(items_.at(by), item) ? 1U : 0U;
   return true;
-}
-
-bool Documents::voided_by_any(const EntryId& id, const Item& item) const {
-  const auto named = named_by_.find(id);
-  if (named == named_by_.end()) return false;
-  return std::ranges::any_of(named->second, [&](const EntryId& by) { return may_void(items_.at(by), item); });
 }
 
 void Documents::erase(const Entry& entry) {
@@ -89,27 +81,22 @@ void Documents::erase(const Entry& entry) {
   items_.erase(at);
   for (const EntryId& seen : entry.content.saw) {
     const auto named = named_by_.find(seen);
-    std::erase(named->second, entry.id);
+    named->second.erase(entry.id);
     if (named->second.empty()) named_by_.erase(named);
-    if (const auto other = items_.find(seen); other != items_.end()) other->second.voided = voided_by_any(seen, other->second);
+    if (const auto other = items_.find(seen); other != items_.end() && may_void(item, other->second)) --other->second.voiders;
   }
   if (!holds_a_value(item.kind)) return;
   const auto here = by_path_.find(item.path);
   here->second.erase(entry.id);
-  const Series series = series_of(item);
-  newest_.erase(series);
-  for (const EntryId& id : here->second) {
-    const Item& other = items_.at(id);
-    if (series_of(other) != series) continue;
-    std::uint64_t& newest = newest_[series];
-    newest = std::max(newest, other.seq);
-  }
   if (here->second.empty()) by_path_.erase(here);
+  const auto series = seqs_.find(series_of(item));
+  series->second.erase(series->second.find(item.seq));
+  if (series->second.empty()) seqs_.erase(series);
 }
 
 bool Documents::left(const Items::value_type& entry) const {
   const Item& item = entry.second;
-  return !item.voided && !item.discarded && newest_.at(series_of(item)) == item.seq;
+  return item.voiders == 0 && !item.discarded && *seqs_.at(series_of(item)).rbegin() == item.seq;
 }
 
 bool Documents::counts(const EntryId& id) const {
@@ -131,9 +118,10 @@ bool Documents::holds_down(const Entry& entry) const {
   });
 }
 
-std::span<const EntryId> Documents::named_by(const EntryId& id) const {
+const std::set<EntryId>& Documents::named_by(const EntryId& id) const {
+  static const std::set<EntryId> nobody;
   const auto it = named_by_.find(id);
-  return it == named_by_.end() ? std::span<const EntryId>{} : std::span<const EntryId>(it->second);
+  return it == named_by_.end() ? nobody : it->second;
 }
 
 template <class Visit>
@@ -219,6 +207,8 @@ Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, cons
   const Item by{.author = author, .epoch = epoch, .seq = 0, .stamp = 0, .kind = kind, .path = text_of(path),
                 .body = to_bytes(element)};
   Seen out;
+  // Each epoch's Count stands for itself: what a lost life counted is not known here, so it must not be counted on from.
+  if (kind == Kind::kCount) return out;
   const auto look_at = [&](const std::set<EntryId>& ids) {
     for (const EntryId& id : ids) {
       const auto it = items_.find(id);
@@ -244,10 +234,10 @@ Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, cons
   return out;
 }
 
-Counted Documents::counted_by(ByteView path, const PublicKey& author) const {
+Counted Documents::counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const {
   Counted out;
   visit(path, Kind::kCount, [&](const EntryId&, const Item& item) {
-    if (item.author != author) return;
+    if (item.author != author || item.epoch != epoch) return;
     const auto counted = read_count(item.body);
     out.up = sum(out.up, counted->up);
     out.down = sum(out.down, counted->down);

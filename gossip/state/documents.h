@@ -60,7 +60,7 @@ class Documents {
   // Whether an entry that is here names another one that is here, not discarded, and that it may void.
   bool holds_down(const Entry& entry) const;
   // Who names this entry.
-  std::span<const EntryId> named_by(const EntryId& id) const;
+  const std::set<EntryId>& named_by(const EntryId& id) const;
   const PublicKey& author(const EntryId& id) const { return items_.at(id).author; }
   bool is_checkpoint(const EntryId& id) const { return items_.at(id).kind == Kind::kCheckpoint; }
   std::uint64_t stamp(const EntryId& id) const { return items_.at(id).stamp; }
@@ -96,8 +96,8 @@ class Documents {
     bool more = false;
   };
   Seen seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch) const;
-  // What this author has counted at this path and would count on from: the sum of its undominated Counts.
-  Counted counted_by(ByteView path, const PublicKey& author) const;
+  // What this author has counted at this path in this epoch, and would count on from.
+  Counted counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const;
 
  private:
   // Whose highest seq counts: of one kind, path and (of a set) element.
@@ -117,7 +117,7 @@ class Documents {
     Kind kind = Kind::kSet;
     std::string path;
     Bytes body;
-    bool voided = false;
+    std::uint32_t voiders = 0;  // entries here that name it and may void it
     bool discarded = false;
   };
   using Items = std::map<EntryId, Item>;
@@ -126,15 +126,13 @@ class Documents {
   // Whether `by` may void `item`, which it names.
   static bool may_void(const Item& by, const Item& item);
   bool left(const Items::value_type& entry) const;
-  // Whether one of the entries here that name it voids it.
-  bool voided_by_any(const EntryId& id, const Item& item) const;
   template <class Visit>
   void visit(ByteView path, Kind kind, Visit visit) const;
 
   Items items_;
   std::map<std::string, std::set<EntryId>> by_path_;  // Sets, Counts and Adds
-  std::map<Series, std::uint64_t> newest_;            // the highest seq
-  std::map<EntryId, std::vector<EntryId>> named_by_;  // what is named, here or not yet, and who names it
+  std::map<Series, std::multiset<std::uint64_t>> seqs_;  // the highest counts
+  std::map<EntryId, std::set<EntryId>> named_by_;  // what is named, here or not yet, and who names it
 };
 
 }  // namespace weft::state

@@ -80,7 +80,8 @@ std::vector<Space::Own> Space::own(const PublicKey& author) const {
   std::vector<Own> out;
   for (const EntryKey& key : keys_of(author)) {
     const EntryId id = key.id();
-    out.push_back({.epoch = key.epoch(), .seq = key.seq(), .counts = documents_.counts(id), .checkpoint = documents_.is_checkpoint(id)});
+    out.push_back({.epoch = key.epoch(), .seq = key.seq(), .counts = documents_.counts(id), .checkpoint = documents_.is_checkpoint(id),
+                   .discarded = documents_.discarded(id)});
   }
   return out;
 }
@@ -96,7 +97,7 @@ void Space::sweep(const PublicKey& author) {
       const bool discarded = checkpoints_.discards(author, key.epoch(), key.seq(), above);
       if (!documents_.set_discarded(id, discarded) || !discarded) continue;
       candidates.insert(id);
-      const auto namers = documents_.named_by(id);
+      const std::set<EntryId>& namers = documents_.named_by(id);
       candidates.insert(namers.begin(), namers.end());
     }
     for (const EntryId& id : candidates) {
@@ -127,25 +128,25 @@ bool Space::drop(const EntryId& id) {
   return true;
 }
 
-void Space::withdraw(const EntryId& id) {
-  const auto it = entries_.find(id);
-  CHECK(it != entries_.end());
-  CHECK(!it->second.settled);
-  const auto entry = decode_entry(it->second.wire);
-  CHECK(entry.has_value());
-  documents_.erase(*entry);
-  const PublicKey author = entry->content.author;
-  bytes_ -= it->second.wire.size();
-  arrivals_.erase(it->second.arrival);
-  entries_.erase(it);
-  // Rare, and only of the node itself: the heads of the author are looked for anew.
-  heads_.erase(author);
-  for (const auto& [other, held] : entries_) {
-    const auto left = decode_entry(held.wire);
-    CHECK(left.has_value());
-    if (left->content.author != author) continue;
-    Head& head = heads_[author];
-    if (std::tie(left->content.stamp, other) > std::tie(head.stamp, head.id)) head = {other, left->content.stamp};
+void Space::withdraw(std::span<const EntryId> ids) {
+  std::optional<PublicKey> author;
+  for (const EntryId& id : ids) {
+    const auto node = entries_.extract(id);
+    CHECK(!node.empty());
+    CHECK(!node.mapped().settled);
+    const auto entry = decode_entry(node.mapped().wire);
+    CHECK(entry.has_value());
+    documents_.erase(*entry);
+    author = entry->content.author;
+    bytes_ -= node.mapped().wire.size();
+    arrivals_.erase(node.mapped().arrival);
+  }
+  if (!author) return;
+  heads_.erase(*author);
+  for (const EntryKey& key : keys_of(*author)) {
+    const EntryId id = key.id();
+    Head& head = heads_[*author];
+    if (std::pair(documents_.stamp(id), id) > std::pair(head.stamp, head.id)) head = {id, documents_.stamp(id)};
   }
 }
 

@@ -65,8 +65,8 @@ class Space {
   bool restore(const Entry& entry, ByteView wire, std::uint64_t arrival);
   void restored();
   void settle(const EntryId& id);
-  // Takes an unsettled entry away again.
-  void withdraw(const EntryId& id);
+  // Takes unsettled entries of one author away again.
+  void withdraw(std::span<const EntryId> ids);
 
   // Whether its author has discarded it and nothing here needs it.
   bool unwanted(const Entry& entry) const;
@@ -78,6 +78,7 @@ class Space {
     std::uint64_t seq = 0;
     bool counts = false;
     bool checkpoint = false;
+    bool discarded = false;
   };
   std::vector<Own> own(const PublicKey& author) const;
   const Checkpoints& checkpoints() const { return checkpoints_; }

@@ -9,6 +9,8 @@ namespace weft::state {
 namespace {
 
 constexpr std::size_t kArrivalBytes = 8;
+// Of the room, a share so small is for checkpoints alone.
+constexpr std::uint64_t kRoomShares = 50;
 
 Bytes row_key(std::uint8_t table, const NamespaceId& space) {
   Bytes key{table};
@@ -48,7 +50,10 @@ State::Inside::Local* State::Inside::find(const SpaceHandle& handle) {
 }
 
 std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vector<Write>& rows) {
-  if (find(genesis.id) != nullptr) return false;
+  if (const Local* here = find(genesis.id); here != nullptr) {
+    if (!here->kept) rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
+    return !here->kept;
+  }
   // Two namespaces of one handle: somebody took the trouble to make the second.
   if (spaces.size() == kSpacesMax || find(handle_of(genesis.id)) != nullptr) return std::unexpected(Error::kTooMany);
   spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
@@ -61,6 +66,7 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
 void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
   // What nobody waits for goes first: the order of rows is that of the calls.
   const auto ticket = static_cast<Ticket>(++tickets);
+  if (Local* local = find(op.space); local != nullptr) local->writes_waiting += op.written.size();
   waiting.emplace(ticket, std::move(op));
   std::vector<Write> all = std::exchange(unkept, {});
   all.insert(all.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
@@ -95,8 +101,9 @@ std::uint64_t State::Inside::bytes() const {
   return sum;
 }
 
-bool State::Inside::room_for(std::size_t bytes_more) const {
-  return entries() < kEntriesMax && bytes() + bytes_more <= config.bytes_max;
+bool State::Inside::room_for(std::size_t bytes_more, Kind kind) const {
+  const std::uint64_t shares = kind == Kind::kCheckpoint ? kRoomShares + 1 : kRoomShares;
+  return entries() < kEntriesMax / kRoomShares * shares && bytes() + bytes_more <= config.bytes_max / kRoomShares * shares;
 }
 
 bool State::Inside::verified(const Entry& entry) {
@@ -122,11 +129,16 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
     ++totals.discarded_total;
     return Taken::kDiscarded;
   }
-  if (!room_for(wire.size())) return refuse(Taken::kFull);
+  if (!room_for(wire.size(), entry.content.kind)) return refuse(Taken::kFull);
   if (!verified(entry)) return refuse(Taken::kRefused);
   const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + kSkewMax / 1ms)) << 16;
   if (entry.content.stamp > limit) {
-    if (held_back.size() == kHeldBackMax) return refuse(Taken::kFull);
+    // Of too many those are kept that are due first.
+    if (held_back.size() == kHeldBackMax) {
+      const auto last = std::prev(held_back.end());
+      if (last->first < std::pair(entry.content.stamp, entry.id)) return Taken::kHeldBack;
+      held_back.erase(last);
+    }
     held_back.emplace(std::pair(entry.content.stamp, entry.id), std::pair(entry.content.space, to_bytes(wire)));
     look_again(now);
     return Taken::kHeldBack;
@@ -144,6 +156,7 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
 void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
   for (auto& [id, local] : spaces) {
     for (const EntryId& dropped : local.space.take_dropped()) {
+      if (local.space.holds(dropped)) continue;  // it came back in the same call
       Write row = entry_row(id, dropped, {});
       rows.push_back({.key = std::move(row.key), .value = {}, .erase = true});
       ++totals.dropped_total;
@@ -154,7 +167,7 @@ void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
   if (unkept.size() >= kKeepRows) keep(out);
   for (auto& [id, local] : spaces) {
     if (std::exchange(local.arrived, false)) out.events.push_back(StateArrived{id});
-    if (local.since_checkpoint >= kCheckpointEvery) maybe_checkpoint(now, local, out);
+    if (local.since_checkpoint >= local.checkpoint_after) maybe_checkpoint(now, local, out);
   }
 }
 
@@ -171,7 +184,8 @@ void State::restore(Now now, ByteView key, ByteView value) {
   if (key[0] == kRowSpace) {
     const auto genesis = read_genesis(s.provider, value);
     std::vector<Write> rows;
-    if (!genesis || !equal(key.subspan(1), genesis->id.bytes) || !s.add(*genesis, rows)) refuse();
+    if (!genesis || !equal(key.subspan(1), genesis->id.bytes) || !s.add(*genesis, rows)) return refuse();
+    s.find(genesis->id)->kept = true;
     return;
   }
   if (key[0] != kRowEntry || value.size() < kArrivalBytes) return refuse();
@@ -212,6 +226,7 @@ void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   std::vector<Write> rows;
+  if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   const auto added = s.add(genesis, rows);
   if (!added) return s.fail(op, added.error(), out);
   s.wait_for({.op = op, .space = genesis.id, .written = {}, .count = 0, .adds = *added}, std::move(rows), out);
@@ -222,6 +237,7 @@ void State::leave(Now now, OpId op, const NamespaceId& space, Output& out) {
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   Inside::Local* local = s.find(space);
   if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
+  if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   local->tree.leave(s.tree_out);
   s.tend(now, *local, out);
   s.spaces.erase(space);
@@ -236,7 +252,7 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   Inside::Local* local = s.find(space);
   if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
-  if (entries.size() > kImportMax) return s.fail(op, Error::kTooMany, out);
+  if (entries.size() > kImportMax || s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   std::vector<Entry> decoded;
   for (const ByteView wire : entries) {
     auto entry = decode_entry(wire);
@@ -286,16 +302,24 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   for (const EntryId& id : op.written) {
     if (local != nullptr && local->space.holds(id)) written.push_back(id);
   }
-  if (local != nullptr && !op.op) local->checkpointing = false;
+  if (local != nullptr) local->writes_waiting -= written.size();
   if (!ok) {
-    if (local != nullptr) s.withdraw(*local, written);
-    // Who waits for arrivals stands before what is gone now.
-    if (local != nullptr) local->arrived = !written.empty();
-    if (op.adds && local != nullptr && local->space.documents().size() == 0) {
+    if (local != nullptr) {
+      s.withdraw(*local, written);
+      // Who waits for arrivals stands before what is gone now.
+      local->arrived = !written.empty();
+    }
+    // Without its row nothing of the namespace would be there after a restart.
+    if (op.adds && local != nullptr && !local->kept) {
       s.spaces.erase(op.space);
       s.digest.reset();
     }
     if (op.op) s.fail(*op.op, Error::kStore, out);
+    return s.flush(now, {}, out);
+  }
+  if (local != nullptr && op.adds) local->kept = true;
+  if (op.op && written.size() != op.written.size()) {
+    s.fail(*op.op, Error::kUnknownNamespace, out);
     return s.flush(now, {}, out);
   }
   if (local != nullptr) {

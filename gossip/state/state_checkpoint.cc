@@ -10,7 +10,10 @@ namespace {
 // Of a body, so that the entry fits whatever its frame; each wanted entry takes one byte where they lie dense, seldom more than two.
 constexpr std::size_t kBodyMax = 700;
 // An author with more wanted entries than these hold, some 8,000, has no checkpoints.
-constexpr std::size_t kCheckpointBodiesMax = 16;
+constexpr std::size_t kCheckpointBodiesMax = 12;
+constexpr std::size_t kWantedMax = 8000;
+// An author of many entries looks through them less often: once they could have changed by this part.
+constexpr std::size_t kLookPart = 16;
 
 // All of our places that are known here, as sections: present, or covered by a checkpoint of ours before. What a lost life wrote and has not come
 // back to us lies in none of them, so nothing of it is discarded unseen.
@@ -110,12 +113,18 @@ std::vector<Section> discarding_older(std::span<const Space::Own> own) {
 }  // namespace
 
 void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
+  // What waits for the disk is in the documents already, and may be withdrawn: it must not make anything useless.
+  if (ended || local.writes_waiting > 0) return;
   local.since_checkpoint = 0;
-  if (ended || local.checkpointing) return;
   const std::vector<Space::Own> own = local.space.own(identity.public_key());
-  const auto useless = static_cast<std::size_t>(std::ranges::count(own, false, &Space::Own::counts));
+  local.checkpoint_after = std::max(kCheckpointEvery, own.size() / kLookPart);
+  const auto counting = static_cast<std::size_t>(std::ranges::count(own, true, &Space::Own::counts));
+  // What is discarded already and stays because of others does not go by another checkpoint.
+  const auto useless = static_cast<std::size_t>(
+      std::ranges::count_if(own, [](const Space::Own& place) { return !place.counts && !place.discarded && !place.checkpoint; }));
+  if (useless < kCheckpointWorth || counting > kWantedMax) return;
   std::vector<std::vector<Section>> bodies = bodies_of(sections_of(identity.public_key(), local.space, own));
-  if (useless < kCheckpointWorth || useless < kCheckpointWorth / 8 * bodies.size() || bodies.size() > kCheckpointBodiesMax) return;
+  if (useless < kCheckpointWorth / 8 * bodies.size() || bodies.size() > kCheckpointBodiesMax) return;
   // Of several only the last discards our older ones.
   if (bodies.size() > 1) {
     for (std::vector<Section>& sections : bodies) keep_older(own, sections);
@@ -127,7 +136,6 @@ void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
     if (!sign(now, local, {&draft, 1}, written)) return withdraw(local, written);
   }
   totals.checkpoints_total += written.size();
-  local.checkpointing = true;
   std::vector<Write> rows = rows_of(local, written);
   wait_for({.op = {}, .space = local.space.genesis().id, .written = std::move(written), .count = 0}, std::move(rows), out);
 }

@@ -28,6 +28,8 @@ struct State::Inside {
     Target peer;
     TreeHash theirs{};         // the digest of the peer's that began it
     std::uint64_t number = 0;  // of the walk: answers to an earlier one are not its own
+    bool alone = false;        // the only namespace in which the peer differed
+    bool idle = true;          // it has brought nothing, and met nothing that was discarded
   };
   struct Local {
     Local(Genesis genesis, const NodeId& self, Rng rng)
@@ -36,12 +38,16 @@ struct State::Inside {
     broadcast::Tree tree;
     std::map<NodeId, std::deque<broadcast::Push>> pushes;  // that wait, by receiver
     std::size_t pushes_waiting = 0;
-    std::uint64_t seq = 0;        // the last of our own in this life
+    // Of our own in this life of the namespace here: left and joined again it begins anew, as what was written before comes back.
+    std::optional<std::uint64_t> epoch;
+    std::uint64_t seq = 0;        // the last
     std::optional<EntryId> prev;  // our last entry
     std::optional<Running> running;
     bool arrived = false;  // something, in this call
     std::size_t since_checkpoint = 0;  // entries that came or were written
-    bool checkpointing = false;        // one waits for the disk
+    std::size_t checkpoint_after = kCheckpointEvery;
+    std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
+    bool kept = false;                 // its row is durable
   };
   struct Asked {
     Target to;
@@ -73,14 +79,15 @@ struct State::Inside {
   // ---- state.cc
   Local* find(const NamespaceId& space);
   Local* find(const SpaceHandle& handle);
-  // Whether it was not here; if so, `rows` gets its row.
+  // Whether its row is to be written: it was not here, or that is not durable yet. `rows` gets it then.
   std::expected<bool, Error> add(const Genesis& genesis, std::vector<Write>& rows);
   void fail(OpId op, Error error, Output& out) { out.events.push_back(StateDone{op, std::unexpected(error)}); }
   void wait_for(Waiting waiting, std::vector<Write> rows, Output& out);
   static Write entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held);
   std::size_t entries() const;
   std::uint64_t bytes() const;
-  bool room_for(std::size_t bytes_more) const;
+  // Checkpoints, which make room, have a little more of it.
+  bool room_for(std::size_t bytes_more, Kind kind) const;
   bool verified(const Entry& entry);
 
   // What became of an entry that somebody sent. `rows` gets what is to be kept.
@@ -139,7 +146,6 @@ struct State::Inside {
   std::map<NodeId, Noted> noted;
   std::map<std::pair<std::uint64_t, EntryId>, std::pair<NamespaceId, Bytes>> held_back;  // by stamp
   std::deque<Verified> verified_batches;
-  std::optional<std::uint64_t> epoch;
   std::uint64_t last_stamp = 0;
   std::uint64_t tickets = 0;
   std::uint64_t tags = 0;

@@ -210,23 +210,28 @@ void State::on_roots_reply(Now now, RequestTag tag, const RootsReply& m, Output&
   const auto asked = s.take_asked(tag);
   if (!asked || asked->walk != 0) return;
   const auto& question = std::get<Roots>(asked->question);
-  bool differs = false;
+  std::size_t differs = 0;
+  std::vector<Inside::Local*> begun;
   for (const Root& theirs : m.roots) {
     const bool was_asked = std::ranges::find(question.roots, theirs.space, &Root::space) != question.roots.end();
     Inside::Local* local = s.find(theirs.space);
     if (!was_asked || local == nullptr) continue;
     local->tree.add_candidate(now, asked->to.id);
     if (theirs.hash == long_hash(question.salt, local->space.tree().root())) continue;
-    differs = true;
+    ++differs;
     std::size_t walks = 0;
     for (const auto& [id, other] : s.spaces) walks += other.running ? 1U : 0U;
     if (local->running || walks >= kWalksMax) continue;
     local->running.emplace(Inside::Running{.walk = Walk(local->space.genesis().id), .peer = asked->to, .theirs = asked->theirs,
                                            .number = ++s.walks});
     ++s.totals.walks_total;
+    begun.push_back(local);
+  }
+  for (Inside::Local* local : begun) {
+    local->running->alone = differs == 1;
     s.pump(*local, out);
   }
-  if (!differs) s.note(asked->to.id, asked->theirs);
+  if (differs == 0) s.note(asked->to.id, asked->theirs);
 }
 
 void State::Inside::pump(Local& local, Output& out) {
@@ -251,11 +256,9 @@ void State::Inside::pump(Local& local, Output& out) {
 void State::Inside::end_walk(Local& local, bool well) {
   const Running running = std::move(*local.running);
   local.running.reset();
-  if (well) {
-    note(running.peer.id, running.theirs);
-  } else {
-    ++totals.walks_failed_total;
-  }
+  // A peer is left alone until one of us changes only if all that it has and we have not was looked for and nothing came.
+  if (well && running.alone && running.idle) note(running.peer.id, running.theirs);
+  if (!well) ++totals.walks_failed_total;
 }
 
 State::Inside::Local* State::Inside::walk_of(const Asked& question) {
@@ -296,22 +299,23 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
   const auto* question = std::get_if<Fetch>(&asked->question);
   const auto entries = question == nullptr ? std::nullopt : unpack(local->space.genesis().id, m.pack);
   if (!entries) return s.end_walk(*local, /*well=*/false);
-  // The order is checked first: what was not asked for is not verified either.
+  // What was not asked for is not looked at.
   std::vector<EntryKey> keys;
-  std::size_t unknown = 0;
-  for (const Unpacked& one : *entries) {
-    keys.push_back(key_of(one.entry));
-    unknown += local->space.holds(one.entry.id) ? 0U : 1U;
-  }
-  if (!local->running->walk.on_reply(*question, m.more, keys, unknown)) return s.end_walk(*local, /*well=*/false);
+  for (const Unpacked& one : *entries) keys.push_back(key_of(one.entry));
+  if (!Walk::asked_for(*question, m.more, keys)) return s.end_walk(*local, /*well=*/false);
   std::vector<Write> rows;
+  std::size_t fresh = 0;
   bool refused = false;
   for (const Unpacked& one : *entries) {
     const auto taken = s.take(now, *local, one.entry, one.bytes, rows);
-    refused = refused || taken == Inside::Taken::kRefused || taken == Inside::Taken::kFull;
-    if (taken == Inside::Taken::kNew) local->tree.arrived_otherwise(one.entry.id.bytes);
-    s.totals.fetched_total += taken == Inside::Taken::kNew ? 1U : 0U;
+    refused = refused || taken == Inside::Taken::kRefused;
+    if (taken == Inside::Taken::kNew || taken == Inside::Taken::kDiscarded) local->running->idle = false;
+    if (taken != Inside::Taken::kNew) continue;
+    ++fresh;
+    ++s.totals.fetched_total;
+    local->tree.arrived_otherwise(one.entry.id.bytes);
   }
+  refused = !local->running->walk.on_reply(*question, m.more, keys, fresh) || refused;
   if (refused) {
     s.end_walk(*local, /*well=*/false);
   } else {

@@ -64,13 +64,13 @@ State::Inside::Drafts State::Inside::draft(const Local& local, const Change& cha
       break;
     case Change::What::kCount: {
       main.kind = Kind::kCount;
-      Counted counted = documents.counted_by(change.path, self);
+      Counted counted = documents.counted_by(change.path, self, local.epoch.value_or(0));
       if (!add_to(change.amount < 0 ? counted.down : counted.up, magnitude(change.amount))) return std::unexpected(Error::kTooLarge);
       main.body = count_body(counted);
       break;
     }
   }
-  Documents::Seen seen = documents.seen(main.kind, main.path, main.body, self, epoch.value_or(0));
+  Documents::Seen seen = documents.seen(main.kind, main.path, main.body, self, local.epoch.value_or(0));
   const bool takes_away = main.kind == Kind::kRemove || main.kind == Kind::kClear;
   if (takes_away && seen.saw.empty()) return std::unexpected(Error::kNothingThere);
   const std::size_t room = names_max(main.path.size(), main.body.size());
@@ -95,7 +95,7 @@ State::Inside::Drafts State::Inside::draft(const Local& local, const Change& cha
 
 std::expected<void, Error> State::Inside::sign(Now now, Local& local, std::span<const Draft> drafts,
                                                std::vector<EntryId>& written) {
-  if (!epoch) epoch = entropy.next_u64();
+  if (!local.epoch) local.epoch = entropy.next_u64();
   while (!drafts.empty()) {
     const std::span<const Draft> group = drafts.first(std::min(drafts.size(), kBatchMax));
     drafts = drafts.subspan(group.size());
@@ -117,7 +117,7 @@ std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, s
   std::vector<Content> contents;
   std::optional<EntryId> prev = local.prev;
   for (const Draft& draft : drafts) {
-    contents.push_back({.space = local.space.genesis().id, .author = identity.public_key(), .epoch = *epoch,
+    contents.push_back({.space = local.space.genesis().id, .author = identity.public_key(), .epoch = *local.epoch,
                         .seq = local.seq + 1 + contents.size(), .prev = prev, .stamp = stamp(now), .kind = draft.kind,
                         .path = draft.path, .body = draft.body, .saw = draft.saw});
     const auto id = id_of_content(contents.back());
@@ -128,11 +128,11 @@ std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, s
   if (!wires) return std::unexpected(Error::kTooLarge);
   std::size_t bytes_more = 0;
   for (const Bytes& wire : *wires) bytes_more += wire.size();
-  if (!room_for(bytes_more)) return std::unexpected(Error::kTooMany);
+  if (!room_for(bytes_more, drafts.front().kind)) return std::unexpected(Error::kTooMany);
   for (const Bytes& wire : *wires) {
     const auto entry = decode_entry(wire);
     CHECK(entry.has_value());
-    // Our own checkpoints are of what was before: a new place is not in them.
+    // A place that nobody has used: no checkpoint of ours speaks of it.
     CHECK(local.space.insert(*entry, wire, /*settled=*/false) == Space::Inserted::kNew);
     written.push_back(entry->id);
   }
@@ -174,7 +174,7 @@ std::expected<void, Error> State::Inside::write_all(Now now, Local& local, std::
 }
 
 void State::Inside::withdraw(Local& local, std::span<const EntryId> written) {
-  for (const EntryId& id : written) local.space.withdraw(id);
+  local.space.withdraw(written);
   // A number is not used again: the store may have kept what it said it had not.
   const auto head = local.space.head(identity.public_key());
   local.prev = head ? std::optional(head->id) : std::nullopt;
@@ -191,7 +191,7 @@ void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Ch
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   Inside::Local* local = s.find(space);
   if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
-  if (s.waiting.size() == kWritesMax) return s.fail(op, Error::kTooMany, out);
+  if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   std::vector<EntryId> written;
   if (const auto done = s.write_all(now, *local, changes, written); !done) {
     s.withdraw(*local, written);

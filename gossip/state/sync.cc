@@ -89,14 +89,19 @@ bool Walk::on_reply(const Space& space, const Branch& question, const BranchRepl
   return gone_on(false);
 }
 
-bool Walk::on_reply(const Fetch& question, bool more, std::span<const EntryKey> keys, std::size_t fresh) {
+bool Walk::asked_for(const Fetch& question, bool more, std::span<const EntryKey> keys) {
   if (more && keys.empty()) return false;
   std::optional<EntryKey> before = question.after;
   for (const EntryKey& key : keys) {
     if (!question.prefix.covers(key) || (before && key <= *before)) return false;
     before = key;
   }
-  if (more) fetches_.push_back({.prefix = question.prefix, .after = before});
+  return true;
+}
+
+bool Walk::on_reply(const Fetch& question, bool more, std::span<const EntryKey> keys, std::size_t fresh) {
+  if (!asked_for(question, more, keys)) return false;
+  if (more) fetches_.push_back({.prefix = question.prefix, .after = keys.back()});
   return gone_on(fresh > 0);
 }
 

@@ -39,7 +39,9 @@ class Walk {
   // The answer to one of the questions, before its entries are put into the space. False: the peer does not answer
   // what it was asked, and the walk is over.
   bool on_reply(const Space& space, const Branch& question, const BranchReply& reply);
-  // `keys`: of the entries in the reply, in its order. `fresh`: how many of them were new.
+  // Whether these are keys that the question asked for, in order: to be looked at before the entries are.
+  static bool asked_for(const Fetch& question, bool more, std::span<const EntryKey> keys);
+  // `keys`: of the entries in the reply, in its order. `fresh`: how many of them were taken.
   bool on_reply(const Fetch& question, bool more, std::span<const EntryKey> keys, std::size_t fresh);
   bool ended() const { return open_ == 0 && branches_.empty() && fetches_.empty(); }
 

@@ -221,6 +221,45 @@ TEST(Checkpoint, OfHonestAuthorsChangesNoDocument) {
   }
 }
 
+// Entries by the thousand at one path, and one checkpoint for all of them: each is looked at once.
+TEST(Checkpoint, DiscardingManyTakesLittle) {
+  History history(1, 1);
+  Space space{Genesis{}};
+  constexpr std::uint64_t kMany = 20'000;
+  const PublicKey self = history.writers[0].identity->public_key();
+  const auto put = [&](Kind kind, std::uint64_t seq, ByteView path, ByteView body) {
+    const Content content{.space = {}, .author = self, .epoch = 1, .seq = seq, .prev = {}, .stamp = seq, .kind = kind, .path = path,
+                          .body = body, .saw = {}};
+    const Kept kept(sign_entries(*history.writers[0].identity, {&content, 1}).value()[0]);
+    EXPECT_EQ(space.insert(kept.entry, kept.bytes, true), Space::Inserted::kNew);
+  };
+  for (std::uint64_t seq = 1; seq <= kMany; ++seq) put(Kind::kSet, seq, as_bytes("p"), as_bytes("v"));
+  const Section all{.epoch = 1, .first = 1, .last = kMany, .wanted = {kMany}};
+  put(Kind::kCheckpoint, kMany + 1, as_bytes(kCheckpointPath), checkpoint_body({&all, 1}));
+  EXPECT_EQ(space.documents().size(), 2U);
+  EXPECT_EQ(space.take_dropped().size(), kMany - 1);
+}
+
+// In one call: it is dropped, what it voids comes, and it comes again.
+TEST(Checkpoint, WhatComesBackInTheSameCallIsHere) {
+  History history(1, 2);
+  const auto made = [&](std::size_t writer, Kind kind, std::uint64_t seq, ByteView path, ByteView body, std::span<const EntryId> saw) {
+    const Content content{.space = {}, .author = history.writers[writer].identity->public_key(), .epoch = 1, .seq = seq, .prev = {},
+                          .stamp = seq, .kind = kind, .path = path, .body = body, .saw = saw};
+    return std::make_shared<const Kept>(sign_entries(*history.writers[writer].identity, {&content, 1}).value()[0]);
+  };
+  const KeptRef voided = made(1, Kind::kSet, 1, as_bytes("p"), as_bytes("old"), {});
+  const KeptRef over = made(0, Kind::kSet, 1, as_bytes("p"), as_bytes("new"), {&voided->entry.id, 1});
+  const Section one{.epoch = 1, .first = 1, .last = 1, .wanted = {}};
+  const Bytes body = checkpoint_body({&one, 1});
+  const KeptRef check = made(0, Kind::kCheckpoint, 2, as_bytes(kCheckpointPath), body, {});
+  Space space{Genesis{}};
+  for (const KeptRef& kept : {over, check, voided, over}) (void)space.insert(kept->entry, kept->bytes, true);
+  EXPECT_TRUE(space.holds(over->entry.id));
+  EXPECT_TRUE(space.documents().read_register(as_bytes("p")).empty()) << "what its author discarded still voids";
+  for (const EntryId& dropped : space.take_dropped()) EXPECT_EQ(dropped, over->entry.id);
+}
+
 // ---- in a mesh
 
 TEST(CheckpointMesh, ManyOverwritesTakeTheRoomOfWhatIsLeft) {

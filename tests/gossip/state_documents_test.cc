@@ -158,7 +158,7 @@ class TwoWriters : public testing::Test {
   }
   void count(int who, std::string_view path, std::uint64_t up) {
     HistoryWriter& w = history.writers[static_cast<std::size_t>(who)];
-    Counted counted = w.sees.counted_by(as_bytes(path), w.identity->public_key());
+    Counted counted = w.sees.counted_by(as_bytes(path), w.identity->public_key(), w.epoch);
     counted.up += up;
     (void)write(who, Kind::kCount, path, as_text(count_body(counted)));
   }

@@ -56,7 +56,7 @@ class History {
     const ByteView at = as_bytes(path);
     const PublicKey author = writer.identity->public_key();
     if (kind == Kind::kCount) {
-      Counted counted = writer.sees.counted_by(at, author);
+      Counted counted = writer.sees.counted_by(at, author, writer.epoch);
       counted.up += rng.below(10);
       counted.down += rng.below(5);
       body = count_body(counted);

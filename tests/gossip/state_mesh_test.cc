@@ -361,8 +361,69 @@ TEST(StateMesh, ANamespaceLeftAndMadeAgainWhileAWriteWaitsKeepsNothingOfIt) {
     out.clear();
     lab.state(0).on_persisted(lab.now(0), written, !fails, out);
     EXPECT_EQ(lab.documents(0).size(), 0U);
-    EXPECT_EQ(std::get<StateDone>(out.events.at(0)).entries.has_value(), !fails);
+    // It is durable nowhere that counts.
+    EXPECT_FALSE(std::get<StateDone>(out.events.at(0)).entries.has_value());
   }
+}
+
+// What it wrote before it left comes back by the next walk: a place must not be used twice.
+TEST(StateMesh, WhoLeavesAndComesBackWritesOn) {
+  StateLab lab(2);
+  lab.share();
+  lab.run(5s);
+  for (int i = 0; i < 400; ++i) ASSERT_EQ(lab.set(0, "p", std::to_string(i)), 1U);
+  ASSERT_EQ(lab.change(0, What::kCount, "n", {}, 5), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_GT(lab.state(0).stats().checkpoints_total, 0U);
+  const Genesis genesis = make_genesis(lab.identity(0), "notes", Access::kOpen);
+  ASSERT_TRUE(lab.leave(0, lab.space_id).has_value());
+  ASSERT_TRUE(lab.join(0, genesis).has_value());
+  ASSERT_EQ(lab.set(0, "p", "at once"), 1U);
+  ASSERT_EQ(lab.change(0, What::kCount, "n", {}, 1), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_EQ(lab.change(0, What::kCount, "n", {}, 1), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  for (std::size_t node = 0; node < 2; ++node) {
+    EXPECT_THAT(values(lab.documents(node), "p"), testing::Contains("at once"));
+    EXPECT_EQ(lab.documents(node).counter(as_bytes("n")), 7);
+  }
+}
+
+TEST(StateMesh, ALostLifesCountsAreCountedOnce) {
+  StateLab lab(3);
+  lab.share();
+  lab.run(5s);
+  ASSERT_EQ(lab.change(0, What::kCount, "n", {}, 10), 1U);
+  const auto backup = lab.rows(0);
+  ASSERT_EQ(lab.change(0, What::kCount, "n", {}, 2), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  lab.crash(0);
+  lab.rows(0) = backup;
+  lab.start(0);
+  ASSERT_EQ(lab.change(0, What::kCount, "n", {}, 1), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  for (std::size_t node = 0; node < 3; ++node) EXPECT_EQ(lab.documents(node).counter(as_bytes("n")), 13) << node;
+}
+
+TEST(StateMesh, EntriesOfTheFarFutureDoNotKeepOutThoseOfTheNear) {
+  StateLab lab(2);
+  lab.share();
+  std::uint64_t seq = 0;
+  const auto pushed = [&](std::uint64_t stamp_ms) {
+    const Content content{.space = lab.space_id, .author = lab.identity(1).public_key(), .epoch = 1, .seq = ++seq, .prev = {},
+                          .stamp = stamp_ms << 16, .kind = Kind::kSet, .path = as_bytes("f"), .body = as_bytes("v"), .saw = {}};
+    const Bytes wire = sign_entries(lab.identity(1), {&content, 1}).value()[0];
+    Packer packer(2 * kEntryBytesMax);
+    EXPECT_TRUE(packer.add(decode_entry(wire).value()));
+    lab.deliver_push(1, 0, {.space = handle_of(lab.space_id), .hops = {1}, .pack = packer.bytes()});
+  };
+  const auto now_ms = static_cast<std::uint64_t>(lab.now(0).wall.value);
+  for (std::size_t i = 0; i < kHeldBackMax + 50; ++i) pushed(now_ms + 1'000'000'000 + i);
+  lab.run(1s);
+  EXPECT_EQ(lab.state(0).stats().held_back, kHeldBackMax);
+  pushed(now_ms + 20'000);
+  lab.run(30s);
+  EXPECT_THAT(values(lab.documents(0), "f"), testing::ElementsAre("v"));
 }
 
 TEST(StateMesh, ArrivalsOfALostLifeAreKnownToBeLost) {
