@@ -53,6 +53,32 @@ class Testnet(MeshTest):
         self.assertTrue(wait_until(lambda: not children_of_home(self.dir), timeout_s),
                         f"left behind: {children_of_home(self.dir)}")
 
+    def state_at(self, index, *words):
+        return weft("testnet", "exec", str(index), "--dir", self.dir, "--", "--json", "state", *words)
+
+    # The example of the README.
+    def test_edits_on_both_sides_of_a_partition_come_to_one_truth(self):
+        self.run_testnet("up", "-n", "3", "--detach")
+        three = range(3)
+        self.assert_status(self.state_at(0, "create", "room"), 0)
+        for i in (1, 2):
+            self.assertTrue(wait_until(lambda i=i: self.state_at(i, "join", "room").status == 0, 20))
+        self.run_testnet("partition", "34%")
+        for i in three:
+            self.assert_status(self.state_at(i, "set", "room/topic", f"of node {i}"), 0)
+        self.run_testnet("heal")
+        written = {f"of node {i}" for i in three}
+
+        def shown(i):
+            told = self.state_at(i, "get", "room/topic").json()
+            return frozenset([told["value"], *(other["value"] for other in told["conflicts"])])
+        self.assertTrue(wait_until(lambda: len({shown(i) for i in three}) == 1, 60), [shown(i) for i in three])
+        self.assertGreaterEqual(len(shown(0)), 2, "what the two sides wrote")
+        self.assertLessEqual(shown(0), written)
+        self.assert_status(self.state_at(1, "set", "room/topic", "both"), 0)
+        self.assertTrue(wait_until(lambda: all(shown(i) == {"both"} for i in three), 20), [shown(i) for i in three])
+        self.assertEqual(len({self.state_at(i, "digest", "room").json()["digest"] for i in three}), 1)
+
     def test_the_verbs(self):
         self.run_testnet("up", "-n", "8", "--seed", "7", "--detach")
         nodes = self.nodes()
