@@ -317,6 +317,39 @@ TEST(CheckpointMesh, WhoWasAwayBringsNothingBack) {
   }
 }
 
+// What is discarded comes before what it voids, is dropped, and must be asked for again: of the only peer there is.
+TEST(CheckpointMesh, WhatWasDroppedTooSoonIsAskedForAgain) {
+  StateLab lab(4);
+  lab.crash(3);
+  ASSERT_TRUE(lab.create(0, "notes").has_value());
+  const Genesis genesis = make_genesis(lab.identity(0), "notes", Access::kOpen);
+  lab.space_id = genesis.id;
+  for (std::size_t i = 1; i < 3; ++i) ASSERT_TRUE(lab.join(i, genesis).has_value());
+  lab.run(5s);
+  // Entries come in the order of their authors' keys.
+  std::vector<std::size_t> order = {0, 1, 2};
+  std::ranges::sort(order, {}, [&](std::size_t i) { return lab.identity(i).public_key(); });
+  const std::size_t first = order[0], other = order[1], last = order[2];
+  ASSERT_EQ(lab.set(last, "p", "old"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_EQ(lab.set(first, "p", "over it"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_EQ(lab.set(other, "p", "newest"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  // Few are left after the checkpoint, so that one page brings it and what it discards.
+  for (std::size_t i = 0; i < kCheckpointEvery; ++i) ASSERT_EQ(lab.set(first, "q", std::to_string(i)), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_GT(lab.state(first).stats().checkpoints_total, 0U);
+  lab.crash(first);
+  lab.crash(other);
+  lab.start(3);
+  ASSERT_TRUE(lab.join(3, genesis).has_value());
+  lab.run(30s);
+  EXPECT_TRUE(lab.equal_now());
+  ASSERT_EQ(lab.documents(3).read_register(as_bytes("p")).size(), 1U);
+  EXPECT_EQ(as_text(lab.documents(3).read_register(as_bytes("p"))[0].value), "newest");
+}
+
 TEST(CheckpointMesh, WhatALostLifeWroteIsNotDiscardedUnseen) {
   StateLab lab(3);
   lab.share();
