@@ -7,7 +7,6 @@
 //   when accepted.
 // - Anti-entropy. Acks of membership's probes carry a digest of all namespaces; where it differs from ours, Roots tells which of them
 //   differ and a walk (sync.h) brings what we lack, one walk a namespace at a time. This alone suffices to converge; a push is only faster.
-//
 // - Checkpoints. When enough of what we wrote counts for nothing any more, a checkpoint says so (checkpoint.h), and everybody drops it.
 //
 // What a liar can do: write what it has the right to write. Entries are checked for size, form, namespace, being known and room, in this order, before
@@ -49,7 +48,7 @@ inline constexpr std::size_t kCheckpointEvery = 256;     // entries that came, u
 inline constexpr std::size_t kCheckpointWorth = 128;     // of ours that count for nothing: so many make a checkpoint
 inline constexpr std::size_t kImportMax = 32;            // entries in one call
 
-// Rows of the store. The handle and the id are whole: see docs/PROTOCOL-state.md.
+// Rows of the store: see the table in docs/PROTOCOL.md.
 inline constexpr std::uint8_t kRowSpace = 's';  // 's' | id 32 -> genesis; erasing it erases its entries too
 inline constexpr std::uint8_t kRowEntry = 'e';  // 'e' | namespace 32 | id 16 -> arrival 8 | entry
 

@@ -50,8 +50,7 @@ std::vector<Section> sections_of(const PublicKey& self, const Space& space, std:
   return out;
 }
 
-// A section in two, the first of which takes at most `room` bytes; the second is empty of wanted ones if all fits. nullopt: not even one
-// wanted entry does.
+// A section in two, the first of which takes at most `room` bytes; no second if all fits. nullopt: not even one wanted entry does.
 struct Cut {
   Section fits;
   std::optional<Section> rest;
@@ -105,7 +104,8 @@ void keep_older(std::span<const Space::Own> own, std::vector<Section>& sections)
 std::vector<Section> discarding_older(std::span<const Space::Own> own) {
   std::vector<Section> out;
   for (const Space::Own& place : own) {
-    if (place.checkpoint) out.push_back({.epoch = place.epoch, .first = place.seq, .last = place.seq});
+    // A generation has fewer; with a twin's there may be more, which the next one takes.
+    if (place.checkpoint && out.size() < kSectionsMax) out.push_back({.epoch = place.epoch, .first = place.seq, .last = place.seq});
   }
   return out;
 }

@@ -93,8 +93,9 @@ struct State::Inside {
   // What became of an entry that somebody sent. `rows` gets what is to be kept.
   enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kHeldBack, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
-  // Ends a call: rows that nobody waits for, and who is told of arrivals.
+  // Hands the rows that nobody waits for to the store.
   void keep(Output& out);
+  // Ends a call: notes those of this one, tells of arrivals, and looks whether a checkpoint is due.
   void flush(Now now, std::vector<Write> rows, Output& out);
 
   // ---- state_write.cc

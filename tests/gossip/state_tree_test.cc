@@ -192,6 +192,29 @@ TEST(Walk, BringsExactlyWhatIsMissing) {
   }
 }
 
+// A peer that goes on answering with what is not taken is left in the end.
+TEST(Walk, EndsIfNothingNewComes) {
+  Fixture f(1, 1);
+  Side asker(f.genesis);
+  Walk walk(f.genesis.id);
+  const auto root = std::get<Branch>(walk.next(asker.space, f.entropy).value());
+  BranchReply one;
+  one.nodes.push({.at = {.bytes = EntryKey{}.bytes, .nibbles = kNibbles}, .count = 1, .parts = {}});
+  ASSERT_TRUE(walk.on_reply(asker.space, root, one));
+  std::size_t answers = 0;
+  for (bool goes_on = true; goes_on; ++answers) {
+    ASSERT_LE(answers, kVainMax + 1) << "it never ends";
+    const auto fetch = std::get<Fetch>(walk.next(asker.space, f.entropy).value());
+    const EntryKey key = key_of({}, 0, answers + 1, {});
+    goes_on = walk.on_reply(fetch, /*more=*/true, {&key, 1}, /*fresh=*/0);
+  }
+  EXPECT_EQ(answers, kVainMax);
+  // Nor is a page out of order, or an empty one that promises more, an answer.
+  const EntryKey key = key_of({}, 0, 5, {});
+  EXPECT_FALSE(Walk::asked_for({.space = {}, .salt = {}, .prefix = {}, .after = key, .have = {}}, false, {&key, 1}));
+  EXPECT_FALSE(Walk::asked_for({.space = {}, .salt = {}, .prefix = {}, .after = {}, .have = {}}, true, {}));
+}
+
 // 1,000 of 100,000 entries by 50 authors, the last ones: what an absence leaves to be brought.
 TEST(Walk, ARejoinerMovesLittleMoreThanWhatItMissed) {
   Fixture f(1, 50);
