@@ -28,7 +28,7 @@
 
 namespace weft::node {
 
-inline constexpr std::uint32_t kProtocolMinor = 2;
+inline constexpr std::uint32_t kProtocolMinor = 3;
 
 struct Seed {
   std::optional<NodeId> id;  // another key at the endpoint is refused

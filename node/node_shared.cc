@@ -9,7 +9,7 @@ namespace {
 // Members that are asked at once when a namespace is new here.
 constexpr std::size_t kGreeted = 3;
 // The first protocol minor whose nodes know of shared state.
-constexpr std::uint32_t kStateMinor = 2;
+constexpr std::uint32_t kStateMinor = 3;
 
 }  // namespace
 

@@ -6,14 +6,44 @@
 namespace weft::state {
 namespace {
 
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;
 constexpr std::size_t kIdBytes = sizeof(EntryId);
 constexpr std::size_t kContentBytesMax = kEntryBytesMax;
 
-ByteArray<32> leaf_of(ByteView content) {
-  const ByteArray<1> zero{};
-  return blake2b_256(as_bytes(kEntryDomain), zero, content);
+constexpr std::size_t kHeaderBytesMax = 200;
+
+Bytes joined(std::span<const EntryId> ids) {
+  Bytes out;
+  out.reserve(kIdBytes * ids.size());
+  for (const EntryId& id : ids) out.insert(out.end(), id.bytes.begin(), id.bytes.end());
+  return out;
 }
+
+ByteArray<32> rest_of(const Content& c, ByteView saw) {
+  ByteArray<kContentBytesMax + 16> room;  // no more than the content, and the heads of the parts
+  Writer w(room);
+  w.array(3).bin(c.path).bin(c.body).bin(saw);
+  CHECK(w.ok());
+  const ByteArray<1> zero{};
+  return blake2b_256(as_bytes(kEntryRestDomain), zero, w.view());
+}
+
+ByteArray<32> leaf_of(const NamespaceId& space, const Header& h) {
+  ByteArray<kHeaderBytesMax> room;
+  Writer w(room);
+  w.array(9).uint(kFormat).bin(space.bytes).bin(h.author.bytes).uint(h.epoch).uint(h.seq);
+  w.bin(h.prev ? ByteView(h.prev->bytes) : ByteView{}).uint(h.stamp).uint(static_cast<std::uint64_t>(h.kind)).bin(h.rest);
+  CHECK(w.ok());
+  const ByteArray<1> zero{};
+  return blake2b_256(as_bytes(kEntryDomain), zero, w.view());
+}
+
+Header header_of(const Content& c, const ByteArray<32>& rest) {
+  return {.author = c.author, .epoch = c.epoch, .seq = c.seq, .prev = c.prev, .stamp = c.stamp, .kind = c.kind, .rest = rest};
+}
+
+// Of a content that was encoded, so that it is within its limits.
+ByteArray<32> leaf_of(const Content& c) { return leaf_of(c.space, header_of(c, rest_of(c, joined(c.saw)))); }
 
 ByteArray<32> pair_of(ByteView left, ByteView right) { return blake2b_256(as_bytes("weft-entries-node-1"), left, right); }
 
@@ -63,9 +93,7 @@ bool within_limits(const Content& c) {
 }
 
 ByteView encode_content(const Content& c, MutableBytes room) {
-  Bytes saw;
-  saw.reserve(kIdBytes * c.saw.size());
-  for (const EntryId& id : c.saw) saw.insert(saw.end(), id.bytes.begin(), id.bytes.end());
+  const Bytes saw = joined(c.saw);
   Writer w(room);
   w.array(11).uint(kFormat).bin(c.space.bytes).bin(c.author.bytes).uint(c.epoch).uint(c.seq);
   w.bin(c.prev ? ByteView(c.prev->bytes) : ByteView{}).uint(c.stamp).uint(static_cast<std::uint64_t>(c.kind));
@@ -126,7 +154,7 @@ std::expected<std::vector<Bytes>, EntryError> sign_entries(const Identity& ident
     const ByteView bytes = encode_content(content, room);
     if (bytes.empty()) return std::unexpected(EntryError::kTooLarge);
     encoded.push_back(to_bytes(bytes));
-    level.push_back(leaf_of(bytes));
+    level.push_back(leaf_of(content));
   }
   const std::size_t batch = contents.size();
   std::vector<Bytes> siblings(batch);
@@ -157,7 +185,7 @@ std::expected<EntryId, EntryError> id_of_content(const Content& content) {
   ByteArray<kContentBytesMax> room;
   const ByteView bytes = encode_content(content, room);
   if (bytes.empty()) return std::unexpected(EntryError::kTooLarge);
-  return id_of(leaf_of(bytes));
+  return id_of(leaf_of(content));
 }
 
 std::expected<Entry, EntryError> decode_entry(ByteView bytes) {
@@ -206,7 +234,8 @@ std::expected<Entry, EntryError> decode_entry(ByteView bytes) {
       !equal(encode_entry(content, entry.batch, entry.place, entry.siblings, entry.signature, room), bytes)) {
     return std::unexpected(EntryError::kNotCanonical);
   }
-  const ByteArray<32> leaf = leaf_of(content);
+  entry.rest = rest_of(c, saw);
+  const ByteArray<32> leaf = leaf_of(c.space, header_of(c, entry.rest));
   entry.id = id_of(leaf);
   entry.root = root_of(leaf, entry.place, entry.batch, entry.siblings);
   return entry;
@@ -222,8 +251,23 @@ std::optional<Bytes> assemble_entry(const Content& content, std::uint8_t batch, 
   return to_bytes(bytes);
 }
 
+Header header_of(const Entry& entry) { return header_of(entry.content, entry.rest); }
+
+EntryId id_of_header(const NamespaceId& space, const Header& header) { return id_of(leaf_of(space, header)); }
+
+std::optional<ByteArray<32>> root_of_header(const NamespaceId& space, const Header& header, std::uint8_t batch, std::uint8_t place,
+                                            ByteView siblings) {
+  if (batch == 0 || batch > kBatchMax || place >= batch || siblings.size() != 32 * siblings_of(place, batch)) return std::nullopt;
+  return root_of(leaf_of(space, header), place, batch, siblings);
+}
+
+bool verify_root(const CryptoProvider& provider, const PublicKey& author, const ByteArray<32>& root, std::uint8_t batch,
+                 const Signature& signature) {
+  return verify(provider, author, kEntriesDomain, signed_bytes(root, batch), signature);
+}
+
 bool verify_entry(const CryptoProvider& provider, const Entry& entry) {
-  return verify(provider, entry.content.author, kEntriesDomain, signed_bytes(entry.root, entry.batch), entry.signature);
+  return verify_root(provider, entry.content.author, entry.root, entry.batch, entry.signature);
 }
 
 }  // namespace weft::state

@@ -4,11 +4,14 @@
 // values, whatever order they came in. An entry is one datagram at most and never changes.
 //
 // Content, canonical msgpack (one spelling: what differs from its re-encoding is refused):
-//   [1, namespace bin 32, author key bin 32, epoch, seq, prev bin 16 or empty, stamp, kind, path bin, body bin, saw bin 16 * n]
+//   [2, namespace bin 32, author key bin 32, epoch, seq, prev bin 16 or empty, stamp, kind, path bin, body bin, saw bin 16 * n]
 // Entry, canonical msgpack:
 //   [content bin, batch size, place in it, siblings bin 32 * n, signature bin 64]
+// Header, canonical msgpack, what is hashed of a content; it shows a place in a history without what was written there (fork.h):
+//   [2, namespace bin 32, author key bin 32, epoch, seq, prev bin 16 or empty, stamp, kind, rest bin 32]
+//   rest = BLAKE2b-256("weft-entry-rest-2", 0, [path bin, body bin, saw bin])
 //
-// - The id is the first 16 bytes of BLAKE2b-256("weft-entry-1", 0, content). It leaves the signature out, so that an entry signed
+// - The id is the first 16 bytes of BLAKE2b-256("weft-entry-2", 0, header). It leaves the signature out, so that an entry signed
 //   twice is one entry. Two contents of one id cost 2^64 hashes of their own author and harm what that author wrote.
 // - (author, epoch, seq) names a place in the author's history; `prev` is the entry before it. Two ids at one place
 //   are a fork, and both signed contents prove it.
@@ -38,7 +41,8 @@ inline constexpr std::size_t kPathBytesMax = 255;
 inline constexpr std::size_t kSawMax = 48;
 inline constexpr std::size_t kBatchMax = 16;
 inline constexpr std::uint64_t kSeqMax = (std::uint64_t{1} << 53) - 1;
-inline constexpr std::string_view kEntryDomain = "weft-entry-1";      // ids
+inline constexpr std::string_view kEntryDomain = "weft-entry-2";      // ids
+inline constexpr std::string_view kEntryRestDomain = "weft-entry-rest-2";
 inline constexpr std::string_view kEntriesDomain = "weft-entries-1";  // signatures
 
 struct EntryId {
@@ -77,6 +81,18 @@ struct Content {
   std::span<const EntryId> saw;  // ascending, at most kSawMax
 };
 
+// What a header is made of, beside the namespace, and how it was signed.
+struct Header {
+  PublicKey author;
+  std::uint64_t epoch = 0;
+  std::uint64_t seq = 1;
+  std::optional<EntryId> prev;
+  std::uint64_t stamp = 0;
+  Kind kind = Kind::kSet;
+  ByteArray<32> rest{};
+  bool operator==(const Header&) const = default;
+};
+
 // Movable only: content.saw points into saw.
 struct Entry {
   Entry() = default;
@@ -85,6 +101,7 @@ struct Entry {
 
   Content content;
   EntryId id;
+  ByteArray<32> rest{};    // of the header
   ByteArray<32> root{};    // what the signature is over, with the size of the batch
   std::uint8_t batch = 1;  // 1 to kBatchMax
   std::uint8_t place = 0;  // less than batch
@@ -122,6 +139,15 @@ std::expected<Entry, EntryError> decode_entry(ByteView bytes);
 // The bytes of an entry again from what decode_entry took apart. nullopt: more than kEntryBytesMax.
 std::optional<Bytes> assemble_entry(const Content& content, std::uint8_t batch, std::uint8_t place, ByteView siblings,
                                     const Signature& signature);
+Header header_of(const Entry& entry);
+// The id of the entry of this header.
+EntryId id_of_header(const NamespaceId& space, const Header& header);
+// The root that its signature is over. nullopt: batch, place and siblings (32 bytes each) do not fit together.
+std::optional<ByteArray<32>> root_of_header(const NamespaceId& space, const Header& header, std::uint8_t batch, std::uint8_t place,
+                                            ByteView siblings);
+// True if `author` signed a batch of this root.
+bool verify_root(const CryptoProvider& provider, const PublicKey& author, const ByteArray<32>& root, std::uint8_t batch,
+                 const Signature& signature);
 // True if its author signed it. Of a batch the answer is the same for all whose root and signature are equal: who keeps
 // those that it has verified saves the others' arithmetic.
 bool verify_entry(const CryptoProvider& provider, const Entry& entry);
