@@ -112,6 +112,13 @@ bool Checkpoints::discards(const Entry& entry) const {
   return discards(c.author, c.epoch, c.seq, above);
 }
 
+std::optional<Checkpoints::Newest> Checkpoints::newest(const PublicKey& author) const {
+  const auto of = authors_.find(author);
+  if (of == authors_.end()) return std::nullopt;
+  const auto& [rank, checkpoint] = *of->second.all.begin();
+  return Newest{.rank = rank, .epoch = checkpoint.epoch};
+}
+
 std::vector<Section> Checkpoints::counting(const PublicKey& author) const {
   std::vector<Section> out;
   const auto of = authors_.find(author);

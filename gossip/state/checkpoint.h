@@ -14,6 +14,10 @@
 // come back. So no author needs to know what others have dropped, and no order of checkpoints by several authors brings anything back
 // (the trap of compacting overwrites across authors; Akka's pruning and others fell into it).
 //
+// A checkpoint also *closes* its author's other epochs: none of them has an entry above it. That takes nothing away (what a lost life wrote may
+// still come back from others); it tells how many lives of an author are to be reckoned with. Each life that wrote costs its author some 11 bytes of
+// checkpoints for good: epochs are random, so none of them can be told from one that is lost but by its number.
+//
 // A liar can discard its own words, in any order, and bring some of them back; each time at the cost of an entry.
 //
 // Body: sections one after another, ascending by epoch, then first, not overlapping:
@@ -29,7 +33,7 @@
 namespace weft::state {
 
 inline constexpr std::size_t kSectionsMax = 64;
-inline constexpr std::size_t kCheckpointsCounted = 32;  // of one author
+inline constexpr std::size_t kCheckpointsCounted = 64;  // of one author
 inline constexpr std::string_view kCheckpointPath = "checkpoint";
 
 struct Section {
@@ -55,6 +59,12 @@ class Checkpoints {
   // Whether this place in the author's history is discarded. `above`: of a checkpoint, its own rank: only higher ones discard it.
   bool discards(const PublicKey& author, std::uint64_t epoch, std::uint64_t seq, const std::optional<Rank>& above = {}) const;
   bool discards(const Entry& entry) const;
+  // The author's highest.
+  struct Newest {
+    Rank rank;
+    std::uint64_t epoch = 0;
+  };
+  std::optional<Newest> newest(const PublicKey& author) const;
   // The sections of the author's that count; they may overlap.
   std::vector<Section> counting(const PublicKey& author) const;
 

@@ -44,22 +44,26 @@ Documents::Series Documents::series_of(const Item& item) {
 }
 
 bool Documents::may_void(const Item& by, const Item& item) {
+  if (!by.over_others && item.author != by.author) return false;
   switch (by.kind) {
     case Kind::kSet: return item.kind == Kind::kSet && item.path == by.path;
     case Kind::kCount: return item.kind == Kind::kCount && item.path == by.path && item.author == by.author;
     case Kind::kAdd:
     case Kind::kRemove: return item.kind == Kind::kAdd && item.path == by.path && item.body == by.body;
     case Kind::kClear: return holds_a_value(item.kind) && at_or_below(item.path, by.path);
-    case Kind::kCheckpoint: return false;
+    case Kind::kCheckpoint:
+    case Kind::kGrant:
+    case Kind::kRevoke:
+    case Kind::kFork: return false;
   }
   return false;
 }
 
-bool Documents::insert(const Entry& entry) {
+bool Documents::insert(const Entry& entry, bool over_others) {
   const Content& c = entry.content;
   const auto [at, fresh] = items_.try_emplace(
       entry.id, Item{.author = c.author, .epoch = c.epoch, .seq = c.seq, .stamp = c.stamp, .kind = c.kind,
-                     .path = text_of(c.path), .body = to_bytes(c.body)});
+                     .path = text_of(c.path), .body = to_bytes(c.body), .over_others = over_others});
   if (!fresh) return false;
   Item& item = at->second;
   for (const EntryId& seen : c.saw) {
@@ -108,10 +112,10 @@ bool Documents::set_discarded(const EntryId& id, bool discarded) {
   return std::exchange(items_.at(id).discarded, discarded) != discarded;
 }
 
-bool Documents::holds_down(const Entry& entry) const {
+bool Documents::holds_down(const Entry& entry, bool over_others) const {
   const Content& c = entry.content;
   const Item by{.author = c.author, .epoch = c.epoch, .seq = c.seq, .stamp = c.stamp, .kind = c.kind, .path = text_of(c.path),
-                .body = to_bytes(c.body)};
+                .body = to_bytes(c.body), .over_others = over_others};
   return std::ranges::any_of(c.saw, [&](const EntryId& id) {
     const auto it = items_.find(id);
     return it != items_.end() && !it->second.discarded && may_void(by, it->second);
@@ -203,7 +207,8 @@ std::vector<std::string> Documents::paths(ByteView path, std::size_t max, const 
   return out;
 }
 
-Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch) const {
+Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch,
+                                bool over_others) const {
   const Item by{.author = author, .epoch = epoch, .seq = 0, .stamp = 0, .kind = kind, .path = text_of(path),
                 .body = to_bytes(element)};
   Seen out;
@@ -213,6 +218,10 @@ Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, cons
     for (const EntryId& id : ids) {
       const auto it = items_.find(id);
       if (!may_void(by, it->second) || !left(*it)) continue;
+      if (!over_others && it->second.author != author) {
+        out.others = true;
+        continue;
+      }
       // Its own of this epoch gives way by its seq, but not to a Remove or a Clear, which are no values.
       if (kind == it->second.kind && it->second.author == author && it->second.epoch == epoch) continue;
       if (out.saw.size() == kSawMax) {

@@ -1,12 +1,13 @@
 // The fold: what a set of entries of one namespace means.
 //
 // Every value is a pure function of the set of entries put in, for any order, duplication and grouping (strong eventual
-// consistency: Shapiro et al. 2011). Two rules decide; neither looks at a clock:
+// consistency: Shapiro et al. 2011). Rules decide that look at no clock:
 //
 // - Overwriting by observation. An entry is void if another one that is in the set names it in `saw` and may: a Set voids
 //   Sets of its path; an Add or a Remove voids Adds of its element at its path; a Count voids Counts of its own author at its
 //   path; a Clear voids anything at its path and below. Whoever has seen a value can replace it, whatever stamp it has; whoever
 //   has not cannot: an Add or a Set that is concurrent with a Remove or a Clear stays (add wins, update wins).
+// - In an owned namespace (rights.h) an entry whose author may not overwrite others voids only its own author's.
 // - An author's own order. Of one author and epoch the entry with the highest seq counts: of its Sets of a path, of its
 //   Counts of a path, of its Adds of an element. So one that overwrites itself need not name what it overwrites.
 //
@@ -50,19 +51,21 @@ struct Written {
 
 class Documents {
  public:
-  // True if the entry was not there before. `entry` need not outlive the call.
-  bool insert(const Entry& entry);
+  // True if the entry was not there before. `entry` need not outlive the call. `over_others`: it may void what others wrote.
+  bool insert(const Entry& entry, bool over_others = true);
   // Takes an entry away again, as if it had never been inserted. It must be there.
   void erase(const Entry& entry);
   // Marks an entry as discarded, or not; true if that is a change. It must be there.
   bool set_discarded(const EntryId& id, bool discarded);
   bool discarded(const EntryId& id) const { return items_.at(id).discarded; }
-  // Whether an entry that is here names another one that is here, not discarded, and that it may void.
-  bool holds_down(const Entry& entry) const;
+  // Whether an entry names one that is here, not discarded, and that it may void.
+  bool holds_down(const Entry& entry, bool over_others) const;
+  bool over_others(const EntryId& id) const { return items_.at(id).over_others; }
   // Who names this entry.
   const std::set<EntryId>& named_by(const EntryId& id) const;
   const PublicKey& author(const EntryId& id) const { return items_.at(id).author; }
-  bool is_checkpoint(const EntryId& id) const { return items_.at(id).kind == Kind::kCheckpoint; }
+  Kind kind(const EntryId& id) const { return items_.at(id).kind; }
+  bool is_checkpoint(const EntryId& id) const { return kind(id) == Kind::kCheckpoint; }
   std::uint64_t stamp(const EntryId& id) const { return items_.at(id).stamp; }
   // Whether it still counts for a value here.
   bool counts(const EntryId& id) const;
@@ -94,8 +97,9 @@ class Documents {
   struct Seen {
     std::vector<EntryId> saw;
     bool more = false;
+    bool others = false;  // there is something of others that it may not name
   };
-  Seen seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch) const;
+  Seen seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch, bool over_others = true) const;
   // What this author has counted at this path in this epoch, and would count on from.
   Counted counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const;
 
@@ -119,6 +123,7 @@ class Documents {
     Bytes body;
     std::uint32_t voiders = 0;  // entries here that name it and may void it
     bool discarded = false;
+    bool over_others = true;
   };
   using Items = std::map<EntryId, Item>;
 

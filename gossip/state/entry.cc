@@ -2,6 +2,8 @@
 
 #include "crypto/check.h"
 #include "gossip/state/checkpoint.h"
+#include "gossip/state/fork.h"
+#include "gossip/state/rights.h"
 
 namespace weft::state {
 namespace {
@@ -87,7 +89,11 @@ bool within_limits(const Content& c) {
     case Kind::kAdd: return !c.body.empty();
     case Kind::kRemove: return !c.body.empty() && !c.saw.empty();
     case Kind::kClear: return c.body.empty() && !c.saw.empty();
-    case Kind::kCheckpoint: return c.saw.empty() && as_text(c.path) == kCheckpointPath && read_checkpoint(c.body).has_value();
+    // In an owned namespace it names a Grant.
+    case Kind::kCheckpoint: return c.saw.size() <= 1 && as_text(c.path) == kCheckpointPath && read_checkpoint(c.body).has_value();
+    case Kind::kGrant: return c.saw.empty() && as_text(c.path) == kGrantPath && read_grant(c.body).has_value();
+    case Kind::kRevoke: return c.saw.empty() && as_text(c.path) == kRevokePath && read_revocation(c.body).has_value();
+    case Kind::kFork: return c.saw.empty() && as_text(c.path) == kForkPath && read_fork(c.space, c.body).has_value();
   }
   return false;
 }

@@ -40,6 +40,7 @@ inline constexpr std::size_t kEntryBytesMax = 1100;  // a whole entry; leaves ro
 inline constexpr std::size_t kPathBytesMax = 255;
 inline constexpr std::size_t kSawMax = 48;
 inline constexpr std::size_t kBatchMax = 16;
+inline constexpr int kStampCounterBits = 16;
 inline constexpr std::uint64_t kSeqMax = (std::uint64_t{1} << 53) - 1;
 inline constexpr std::string_view kEntryDomain = "weft-entry-2";      // ids
 inline constexpr std::string_view kEntryRestDomain = "weft-entry-rest-2";
@@ -64,8 +65,13 @@ enum class Kind : std::uint8_t {
   kRemove = 4,  // set: takes the additions in `saw` of the element in the body away
   kClear = 5,   // takes whatever is in `saw` away, at the path and below it
   kCheckpoint = 6,  // says what its author has no more use for: checkpoint.h
-  kLast = kCheckpoint,
+  kGrant = 7,       // who may write in an owned namespace: rights.h
+  kRevoke = 8,      // who may not any more
+  kFork = 9,        // proves that an author signed two entries for one place: fork.h
+  kLast = kFork,
 };
+// What is compared and brought before all else, and never discarded.
+constexpr bool comes_first(Kind kind) { return kind == Kind::kGrant || kind == Kind::kRevoke || kind == Kind::kFork; }
 
 // The bytes of a content taken apart.
 struct Content {

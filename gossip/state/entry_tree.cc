@@ -48,7 +48,8 @@ EntryKey key_of(const PublicKey& author, std::uint64_t epoch, std::uint64_t seq,
 }
 
 EntryKey key_of(const Entry& entry) {
-  return key_of(entry.content.author, entry.content.epoch, entry.content.seq, entry.id);
+  const Content& c = entry.content;
+  return key_of(comes_first(c.kind) ? PublicKey{} : c.author, c.epoch, c.seq, entry.id);
 }
 
 bool Prefix::covers(const EntryKey& key) const { return common_nibbles(bytes, key.bytes, nibbles) == nibbles; }

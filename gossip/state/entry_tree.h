@@ -7,7 +7,8 @@
 // equal sets have equal trees, and unequal ones of one hash cost 2^64 work. A sum of hashes would be cheaper and is not
 // used: with many summands of one's own choice collisions of it are found quickly (Wagner 2002).
 //
-// The author is cut to its key's first 8 bytes. Two authors that share them mix in the order and in nothing else.
+// The author is cut to its key's first 8 bytes. Two authors that share them mix in the order and in nothing else. Grants, Revokes and proofs
+// of forks have 8 zero bytes in their place: they lie together, so that a walk brings them before what they decide about.
 //
 // Costs: an insertion or erasure walks at most kNibbles nodes, about log16 of the size; hashes are computed
 // when they are asked for. Memory: 40 bytes an entry and at most one inner node of about 100 bytes for each, less
@@ -36,6 +37,8 @@ EntryKey key_of(const PublicKey& author, std::uint64_t epoch, std::uint64_t seq,
 EntryKey key_of(const Entry& entry);
 
 inline constexpr std::size_t kNibbles = 2 * sizeof(EntryKey);
+inline constexpr std::size_t kAuthorNibbles = 16;
+inline constexpr std::size_t kPlaceNibbles = 48;  // author, epoch and seq
 
 // All keys that begin with these nibbles. What lies behind the last of them is zero.
 struct Prefix {

@@ -21,8 +21,9 @@ inline constexpr std::string_view kNamespaceDomain = "weft-namespace-1";
 inline constexpr std::string_view kNameDomain = "weft-namespace-name-1";
 
 enum class Access : std::uint8_t {
-  kOpen = 0,  // whoever is in the network may write every document
-  kLast = kOpen,
+  kOpen = 0,   // whoever is in the network may write every document
+  kOwned = 1,  // its creator, and who is granted it: rights.h
+  kLast = kOwned,
 };
 
 struct Genesis {

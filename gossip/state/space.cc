@@ -1,12 +1,25 @@
 #include "gossip/state/space.h"
 
 #include "crypto/check.h"
+#include "crypto/provider.h"
 
 namespace weft::state {
+namespace {
+
+// Of what comes first.
+constexpr Prefix kFirstPrefix{.bytes = {}, .nibbles = kAuthorNibbles};
+
+}  // namespace
 
 const Space::Held* Space::find(const EntryId& id) const {
   const auto it = entries_.find(id);
   return it == entries_.end() ? nullptr : &it->second;
+}
+
+Entry Space::decode(const EntryId& id) const {
+  auto entry = decode_entry(entries_.at(id).wire);
+  CHECK(entry.has_value());
+  return std::move(*entry);
 }
 
 Space::Inserted Space::insert(const Entry& entry, ByteView wire, bool settled) {
@@ -21,15 +34,27 @@ bool Space::restore(const Entry& entry, ByteView wire, std::uint64_t arrival) {
   if (entries_.contains(entry.id) || arrivals_.contains(arrival)) return false;
   put(entry, wire, arrival);
   entries_.at(entry.id).settled = true;
+  find_forks(entry);
   tree_.insert(key_of(entry));
-  if (entry.content.kind == Kind::kCheckpoint) checkpoints_.add(entry);
+  switch (entry.content.kind) {
+    case Kind::kCheckpoint: checkpoints_.add(entry); break;
+    case Kind::kGrant:
+    case Kind::kRevoke: rights_.add(entry); break;
+    default: break;
+  }
+  if (!comes_first(entry.content.kind)) ++heads_[entry.content.author].settled;
   return true;
 }
 
 void Space::restored() {
   last_restored_ = last_arrival_;
   last_arrival_ += kArrivalJump;
-  for (const auto& [author, head] : heads_) sweep(author);
+  for (const auto& [author, head] : heads_) {
+    enforce(author);
+    sweep(author);
+    trim(author);
+  }
+  for (const EntryKey& key : first_keys()) take_proof(decode(key.id()));
 }
 
 void Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival) {
@@ -38,39 +63,108 @@ void Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival) {
   last_arrival_ = std::max(last_arrival_, arrival);
   arrivals_.emplace(arrival, entry.id);
   bytes_ += wire.size();
-  documents_.insert(entry);
-  Head& head = heads_[entry.content.author];
-  if (std::tie(entry.content.stamp, entry.id) > std::tie(head.stamp, head.id)) head = {entry.id, entry.content.stamp};
+  documents_.insert(entry, judge(entry).over_others);
+  note_head(entry.content.author, entry.content.stamp, entry.id);
+  if (!rights_.open()) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
 }
 
-void Space::settle(const EntryId& id) {
+void Space::note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id) {
+  Head& head = heads_[author];
+  if (std::pair(stamp, id) > std::pair(head.stamp, head.id)) {
+    head.id = id;
+    head.stamp = stamp;
+  }
+}
+
+bool Space::settle(const EntryId& id) {
   Held& held = entries_.at(id);
-  if (held.settled) return;
+  if (held.settled) return true;
+  const Entry entry = decode(id);
+  if (!judge(entry).admitted()) {
+    ++cut_off_[entry.content.author];
+    dropped_.push_back(id);
+    Bytes wire;
+    take_out(id, wire);
+    return false;
+  }
   held.settled = true;
-  const auto entry = decode_entry(held.wire);
-  CHECK(entry.has_value());
-  into_tree(*entry);
+  into_tree(entry);
+  return true;
 }
 
 void Space::into_tree(const Entry& entry) {
-  tree_.insert(key_of(entry));
   const Content& c = entry.content;
-  documents_.set_discarded(entry.id, checkpoints_.discards(entry));
+  find_forks(entry);
+  tree_.insert(key_of(entry));
+  if (comes_first(c.kind)) {
+    if (c.kind == Kind::kFork) return take_proof(entry);
+    rights_.add(entry);
+    return enforce(c.kind == Kind::kGrant ? read_grant(c.body)->to : read_revocation(c.body)->of);
+  }
+  ++heads_[c.author].settled;
+  if (const auto places = places_.find(c.author); places != places_.end()) places->second.insert(place_of(entry.id));
+  // What was admitted meanwhile, or what it may do, has its say now.
+  judge_anew(entry);
+  documents_.set_discarded(entry.id, discards(entry));
   if (c.kind == Kind::kCheckpoint) {
     checkpoints_.add(entry);
     sweep(c.author);
   }
+  trim(c.author);
+}
+
+// Of the proofs against one author the lowest id stays.
+void Space::take_proof(const Entry& entry) {
+  if (entry.content.kind != Kind::kFork) return;
+  const PublicKey accused = read_fork(genesis_.id, entry.content.body).value().author();
+  const auto [at, fresh] = proofs_.emplace(accused, entry.id);
+  if (fresh || at->second == entry.id) return;
+  const EntryId other = at->second;
+  at->second = std::min(other, entry.id);
+  drop(std::max(other, entry.id));
+}
+
+void Space::find_forks(const Entry& entry) {
+  const Content& c = entry.content;
+  if (proofs_.contains(c.author)) return;
+  for (const PublicKey& below : {c.author, PublicKey{}}) {
+    const Prefix place{.bytes = key_of(below, c.epoch, c.seq, {}).bytes, .nibbles = kPlaceNibbles};
+    tree_.visit(place, {}, [&](const EntryKey& key) {
+      const EntryId other = key.id();
+      if (other == entry.id || documents_.author(other) != c.author) return true;
+      if (forks_.size() < kForksToldMax) forks_.push_back({entries_.at(entry.id).wire, entries_.at(other).wire});
+      return false;
+    });
+  }
 }
 
 bool Space::unwanted(const Entry& entry) const {
-  return checkpoints_.discards(entry) && !documents_.holds_down(entry);
+  const Content& c = entry.content;
+  if (c.kind == Kind::kFork) {
+    const auto proof = proofs_.find(read_fork(genesis_.id, c.body).value().author());
+    return proof != proofs_.end() && proof->second < entry.id;
+  }
+  if (discards(entry) && !documents_.holds_down(entry, judge(entry).over_others)) return true;
+  if (comes_first(c.kind) || entries_of(c.author) < entries_max(c.author)) return false;
+  const Place mine{.checkpoint = c.kind == Kind::kCheckpoint, .rank = {c.stamp, entry.id}};
+  const std::set<Place>& all = places(c.author);
+  return all.empty() || *all.rbegin() < mine;
 }
 
 std::vector<EntryKey> Space::keys_of(const PublicKey& author) const {
-  Prefix prefix{.bytes = key_of(author, 0, 0, {}).bytes, .nibbles = 16};
+  const Prefix prefix{.bytes = key_of(author, 0, 0, {}).bytes, .nibbles = kAuthorNibbles};
   std::vector<EntryKey> out;
   tree_.visit(prefix, {}, [&](const EntryKey& key) {
     if (documents_.author(key.id()) == author) out.push_back(key);
+    return true;
+  });
+  return out;
+}
+
+std::vector<EntryKey> Space::first_keys() const {
+  std::vector<EntryKey> out;
+  tree_.visit(kFirstPrefix, {}, [&](const EntryKey& key) {
+    out.push_back(key);
     return true;
   });
   return out;
@@ -86,68 +180,179 @@ std::vector<Space::Own> Space::own(const PublicKey& author) const {
   return out;
 }
 
-// After the checkpoints of an author have changed.
-void Space::sweep(const PublicKey& author) {
-  for (bool again = true; std::exchange(again, false);) {
-    std::set<EntryId> candidates;
-    for (const EntryKey& key : keys_of(author)) {
-      const EntryId id = key.id();
-      std::optional<Checkpoints::Rank> above;
-      if (documents_.is_checkpoint(id)) above = Checkpoints::Rank(documents_.stamp(id), id);
-      const bool discarded = checkpoints_.discards(author, key.epoch(), key.seq(), above);
-      if (!documents_.set_discarded(id, discarded) || !discarded) continue;
-      candidates.insert(id);
+std::set<std::uint64_t> Space::open_epochs(const PublicKey& author) const {
+  const auto newest = checkpoints_.newest(author);
+  std::set<std::uint64_t> out;
+  if (newest) out.insert(newest->epoch);
+  for (const EntryKey& key : keys_of(author)) {
+    const EntryId id = key.id();
+    if (!newest || std::pair(documents_.stamp(id), id) > newest->rank) out.insert(key.epoch());
+  }
+  return out;
+}
+
+std::vector<std::pair<std::uint64_t, std::uint64_t>> Space::frontier(const NodeId& author) const {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> out;
+  const auto key = authors_.find(author);
+  if (key == authors_.end()) return out;
+  for (const EntryKey& place : keys_of(key->second)) {
+    if (out.empty() || out.back().first != place.epoch()) out.emplace_back(place.epoch(), 0);
+    out.back().second = place.seq();
+  }
+  return out;
+}
+
+std::size_t Space::entries_of(const PublicKey& author) const {
+  const auto head = heads_.find(author);
+  return head == heads_.end() ? 0 : head->second.settled;
+}
+
+std::size_t Space::entries_max(const PublicKey& author) const {
+  if (rights_.open() || rights_.is_owner(author)) return kAuthorEntriesMax;
+  const auto most = rights_.entries_max(node_id_of(author));
+  return static_cast<std::size_t>(std::min<std::uint64_t>(most.value_or(kAuthorEntriesMax), kAuthorEntriesMax));
+}
+
+// ---- what goes
+
+bool Space::Place::operator<(const Place& other) const {
+  if (checkpoint != other.checkpoint) return checkpoint;
+  return checkpoint ? other.rank < rank : rank < other.rank;
+}
+
+Space::Place Space::place_of(const EntryId& id) const {
+  return {.checkpoint = documents_.is_checkpoint(id), .rank = {documents_.stamp(id), id}};
+}
+
+std::set<Space::Place>& Space::places(const PublicKey& author) const {
+  const auto [at, fresh] = places_.try_emplace(author);
+  if (fresh) {
+    for (const EntryKey& key : keys_of(author)) at->second.insert(place_of(key.id()));
+  }
+  return at->second;
+}
+
+// True if that changed what it may do.
+bool Space::judge_anew(const Entry& entry) {
+  const bool over_others = judge(entry).over_others;
+  if (documents_.over_others(entry.id) == over_others) return false;
+  const bool discarded = documents_.discarded(entry.id);
+  documents_.erase(entry);
+  documents_.insert(entry, over_others);
+  documents_.set_discarded(entry.id, discarded);
+  return true;
+}
+
+void Space::enforce(const NodeId& author) {
+  const auto key = authors_.find(author);
+  if (key != authors_.end()) enforce(key->second);
+}
+
+void Space::enforce(const PublicKey& author) {
+  if (rights_.open() || rights_.is_owner(author)) return;
+  std::set<EntryId> candidates;
+  bool checkpoints = false;
+  for (const EntryKey& key : keys_of(author)) {
+    const EntryId id = key.id();
+    const Entry entry = decode(id);
+    if (!judge(entry).admitted()) {
       const std::set<EntryId>& namers = documents_.named_by(id);
       candidates.insert(namers.begin(), namers.end());
-    }
-    for (const EntryId& id : candidates) {
-      if (droppable(id)) again = drop(id) || again;
+      ++cut_off_[author];
+      checkpoints = drop(id) || checkpoints;
+    } else if (judge_anew(entry)) {
+      candidates.insert(id);
     }
   }
+  drop_unneeded(checkpoints ? std::set{author} : std::set<PublicKey>{}, std::move(candidates));
+}
+
+void Space::trim(const PublicKey& author) {
+  const std::size_t most = entries_max(author);
+  while (entries_of(author) > most) {
+    const EntryId last = places(author).rbegin()->rank.second;
+    const std::set<EntryId> namers = documents_.named_by(last);
+    const bool checkpoint = drop(last);
+    drop_unneeded(checkpoint ? std::set{author} : std::set<PublicKey>{}, namers);
+  }
+  if (entries_of(author) < most) places_.erase(author);
+}
+
+// After the checkpoints of an author have changed.
+void Space::sweep(const PublicKey& author) { drop_unneeded({author}, {}); }
+
+// Looks at what the checkpoints of these authors discard, and drops of that and of the candidates what is discarded and not needed.
+void Space::drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candidates) {
+  do {
+    for (const PublicKey& author : std::exchange(authors, {})) {
+      for (const EntryKey& key : keys_of(author)) {
+        const EntryId id = key.id();
+        std::optional<Checkpoints::Rank> above;
+        if (documents_.is_checkpoint(id)) above = Checkpoints::Rank(documents_.stamp(id), id);
+        const bool discarded = checkpoints_.discards(author, key.epoch(), key.seq(), above);
+        if (!documents_.set_discarded(id, discarded) || !discarded) continue;
+        candidates.insert(id);
+        const std::set<EntryId>& namers = documents_.named_by(id);
+        candidates.insert(namers.begin(), namers.end());
+      }
+    }
+    for (const EntryId& id : std::exchange(candidates, {})) {
+      if (!droppable(id)) continue;
+      const PublicKey author = documents_.author(id);
+      if (drop(id)) authors.insert(author);
+    }
+  } while (!authors.empty());
 }
 
 bool Space::droppable(const EntryId& id) const {
   const auto it = entries_.find(id);
   if (it == entries_.end() || !it->second.settled || !documents_.discarded(id)) return false;
-  const auto entry = decode_entry(it->second.wire);
+  return !documents_.holds_down(decode(id), documents_.over_others(id));
+}
+
+Entry Space::take_out(const EntryId& id, Bytes& wire) {
+  const auto node = entries_.extract(id);
+  CHECK(!node.empty());
+  wire = std::move(node.mapped().wire);
+  auto entry = decode_entry(wire);
   CHECK(entry.has_value());
-  return !documents_.holds_down(*entry);
+  documents_.erase(*entry);
+  arrivals_.erase(node.mapped().arrival);
+  bytes_ -= wire.size();
+  return std::move(*entry);
 }
 
 bool Space::drop(const EntryId& id) {
-  const auto node = entries_.extract(id);
-  const auto entry = decode_entry(node.mapped().wire);
-  CHECK(entry.has_value());
-  documents_.erase(*entry);
-  tree_.erase(key_of(*entry));
-  arrivals_.erase(node.mapped().arrival);
-  bytes_ -= node.mapped().wire.size();
+  if (!comes_first(documents_.kind(id))) {
+    const PublicKey author = documents_.author(id);
+    --heads_[author].settled;
+    if (const auto places = places_.find(author); places != places_.end()) places->second.erase(place_of(id));
+  }
+  Bytes wire;
+  const Entry entry = take_out(id, wire);
+  tree_.erase(key_of(entry));
   dropped_.push_back(id);
-  if (entry->content.kind != Kind::kCheckpoint) return false;
-  checkpoints_.remove(*entry);
+  if (entry.content.kind != Kind::kCheckpoint) return false;
+  checkpoints_.remove(entry);
   return true;
 }
 
 void Space::withdraw(std::span<const EntryId> ids) {
   std::optional<PublicKey> author;
   for (const EntryId& id : ids) {
-    const auto node = entries_.extract(id);
-    CHECK(!node.empty());
-    CHECK(!node.mapped().settled);
-    const auto entry = decode_entry(node.mapped().wire);
-    CHECK(entry.has_value());
-    documents_.erase(*entry);
-    author = entry->content.author;
-    bytes_ -= node.mapped().wire.size();
-    arrivals_.erase(node.mapped().arrival);
+    CHECK(!entries_.at(id).settled);
+    Bytes wire;
+    author = take_out(id, wire).content.author;
   }
   if (!author) return;
-  heads_.erase(*author);
-  for (const EntryKey& key : keys_of(*author)) {
-    const EntryId id = key.id();
-    Head& head = heads_[*author];
-    if (std::pair(documents_.stamp(id), id) > std::pair(head.stamp, head.id)) head = {id, documents_.stamp(id)};
+  Head& head = heads_.at(*author);
+  head = {.id = {}, .stamp = 0, .settled = head.settled};
+  std::vector<EntryKey> keys = keys_of(*author);
+  for (const EntryKey& key : first_keys()) {
+    if (documents_.author(key.id()) == *author) keys.push_back(key);
   }
+  for (const EntryKey& key : keys) note_head(*author, documents_.stamp(key.id()), key.id());
+  if (keys.empty()) heads_.erase(*author);
 }
 
 std::optional<Space::Head> Space::head(const PublicKey& author) const {

@@ -6,6 +6,15 @@
 // What its author has discarded (checkpoint.h) is dropped, or not taken, unless it voids another entry that is here and not
 // discarded. So what the set is in the end does not depend on the order in which things came.
 //
+// In an owned namespace only what is admitted (rights.h) is in the set. When a Grant or a Revoke comes, its receiver's entries are judged
+// anew, and what is not admitted any more goes as if it had never been there.
+//
+// An author has at most so many entries as a Grant of its says, and kAuthorEntriesMax in any case. Of more, those with the lowest
+// (stamp, id) stay, its checkpoints before all others: which they are depends on the entries and not on their order.
+//
+// Two entries of one author at one place are a fork: both stay, and take_forks() tells of them. Of the proofs against one author the one of
+// the lowest id stays.
+//
 // Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
 // after. It says nothing to another node. A crash may take entries of others that were told of already and not yet on the disk: so that
 // their numbers are not given to other entries, the next life begins kArrivalJump higher.
@@ -14,20 +23,24 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "gossip/state/checkpoint.h"
 #include "gossip/state/documents.h"
 #include "gossip/state/entry_tree.h"
-#include "gossip/state/genesis.h"
+#include "gossip/state/fork.h"
+#include "gossip/state/rights.h"
 
 namespace weft::state {
 
 inline constexpr std::uint64_t kArrivalJump = 1 << 20;
+inline constexpr std::size_t kAuthorEntriesMax = 1 << 17;
+inline constexpr std::size_t kForksToldMax = 64;  // that wait for take_forks()
 
 class Space {
  public:
-  explicit Space(Genesis genesis) : genesis_(std::move(genesis)) {}
+  explicit Space(Genesis genesis) : genesis_(std::move(genesis)), rights_(genesis_) {}
 
   const Genesis& genesis() const { return genesis_; }
   const EntryTree& tree() const { return tree_; }
@@ -58,17 +71,23 @@ class Space {
     }
   }
 
+  // Whether it may be in the set, by what is here now.
+  Rights::Verdict judge(const Entry& entry) const { return rights_.judge(entry); }
+  const Rights& rights() const { return rights_; }
+
   enum class Inserted : std::uint8_t { kNew, kKnown, kDiscarded };
-  // An unsettled entry waits for settle() or withdraw().
+  // An unsettled entry waits for settle() or withdraw(). It must be admitted.
   Inserted insert(const Entry& entry, ByteView wire, bool settled);
   // Those of an earlier life, in any order and with their arrivals; restored() when all are back. False if it was there.
   bool restore(const Entry& entry, ByteView wire, std::uint64_t arrival);
   void restored();
-  void settle(const EntryId& id);
+  // False: it is not admitted any more, and gone.
+  bool settle(const EntryId& id);
   // Takes unsettled entries of one author away again.
   void withdraw(std::span<const EntryId> ids);
 
-  // Whether its author has discarded it and nothing here needs it.
+  // Whether its author has discarded it and nothing here needs it, or its author has enough entries that go before it, or it is a proof and
+  // there is one.
   bool unwanted(const Entry& entry) const;
   // What was dropped since the last call.
   std::vector<EntryId> take_dropped() { return std::exchange(dropped_, {}); }
@@ -82,36 +101,88 @@ class Space {
   };
   std::vector<Own> own(const PublicKey& author) const;
   const Checkpoints& checkpoints() const { return checkpoints_; }
+  // Epochs of this author that a checkpoint of its has not closed: each that has an entry above the newest one, and that one's own.
+  std::set<std::uint64_t> open_epochs(const PublicKey& author) const;
+  // Of each epoch of an author's the last seq here, ascending.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> frontier(const NodeId& author) const;
+  // Settled entries of an author, and the most that it may have.
+  std::size_t entries_of(const PublicKey& author) const;
+  std::size_t entries_max(const PublicKey& author) const;
+
+  // Pairs of entries, as they were signed, that share a place and were not here together before the last call; only of authors
+  // against whom there is no proof.
+  struct Forked {
+    Bytes first, second;
+  };
+  std::vector<Forked> take_forks() { return std::exchange(forks_, {}); }
+  // Who is proven to have forked, and the entry that proves it.
+  const std::map<PublicKey, EntryId>& proofs() const { return proofs_; }
+  // How many entries of whom were taken away because they are not admitted any more, since the last call.
+  std::map<PublicKey, std::size_t> take_cut_off() { return std::exchange(cut_off_, {}); }
 
   // The newest entry of an author here, by stamp, or none.
   struct Head {
     EntryId id;
     std::uint64_t stamp = 0;
+    std::size_t settled = 0;  // entries of this author's, without those that come first (entry.h)
   };
   std::optional<Head> head(const PublicKey& author) const;
   std::size_t authors() const { return heads_.size(); }
 
  private:
+  using Rank = std::pair<std::uint64_t, EntryId>;
+  // What stays last of an author that has too much: checkpoints go before others, the highest first; others the lowest first.
+  struct Place {
+    bool checkpoint = false;
+    Rank rank;
+    // Before `other` stands what stays rather.
+    bool operator<(const Place& other) const;
+  };
+
   void put(const Entry& entry, ByteView wire, std::uint64_t arrival);
   void into_tree(const Entry& entry);
-  // Keys of an author's settled entries, ascending.
+  Place place_of(const EntryId& id) const;
+  bool discards(const Entry& entry) const { return !comes_first(entry.content.kind) && checkpoints_.discards(entry); }
+  Entry decode(const EntryId& id) const;
+  void find_forks(const Entry& entry);
+  void take_proof(const Entry& entry);
+  void note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id);
+  // Keys of an author's settled entries, ascending; without those that come first.
   std::vector<EntryKey> keys_of(const PublicKey& author) const;
+  std::vector<EntryKey> first_keys() const;
   void sweep(const PublicKey& author);
+  void drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candidates);
+  // Judges an author's entries anew.
+  void enforce(const PublicKey& author);
+  void enforce(const NodeId& author);
+  bool judge_anew(const Entry& entry);
+  // Takes what is too much away.
+  void trim(const PublicKey& author);
+  // The author's settled entries in the order of Place, kept for those who have all that they may.
+  std::set<Place>& places(const PublicKey& author) const;
+  // All but the tree's part; the entry's views point into `wire`.
+  Entry take_out(const EntryId& id, Bytes& wire);
   // True if it was a checkpoint.
   bool drop(const EntryId& id);
   bool droppable(const EntryId& id) const;
 
   Genesis genesis_;
+  Rights rights_;
   EntryTree tree_;
   Documents documents_;
   std::map<EntryId, Held> entries_;
   std::map<std::uint64_t, EntryId> arrivals_;
   std::map<PublicKey, Head> heads_;
+  std::map<NodeId, PublicKey> authors_;  // of an owned namespace
+  mutable std::map<PublicKey, std::set<Place>> places_;
   std::size_t bytes_ = 0;
   std::uint64_t last_arrival_ = 0;
   std::optional<std::uint64_t> last_restored_;  // of the life before, if this one began with it
   Checkpoints checkpoints_;
   std::vector<EntryId> dropped_;
+  std::map<PublicKey, std::size_t> cut_off_;
+  std::vector<Forked> forks_;
+  std::map<PublicKey, EntryId> proofs_;
 };
 
 }  // namespace weft::state

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/check.h"
+#include "crypto/provider.h"
 #include "gossip/state/state_inside.h"
 
 namespace weft::state {
@@ -11,6 +12,13 @@ namespace {
 constexpr std::size_t kArrivalBytes = 8;
 // Of the room, a share so small is for checkpoints alone.
 constexpr std::uint64_t kRoomShares = 50;
+
+// Whether what is not admitted could be, once something comes that it names.
+bool may_wait_for_a_grant(const Space& space, const Entry& entry, Refusal why) {
+  if (why != Refusal::kNoGrant) return false;
+  if (entry.content.kind == Kind::kFork) return true;
+  return std::ranges::any_of(entry.content.saw, [&](const EntryId& id) { return !space.holds(id); });
+}
 
 Bytes row_key(std::uint8_t table, const NamespaceId& space) {
   Bytes key{table};
@@ -30,6 +38,14 @@ std::string_view to_string(Error error) {
     case Error::kTooMany: return "too_many";
     case Error::kStore: return "store";
     case Error::kBadEntry: return "bad_entry";
+    case Error::kNoGrant: return "no_grant";
+    case Error::kOutsidePath: return "outside_path";
+    case Error::kExpired: return "expired";
+    case Error::kRevoked: return "revoked";
+    case Error::kNoOverwrite: return "no_overwrite";
+    case Error::kOverQuota: return "over_quota";
+    case Error::kNotOwner: return "not_owner";
+    case Error::kOpen: return "open";
     case Error::kShutdown: return "shutdown";
   }
   return "unknown";
@@ -107,6 +123,12 @@ bool State::Inside::room_for(std::size_t bytes_more, Kind kind) const {
 }
 
 bool State::Inside::verified(const Entry& entry) {
+  if (!signed_by_author(entry)) return false;
+  const Content& c = entry.content;
+  return c.kind != Kind::kFork || verify_fork(provider, c.space, read_fork(c.space, c.body).value());
+}
+
+bool State::Inside::signed_by_author(const Entry& entry) {
   if (entry.batch == 1) return verify_entry(provider, entry);
   // Of a batch the first pays. The author belongs to what is known: a liar can put another's content among its own leaves.
   Verified mine{.author = entry.content.author, .root = entry.root, .batch = entry.batch, .signature = entry.signature};
@@ -124,13 +146,25 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   };
   if (entry.content.space != local.space.genesis().id) return refuse(Taken::kRefused);
   if (local.space.holds(entry.id)) return Taken::kKnown;
-  if (held_back.contains({entry.content.stamp, entry.id})) return Taken::kKnown;
+  if (held_back.contains({entry.content.stamp, entry.id}) || parked.contains(entry.id)) return Taken::kKnown;
   if (local.space.unwanted(entry)) {
     ++totals.discarded_total;
     return Taken::kDiscarded;
   }
+  const Rights::Verdict verdict = local.space.judge(entry);
+  if (!verdict.admitted() && !may_wait_for_a_grant(local.space, entry, *verdict.refusal)) {
+    ++totals.forbidden_total;
+    const NodeId author = node_id_of(entry.content.author);
+    const bool told = noticed.contains({StateNoticed::What::kRefused, entry.content.space, author});
+    if (!told && noticed.size() < kNoticedMax && verified(entry)) notice(StateNoticed::What::kRefused, entry.content.space, author, 0);
+    return Taken::kForbidden;
+  }
   if (!room_for(wire.size(), entry.content.kind)) return refuse(Taken::kFull);
   if (!verified(entry)) return refuse(Taken::kRefused);
+  if (!verdict.admitted()) {
+    park(entry, wire);
+    return Taken::kHeldBack;
+  }
   const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + kSkewMax / 1ms)) << 16;
   if (entry.content.stamp > limit) {
     // Of too many those are kept that are due first.
@@ -140,6 +174,8 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
       held_back.erase(last);
     }
     held_back.emplace(std::pair(entry.content.stamp, entry.id), std::pair(entry.content.space, to_bytes(wire)));
+    ++totals.held_back_total;
+    note_skew(now, entry);
     look_again(now);
     return Taken::kHeldBack;
   }
@@ -154,6 +190,8 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
 }
 
 void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
+  for (auto& [id, local] : spaces) look_round(now, local, rows);
+  for (const StateNoticed& one : std::exchange(to_notice, {})) out.events.push_back(one);
   for (auto& [id, local] : spaces) {
     for (const EntryId& dropped : local.space.take_dropped()) {
       if (local.space.holds(dropped)) continue;  // it came back in the same call
@@ -212,6 +250,8 @@ void State::restore(Now now, ByteView key, ByteView value) {
 void State::restored() {
   for (auto& [id, local] : inside_->spaces) {
     local.space.restored();
+    local.rights_seen = local.space.rights().size();
+    local.proofs_seen = local.space.proofs().size();
     inside_->digest.reset();
   }
 }
@@ -243,6 +283,8 @@ void State::leave(Now now, OpId op, const NamespaceId& space, Output& out) {
   s.spaces.erase(space);
   s.digest.reset();
   std::erase_if(s.held_back, [&](const auto& held) { return held.second.first == space; });
+  std::erase_if(s.parked, [&](const auto& parked) { return parked.second.space == space; });
+  std::erase_if(s.unproven, [&](const auto& one) { return one.space == space; });
   s.wait_for({.op = op, .space = space, .written = {}, .count = 0},
              {{.key = row_key(kRowSpace, space), .value = {}, .erase = true}}, out);
 }
@@ -322,20 +364,30 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
     s.fail(*op.op, Error::kUnknownNamespace, out);
     return s.flush(now, {}, out);
   }
+  std::size_t cut_off = 0;  // our right ended while they were on their way to the disk
   if (local != nullptr) {
     for (const EntryId& id : written) {
-      local->space.settle(id);
-      local->tree.originate(now, id.bytes, s.tree_out);
+      if (local->space.settle(id)) {
+        local->tree.originate(now, id.bytes, s.tree_out);
+      } else {
+        ++cut_off;
+      }
     }
     s.tend(now, *local, out);
     if (!written.empty()) {
       local->arrived = true;
       local->since_checkpoint += written.size();
+      // With the first of a life come the epochs of those before.
+      if (!std::exchange(local->epochs_looked_at, true)) local->since_checkpoint = local->checkpoint_after;
       s.digest.reset();
     }
   }
-  s.totals.written_total += written.size();
-  if (op.op) out.events.push_back(StateDone{*op.op, op.count});
+  s.totals.written_total += written.size() - cut_off;
+  if (op.op && cut_off > 0) {
+    s.fail(*op.op, Error::kRevoked, out);
+  } else if (op.op) {
+    out.events.push_back(StateDone{*op.op, op.count});
+  }
   s.flush(now, {}, out);
 }
 
@@ -377,6 +429,8 @@ Stats State::stats() const {
   out.entries = s.entries();
   out.bytes = s.bytes();
   out.held_back = s.held_back.size();
+  out.parked = s.parked.size();
+  for (const auto& [id, local] : s.spaces) out.forked += local.space.proofs().size();
   for (const auto& [id, local] : s.spaces) {
     out.neighbours += local.tree.stats().neighbours;
     out.walks += local.running ? 1U : 0U;

@@ -7,9 +7,12 @@
 //   when accepted.
 // - Anti-entropy. Acks of membership's probes carry a digest of all namespaces; where it differs from ours, Roots tells which of them
 //   differ and a walk (sync.h) brings what we lack, one walk a namespace at a time. This alone suffices to converge; a push is only faster.
+// - Rights. In an owned namespace (rights.h) an entry is let in if what is here of Grants and Revokes admits it. One whose Grant is not here yet
+//   is parked until it comes; a walk brings Grants and Revokes first.
+// - Forks. Who sees two entries at one place of an author's history proves it to all (fork.h), after a random while in which somebody else may.
 // - Checkpoints. When enough of what we wrote counts for nothing any more, a checkpoint says so (checkpoint.h), and everybody drops it.
 //
-// What a liar can do: write what it has the right to write. Entries are checked for size, form, namespace, being known and room, in this order, before
+// What a liar can do: write what it has the right to write. Entries are checked for size, form, namespace, being known, rights and room, in this order, before
 // a signature is looked at. Stamps decide nothing (documents.h); one from more than kSkewMax ahead is held back until it is due,
 // so that it does not lead those of honest writers by more. Everything is bounded: namespaces, entries, bytes,
 // held entries, what the trees keep, walks, questions.
@@ -42,6 +45,12 @@ inline constexpr std::size_t kWritesMax = 1024;          // that wait for the di
 inline constexpr Duration kSkewMax = 5s;
 inline constexpr Duration kClockPullMax = 500ms;         // a stamp of others moves ours no farther ahead of the wall clock
 inline constexpr std::size_t kHeldBackMax = 1024;        // entries from the future
+inline constexpr std::size_t kParkedMax = 256;           // entries whose Grant is not here
+inline constexpr std::size_t kParkedOfAuthorMax = 64;
+inline constexpr Duration kProveDelayMax = 2s;
+inline constexpr std::size_t kForksWaitingMax = 64;      // to be proven
+inline constexpr std::size_t kSkewedMax = 64;            // authors whose stamps came from the future
+inline constexpr std::size_t kNoticedMax = 256;          // what was told once and is not told again
 inline constexpr std::size_t kPeersNotedMax = 1024;      // peers with whom nothing was left to bring
 inline constexpr std::size_t kRootsOpenMax = 4;
 inline constexpr std::size_t kCheckpointEvery = 256;     // entries that came, until our own are looked through
@@ -66,6 +75,15 @@ enum class Error : std::uint8_t {
   kTooMany,      // a named limit: namespaces, entries, writes that wait
   kStore,        // could not be made durable
   kBadEntry,     // import: malformed, of another namespace, or not signed by its author
+  // Of owned namespaces:
+  kNoGrant,      // we have none, or they whose it should be
+  kOutsidePath,  // none of ours covers the path
+  kExpired,
+  kRevoked,
+  kNoOverwrite,  // what is there others wrote, and we may not overwrite it
+  kOverQuota,    // as many entries of ours are there as may be
+  kNotOwner,     // only the creator grants and revokes
+  kOpen,         // an open namespace has no rights
   kShutdown,
 };
 std::string_view to_string(Error error);
@@ -94,7 +112,20 @@ struct StateDone {
 struct StateArrived {
   NamespaceId space;
 };
-using Event = std::variant<StateDone, StateArrived>;
+// Something that an operator should know. Of one kind, namespace and author it is told once (kNoticedMax are remembered).
+struct StateNoticed {
+  enum class What : std::uint8_t {
+    kForked,   // a proof is here that the author gave one place in its history to two entries
+    kSkewed,   // an entry of the author's is `number` ms ahead of our clock
+    kRefused,  // the author wrote without the right to
+    kCutOff,   // of our own entries `number` were lost by a revocation
+  };
+  What what = What::kForked;
+  NamespaceId space;
+  NodeId author;
+  std::uint64_t number = 0;
+};
+using Event = std::variant<StateDone, StateArrived, StateNoticed>;
 
 // Messages in requests hold no views; those in replies and sends are valid until the next call.
 struct Request {
@@ -129,6 +160,8 @@ struct Stats {
   std::size_t entries = 0;
   std::uint64_t bytes = 0;
   std::size_t held_back = 0;  // from the future
+  std::size_t parked = 0;     // their Grants are not here
+  std::size_t forked = 0;     // authors that are proven to have forked, in all namespaces
   std::size_t neighbours = 0;  // in the trees of all namespaces
   std::size_t walks = 0;
   std::uint64_t written_total = 0;
@@ -140,6 +173,12 @@ struct Stats {
   std::uint64_t walks_total = 0;
   std::uint64_t walks_failed_total = 0;
   std::uint64_t refused_total = 0;     // malformed, not signed, of no namespace here
+  std::uint64_t forbidden_total = 0;   // came without a right to be there
+  std::uint64_t parked_total = 0;
+  std::uint64_t parked_lost_total = 0;  // for want of room
+  std::uint64_t held_back_total = 0;
+  std::uint64_t cut_off_total = 0;     // were here until a revocation came
+  std::uint64_t proofs_total = 0;      // of forks, written by us
   std::uint64_t full_total = 0;        // refused for want of room
   std::uint64_t discarded_total = 0;   // came, and their authors had discarded them
   std::uint64_t dropped_total = 0;     // were here until their authors discarded them
@@ -169,6 +208,10 @@ class State {
   void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
   // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken.
   void import(Now now, OpId op, const NamespaceId& space, std::span<const ByteView> entries, Output& out);
+  // Gives a node rights in a namespace of our own. The path must be empty or valid.
+  void grant(Now now, OpId op, const NamespaceId& space, const Grant& grant, Output& out);
+  // Takes all that it was granted so far from a node again: what of it is here stays, all else is cut off everywhere.
+  void revoke(Now now, OpId op, const NamespaceId& space, const NodeId& of, Output& out);
   // Ends what is under way with kShutdown, and takes leave of the trees.
   void shutdown(Now now, Output& out);
 
@@ -207,6 +250,8 @@ class State {
   void for_each(const std::function<void(const Space&)>& visit) const;  // by id
   const Space* find(const NamespaceId& space) const;
   Stats stats() const;
+  // Authors some of whose entries came ahead of our clock, and by how much at most (ms), since the start.
+  const std::map<NodeId, std::uint64_t>& skewed() const;
 
  private:
   struct Inside;

@@ -9,11 +9,13 @@ namespace {
 
 // Of a body, so that the entry fits whatever its frame; each wanted entry takes one byte where they lie dense, seldom more than two.
 constexpr std::size_t kBodyMax = 700;
-// An author with more wanted entries than these hold, some 8,000, has no checkpoints.
-constexpr std::size_t kCheckpointBodiesMax = 12;
+// An author with more wanted entries than these hold, some 8,000, has no checkpoints; nor one that wrote in some 2,500 lives.
+constexpr std::size_t kCheckpointBodiesMax = 40;
+constexpr std::size_t kSmallOnesMax = 16;  // checkpoints beside the last generation
 constexpr std::size_t kWantedMax = 8000;
 // An author of many entries looks through them less often: once they could have changed by this part.
 constexpr std::size_t kLookPart = 16;
+constexpr std::size_t kQuotaParts = 8;
 
 // All of our places that are known here, as sections: present, or covered by a checkpoint of ours before. What a lost life wrote and has not come
 // back to us lies in none of them, so nothing of it is discarded unseen.
@@ -116,23 +118,46 @@ void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
   // What waits for the disk is in the documents already, and may be withdrawn: it must not make anything useless.
   if (ended || local.writes_waiting > 0) return;
   local.since_checkpoint = 0;
-  const std::vector<Space::Own> own = local.space.own(identity.public_key());
-  local.checkpoint_after = std::max(kCheckpointEvery, own.size() / kLookPart);
+  const PublicKey& self = identity.public_key();
+  const std::vector<Space::Own> own = local.space.own(self);
+  // Who may have few entries here looks through them sooner.
+  const std::size_t part = std::max<std::size_t>(1, local.space.entries_max(self) / kQuotaParts);
+  const std::size_t worth = std::min(kCheckpointWorth, part);
+  local.checkpoint_after = std::max(std::min(kCheckpointEvery, part), own.size() / kLookPart);
   const auto counting = static_cast<std::size_t>(std::ranges::count(own, true, &Space::Own::counts));
   // What is discarded already and stays because of others does not go by another checkpoint.
   const auto useless = static_cast<std::size_t>(
       std::ranges::count_if(own, [](const Space::Own& place) { return !place.counts && !place.discarded && !place.checkpoint; }));
-  if (useless < kCheckpointWorth || counting > kWantedMax) return;
-  std::vector<std::vector<Section>> bodies = bodies_of(sections_of(identity.public_key(), local.space, own));
-  if (useless < kCheckpointWorth / 8 * bodies.size() || bodies.size() > kCheckpointBodiesMax) return;
-  // Of several only the last discards our older ones.
-  if (bodies.size() > 1) {
-    for (std::vector<Section>& sections : bodies) keep_older(own, sections);
-    if (std::vector<Section> older = discarding_older(own); !older.empty()) bodies.push_back(std::move(older));
+  // Of the lives before this one.
+  std::set<std::uint64_t> open = local.space.open_epochs(self);
+  if (local.epoch) open.erase(*local.epoch);
+  const auto checkpoints = static_cast<std::size_t>(
+      std::ranges::count_if(own, [](const Space::Own& place) { return place.checkpoint && !place.discarded; }));
+  if ((useless < worth && open.empty()) || counting > kWantedMax) return;
+  const auto choice = choose_grant(now, local, Kind::kCheckpoint, as_bytes(kCheckpointPath));
+  if (!choice) return;
+  std::vector<Section> sections = sections_of(self, local.space, own);
+  std::vector<std::vector<Section>> bodies = bodies_of(sections);
+  const bool enough = useless >= worth && useless >= worth / 8 * bodies.size();
+  if (enough || checkpoints >= bodies.size() + kSmallOnesMax) {
+    // One generation for all. Of several only the last discards our older ones.
+    if (bodies.empty() || bodies.size() > kCheckpointBodiesMax) return;
+    if (bodies.size() > 1) {
+      for (std::vector<Section>& body : bodies) keep_older(own, body);
+      if (std::vector<Section> older = discarding_older(own); !older.empty()) bodies.push_back(std::move(older));
+    }
+  } else {
+    // A small one that closes the lives before, beside the others.
+    std::erase_if(sections, [&](const Section& section) { return !open.contains(section.epoch); });
+    if (sections.empty()) return;
+    keep_older(own, sections);
+    bodies = bodies_of(sections);
+    if (bodies.size() > kCheckpointBodiesMax) return;
   }
   std::vector<EntryId> written;
   for (std::size_t i = 0; i < bodies.size(); ++i) {
     Draft draft{.kind = Kind::kCheckpoint, .path = to_bytes(as_bytes(kCheckpointPath)), .body = checkpoint_body(bodies[i]), .saw = {}};
+    if (*choice) draft.saw.push_back((*choice)->grant);
     if (!sign(now, local, {&draft, 1}, written)) return withdraw(local, written);
   }
   totals.checkpoints_total += written.size();

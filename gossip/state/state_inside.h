@@ -2,6 +2,7 @@
 //   state.cc         rows, namespaces, import, what became durable, views
 //   state_write.cc   from changes to signed entries
 //   state_checkpoint.cc  what of our own is not wanted any more
+//   state_rights.cc  grants and revocations, what is parked, forks that are to be proven
 //   state_spread.cc  pushes, digests, walks
 #pragma once
 
@@ -47,6 +48,9 @@ struct State::Inside {
     std::size_t since_checkpoint = 0;  // entries that came or were written
     std::size_t checkpoint_after = kCheckpointEvery;
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
+    std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
+    std::size_t proofs_seen = 0;
+    bool epochs_looked_at = false;     // since something of this life was written
     bool kept = false;                 // its row is durable
   };
   struct Asked {
@@ -71,6 +75,18 @@ struct State::Inside {
     Signature signature;
     bool operator==(const Verified&) const = default;
   };
+  struct Parked {
+    NamespaceId space;
+    PublicKey author;
+    Bytes wire;
+  };
+  // Both entries of a fork, to be proven at a time.
+  struct Unproven {
+    NamespaceId space;
+    PublicKey author;
+    Bytes first, second;
+    Instant at;
+  };
   struct Noted {
     TreeHash ours{};
     TreeHash theirs{};
@@ -88,10 +104,13 @@ struct State::Inside {
   std::uint64_t bytes() const;
   // Checkpoints, which make room, have a little more of it.
   bool room_for(std::size_t bytes_more, Kind kind) const;
+  // Its signature, and those of a proof.
   bool verified(const Entry& entry);
+  bool signed_by_author(const Entry& entry);
 
   // What became of an entry that somebody sent. `rows` gets what is to be kept.
-  enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kHeldBack, kRefused, kFull };
+  // kForbidden: without a right; kHeldBack: parked, too.
+  enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kForbidden, kHeldBack, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
   // Hands the rows that nobody waits for to the store.
   void keep(Output& out);
@@ -104,17 +123,36 @@ struct State::Inside {
     Bytes path;
     Bytes body;
     std::vector<EntryId> saw;
+    bool rights = false;  // comes first (entry.h): names no Grant
   };
   using Drafts = std::expected<std::vector<Draft>, Error>;
   std::uint64_t stamp(Now now);
   void observe(Now now, std::uint64_t other);
-  Drafts draft(const Local& local, const Change& change) const;
+  Drafts draft(Now now, const Local& local, const Change& change) const;
+  std::uint64_t next_stamp(Now now) const;
+  // The Grant that our entry of this kind has to name; none of an open namespace, or of our own.
+  std::expected<std::optional<Rights::Choice>, Error> choose_grant(Now now, const Local& local, Kind kind, ByteView path) const;
   // Signs them, and puts them into the documents.
   std::expected<void, Error> sign(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
   std::expected<void, Error> sign_together(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
   std::expected<void, Error> write_all(Now now, Local& local, std::span<const Change> changes, std::vector<EntryId>& written);
   void withdraw(Local& local, std::span<const EntryId> written);
   std::vector<Write> rows_of(const Local& local, std::span<const EntryId> written) const;
+
+  // ---- state_rights.cc
+  // The entries of one operation of an owner's.
+  void write_rights(Now now, OpId op, const NamespaceId& space, std::span<const Draft> drafts, Output& out);
+  std::expected<Local*, Error> owned(const NamespaceId& space);
+  void park(const Entry& entry, ByteView wire);
+  // What is parked of a namespace is looked at again.
+  void unpark(Now now, Local& local, std::vector<Write>& rows);
+  void notice(StateNoticed::What what, const NamespaceId& space, const NodeId& author, std::uint64_t number);
+  void note_skew(Now now, const Entry& entry);
+  // What a call brought to light: Grants that something waits for, forks, what was cut off.
+  void look_round(Now now, Local& local, std::vector<Write>& rows);
+  // Writes the proofs that are due.
+  void prove(Now now, Output& out);
+  std::optional<Instant> prove_at() const;
 
   // ---- state_checkpoint.cc
   void maybe_checkpoint(Now now, Local& local, Output& out);
@@ -147,6 +185,12 @@ struct State::Inside {
   std::map<NodeId, Noted> noted;
   std::map<std::pair<std::uint64_t, EntryId>, std::pair<NamespaceId, Bytes>> held_back;  // by stamp
   std::deque<Verified> verified_batches;
+  std::map<EntryId, Parked> parked;
+  std::deque<EntryId> parked_order;  // the oldest first; some may be gone
+  std::deque<Unproven> unproven;
+  std::map<NodeId, std::uint64_t> skewed;
+  std::set<std::tuple<StateNoticed::What, NamespaceId, NodeId>> noticed;
+  std::vector<StateNoticed> to_notice;  // of this call
   std::uint64_t last_stamp = 0;
   std::uint64_t tickets = 0;
   std::uint64_t tags = 0;

@@ -77,6 +77,7 @@ void State::on_push(Now now, const NodeId& from, const Push& m, Output& out) {
         ++s.totals.push_known_total;
         local->tree.duplicate(now, one.entry.id.bytes, from, m.hops[i], s.tree_out);
         break;
+      case Inside::Taken::kForbidden:
       case Inside::Taken::kHeldBack:
       case Inside::Taken::kRefused:
       case Inside::Taken::kFull: break;
@@ -222,7 +223,8 @@ void State::on_roots_reply(Now now, RequestTag tag, const RootsReply& m, Output&
     std::size_t walks = 0;
     for (const auto& [id, other] : s.spaces) walks += other.running ? 1U : 0U;
     if (local->running || walks >= kWalksMax) continue;
-    local->running.emplace(Inside::Running{.walk = Walk(local->space.genesis().id), .peer = asked->to, .theirs = asked->theirs,
+    local->running.emplace(Inside::Running{.walk = Walk(local->space.genesis().id, !local->space.rights().open()),
+                                           .peer = asked->to, .theirs = asked->theirs,
                                            .number = ++s.walks});
     ++s.totals.walks_total;
     begun.push_back(local);
@@ -309,7 +311,9 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
   for (const Unpacked& one : *entries) {
     const auto taken = s.take(now, *local, one.entry, one.bytes, rows);
     refused = refused || taken == Inside::Taken::kRefused;
-    if (taken == Inside::Taken::kNew || taken == Inside::Taken::kDiscarded) local->running->idle = false;
+    if (taken == Inside::Taken::kNew || taken == Inside::Taken::kDiscarded || taken == Inside::Taken::kForbidden) {
+      local->running->idle = false;
+    }
     if (taken != Inside::Taken::kNew) continue;
     ++fresh;
     ++s.totals.fetched_total;
@@ -363,6 +367,7 @@ void State::on_deadline(Now now, Output& out) {
   Inside& s = *inside_;
   if (s.look_at && now.mono >= *s.look_at) s.release_held_back(now, out);
   if (s.keep_at && now.mono >= *s.keep_at) s.keep(out);
+  s.prove(now, out);
   for (auto& [id, local] : s.spaces) {
     const auto due = local.tree.next_deadline();
     if (!due || *due > now.mono) continue;
@@ -385,6 +390,7 @@ std::optional<Instant> State::next_deadline() {
   };
   earlier(s.look_at);
   earlier(s.keep_at);
+  earlier(s.prove_at());
   for (const auto& [id, local] : s.spaces) earlier(local.tree.next_deadline());
   return next;
 }

@@ -10,15 +10,27 @@ namespace {
 
 // Bytes of an entry that is signed alone, without path, body and saw, at most.
 constexpr std::size_t kEntryFrameBytes = 200;
-constexpr int kStampCounterBits = 16;
 
 std::uint64_t wall_stamp(Now now, Duration ahead = {}) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + ahead / 1ms)) << kStampCounterBits;
 }
 
-std::size_t names_max(std::size_t path, std::size_t body) {
-  const std::size_t used = kEntryFrameBytes + path + body;
-  return used >= kEntryBytesMax ? 0 : std::min(kSawMax, (kEntryBytesMax - used) / sizeof(EntryId));
+// How many ids there is room for, of which a Grant takes one.
+std::size_t names_max(std::size_t path, std::size_t body, bool grant) {
+  const std::size_t used = kEntryFrameBytes + path + body + (grant ? sizeof(EntryId) : 0);
+  return used >= kEntryBytesMax ? 0 : std::min(kSawMax - (grant ? 1U : 0U), (kEntryBytesMax - used) / sizeof(EntryId));
+}
+
+Error error_of(Refusal why) {
+  switch (why) {
+    case Refusal::kNoGrant: return Error::kNoGrant;
+    case Refusal::kPath: return Error::kOutsidePath;
+    case Refusal::kExpired: return Error::kExpired;
+    case Refusal::kRevoked: return Error::kRevoked;
+    case Refusal::kNotOwner: return Error::kNotOwner;
+    case Refusal::kOpen: return Error::kOpen;
+  }
+  return Error::kNoGrant;
 }
 
 std::uint64_t magnitude(std::int64_t amount) {
@@ -35,15 +47,27 @@ bool add_to(std::uint64_t& sum, std::uint64_t more) {
 
 // A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back.
 std::uint64_t State::Inside::stamp(Now now) {
-  last_stamp = std::max(last_stamp + 1, wall_stamp(now));
+  last_stamp = next_stamp(now);
   return last_stamp;
+}
+
+std::uint64_t State::Inside::next_stamp(Now now) const { return std::max(last_stamp + 1, wall_stamp(now)); }
+
+std::expected<std::optional<Rights::Choice>, Error> State::Inside::choose_grant(Now now, const Local& local, Kind kind,
+                                                                                ByteView path) const {
+  const Rights& rights = local.space.rights();
+  if (rights.open() || rights.is_owner(identity.public_key())) return std::nullopt;
+  // The last of a call may have a stamp that is a little higher.
+  const auto choice = rights.choose(identity.id(), kind, path, next_stamp(now) + kEntriesPerWriteMax);
+  if (!choice) return std::unexpected(error_of(choice.error()));
+  return *choice;
 }
 
 void State::Inside::observe(Now now, std::uint64_t other) {
   last_stamp = std::max(last_stamp, std::min(other, wall_stamp(now, kClockPullMax)));
 }
 
-State::Inside::Drafts State::Inside::draft(const Local& local, const Change& change) const {
+State::Inside::Drafts State::Inside::draft(Now now, const Local& local, const Change& change) const {
   if (!valid_path(change.path)) return std::unexpected(Error::kBadPath);
   const Documents& documents = local.space.documents();
   const PublicKey& self = identity.public_key();
@@ -70,17 +94,23 @@ State::Inside::Drafts State::Inside::draft(const Local& local, const Change& cha
       break;
     }
   }
-  Documents::Seen seen = documents.seen(main.kind, main.path, main.body, self, local.epoch.value_or(0));
+  const auto choice = choose_grant(now, local, main.kind, main.path);
+  if (!choice) return std::unexpected(choice.error());
+  const bool over_others = !*choice || (*choice)->over_others;
+  const Documents::Seen seen = documents.seen(main.kind, main.path, main.body, self, local.epoch.value_or(0), over_others);
+  // An addition leaves others' of the same element as they are.
+  if (seen.others && main.kind != Kind::kAdd) return std::unexpected(Error::kNoOverwrite);
   const bool takes_away = main.kind == Kind::kRemove || main.kind == Kind::kClear;
   if (takes_away && seen.saw.empty()) return std::unexpected(Error::kNothingThere);
-  const std::size_t room = names_max(main.path.size(), main.body.size());
+  const bool grant = choice->has_value();
+  const std::size_t room = names_max(main.path.size(), main.body.size(), grant);
   if (takes_away && room == 0) return std::unexpected(Error::kTooLarge);
   // What the entry has no room to name, Clears before it do; of what is taken away the next turn names the rest.
   std::vector<Draft> out;
   std::size_t named = std::min(room, seen.saw.size());
   main.saw.assign(seen.saw.begin(), seen.saw.begin() + static_cast<std::ptrdiff_t>(named));
   if (!takes_away) {
-    const std::size_t a_clear = names_max(main.path.size(), 0);
+    const std::size_t a_clear = names_max(main.path.size(), 0, grant);
     while (named < seen.saw.size()) {
       const std::size_t count = std::min(a_clear, seen.saw.size() - named);
       if (count == 0) return std::unexpected(Error::kTooLarge);
@@ -90,6 +120,9 @@ State::Inside::Drafts State::Inside::draft(const Local& local, const Change& cha
     }
   }
   out.push_back(std::move(main));
+  if (grant) {
+    for (Draft& one : out) one.saw.insert(std::ranges::lower_bound(one.saw, (*choice)->grant), (*choice)->grant);
+  }
   return out;
 }
 
@@ -129,6 +162,9 @@ std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, s
   std::size_t bytes_more = 0;
   for (const Bytes& wire : *wires) bytes_more += wire.size();
   if (!room_for(bytes_more, drafts.front().kind)) return std::unexpected(Error::kTooMany);
+  const std::size_t ours = local.space.entries_of(identity.public_key()) + local.writes_waiting + written.size() + drafts.size();
+  const bool makes_room = drafts.front().kind == Kind::kCheckpoint || drafts.front().rights;
+  if (!makes_room && ours > local.space.entries_max(identity.public_key())) return std::unexpected(Error::kOverQuota);
   for (const Bytes& wire : *wires) {
     const auto entry = decode_entry(wire);
     CHECK(entry.has_value());
@@ -159,7 +195,7 @@ std::expected<void, Error> State::Inside::write_all(Now now, Local& local, std::
       paths.insert(as_text(change.path));
     }
     for (bool first = true;; first = false) {
-      auto drafts = draft(local, change);
+      auto drafts = draft(now, local, change);
       if (!drafts) {
         if (takes_away && !first && drafts.error() == Error::kNothingThere) break;
         return std::unexpected(drafts.error());
@@ -195,7 +231,10 @@ void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Ch
   std::vector<EntryId> written;
   if (const auto done = s.write_all(now, *local, changes, written); !done) {
     s.withdraw(*local, written);
-    return s.fail(op, done.error(), out);
+    s.fail(op, done.error(), out);
+    // What of ours is of no use any more may make room for the next.
+    if (done.error() == Error::kOverQuota) s.maybe_checkpoint(now, *local, out);
+    return;
   }
   std::vector<Write> rows = s.rows_of(*local, written);
   const std::size_t count = written.size();

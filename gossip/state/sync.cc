@@ -1,5 +1,7 @@
 #include "gossip/state/sync.h"
 
+#include <utility>
+
 #include "crypto/check.h"
 
 namespace weft::state {
@@ -40,6 +42,7 @@ void answer(const Space& space, const Fetch& question, std::size_t budget, Fetch
 
 std::optional<Walk::Question> Walk::next(const Space& space, Entropy& entropy) {
   if (open_ == kQuestionsOpen) return std::nullopt;
+  if (idle() && std::exchange(all_later_, false)) branches_.push_back({});
   Salt salt;
   if (!fetches_.empty()) {
     const Page page = fetches_.front();

@@ -31,7 +31,10 @@ void answer(const Space& space, const Fetch& question, std::size_t budget, Fetch
 
 class Walk {
  public:
-  explicit Walk(const NamespaceId& space) : handle_(handle_of(space)) { branches_.push_back({}); }
+  // `first`: what comes first (entry.h) is compared, and brought, before all else.
+  explicit Walk(const NamespaceId& space, bool first = false) : handle_(handle_of(space)), all_later_(first) {
+    branches_.push_back(first ? Prefix{.bytes = {}, .nibbles = kAuthorNibbles} : Prefix{});
+  }
 
   using Question = std::variant<Branch, Fetch>;
   // The next question, or none while enough are under way or nothing is left to ask.
@@ -43,10 +46,11 @@ class Walk {
   static bool asked_for(const Fetch& question, bool more, std::span<const EntryKey> keys);
   // `keys`: of the entries in the reply, in its order. `fresh`: how many of them were taken.
   bool on_reply(const Fetch& question, bool more, std::span<const EntryKey> keys, std::size_t fresh);
-  bool ended() const { return open_ == 0 && branches_.empty() && fetches_.empty(); }
+  bool ended() const { return idle() && !all_later_; }
 
  private:
   bool gone_on(bool brought);
+  bool idle() const { return open_ == 0 && branches_.empty() && fetches_.empty(); }
 
   struct Page {
     Prefix prefix;
@@ -57,6 +61,7 @@ class Walk {
   std::deque<Page> fetches_;
   std::size_t open_ = 0;
   std::size_t vain_ = 0;
+  bool all_later_ = false;  // the root is still to be asked about
 };
 
 }  // namespace weft::state

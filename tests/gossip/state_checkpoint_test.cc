@@ -79,7 +79,7 @@ struct Naive {
       case Kind::kClear: return value && (same || as_text(c.path).starts_with(std::string(as_text(by.path)) + "/"));
       case Kind::kAdd:
       case Kind::kRemove: return same && c.kind == Kind::kAdd && equal(by.body, c.body);
-      case Kind::kCheckpoint: return false;
+      default: return false;
     }
     return false;
   }

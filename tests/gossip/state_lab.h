@@ -37,8 +37,8 @@ class StateLab {
   }
 
   // ---- what users do; each returns what the operation ended with, after a run of at most a second
-  std::expected<std::size_t, Error> create(std::size_t node, std::string_view name) {
-    return run_op(node, [&](OpId op, Output& out) { state(node).create(now(node), op, name, Access::kOpen, out); });
+  std::expected<std::size_t, Error> create(std::size_t node, std::string_view name, Access access = Access::kOpen) {
+    return run_op(node, [&](OpId op, Output& out) { state(node).create(now(node), op, name, access, out); });
   }
   std::expected<std::size_t, Error> join(std::size_t node, const Genesis& genesis) {
     return run_op(node, [&](OpId op, Output& out) { state(node).join(now(node), op, genesis, out); });
@@ -60,10 +60,16 @@ class StateLab {
   std::expected<std::size_t, Error> set(std::size_t node, std::string_view path, std::string_view value) {
     return change(node, Change::What::kSet, path, value);
   }
+  std::expected<std::size_t, Error> grant(std::size_t node, const Grant& grant) {
+    return run_op(node, [&](OpId op, Output& out) { state(node).grant(now(node), op, space_id, grant, out); });
+  }
+  std::expected<std::size_t, Error> revoke(std::size_t node, const NodeId& of) {
+    return run_op(node, [&](OpId op, Output& out) { state(node).revoke(now(node), op, space_id, of, out); });
+  }
   // All nodes into one namespace, made by the first.
-  void share(std::string_view name = "notes") {
-    ASSERT_TRUE(create(0, name).has_value());
-    const Genesis genesis = make_genesis(*nodes_[0]->identity, name, Access::kOpen);
+  void share(std::string_view name = "notes", Access access = Access::kOpen) {
+    ASSERT_TRUE(create(0, name, access).has_value());
+    const Genesis genesis = make_genesis(*nodes_[0]->identity, name, access);
     space_id = genesis.id;
     for (std::size_t i = 1; i < nodes_.size(); ++i) ASSERT_TRUE(join(i, genesis).has_value());
   }
@@ -144,6 +150,7 @@ class StateLab {
     return make_contact(nodes_[node]->identity->public_key(), endpoint);
   }
   std::size_t size() const { return nodes_.size(); }
+  const std::vector<StateNoticed>& noticed(std::size_t node) const { return nodes_[node]->noticed; }
   std::map<Bytes, Bytes>& rows(std::size_t node) { return nodes_[node]->rows; }
   void set_skew(std::size_t node, std::int64_t ms) { nodes_[node]->skew_ms = ms; }
   void set_disk_fails(std::size_t node, bool fails) { nodes_[node]->disk_fails = fails; }
@@ -164,6 +171,7 @@ class StateLab {
     std::unique_ptr<State> state;
     std::map<Bytes, Bytes> rows;
     std::map<OpId, std::expected<std::size_t, Error>> done;
+    std::vector<StateNoticed> noticed;
     std::size_t life = 0;
     std::int64_t skew_ms = 0;
     bool disk_fails = false;
@@ -299,6 +307,7 @@ class StateLab {
       std::visit([&](const auto& word) { send(node, index_of(s.to), 0, word); }, s.message);
     }
     for (const Event& event : out.events) {
+      if (const auto* notice = std::get_if<StateNoticed>(&event)) n.noticed.push_back(*notice);
       const auto* done = std::get_if<StateDone>(&event);
       if (done == nullptr) continue;
       EXPECT_TRUE(n.done.emplace(done->op, done->entries).second) << "one operation, two ends";

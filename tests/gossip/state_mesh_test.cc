@@ -25,8 +25,10 @@ InlineVec<std::uint8_t, kPackEntriesMax> hops_of(const Packer& packer) {
   return out;
 }
 
+using Acknowledged = std::map<EntryId, Bytes>;
+
 // A random change by a random live node; what it acknowledged is noted.
-void disturb(StateLab& lab, std::set<EntryId>& acknowledged) {
+void disturb(StateLab& lab, Acknowledged& acknowledged) {
   const std::size_t node = lab.rng.below(lab.size());
   if (!lab.lives(node) || lab.state(node).find(lab.space_id) == nullptr) return;
   const std::string path = "p" + std::to_string(lab.rng.below(5));
@@ -39,21 +41,30 @@ void disturb(StateLab& lab, std::set<EntryId>& acknowledged) {
     return;
   }
   lab.space(node).visit_arrivals(before, [&](std::uint64_t, const EntryId& id, ByteView wire) {
-    if (decode_entry(wire)->content.author == lab.identity(node).public_key()) acknowledged.insert(id);
+    if (decode_entry(wire)->content.author == lab.identity(node).public_key()) acknowledged.emplace(id, to_bytes(wire));
     return true;
   });
 }
 
-void expect_all_have(StateLab& lab, const std::set<EntryId>& acknowledged) {
+void expect_all_have(StateLab& lab, const Acknowledged& acknowledged) {
   for (std::size_t i = 0; i < lab.size(); ++i) {
-    for (const EntryId& id : acknowledged) ASSERT_TRUE(lab.space(i).holds(id)) << "node " << i;
-    // The documents are what a fold over the same set from nothing gives.
+    // The documents are what a fold from nothing gives over the same set, and all that was acknowledged and later found useless by its
+    // author's checkpoints.
     Documents anew;
+    std::size_t discarded = 0;
+    for (const auto& [id, wire] : acknowledged) {
+      const auto entry = decode_entry(wire).value();
+      if (lab.space(i).holds(id)) continue;
+      const Content& c = entry.content;
+      ASSERT_TRUE(lab.space(i).checkpoints().discards(c.author, c.epoch, c.seq)) << "node " << i;
+      anew.insert(entry);
+      ++discarded;
+    }
     lab.space(i).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView wire) {
       anew.insert(*decode_entry(wire));
       return true;
     });
-    ASSERT_EQ(anew.size(), lab.documents(i).size());
+    ASSERT_EQ(anew.size(), lab.documents(i).size() + discarded);
     for (const std::string& path : anew.paths({}, 100)) {
       EXPECT_EQ(values(anew, path), values(lab.documents(i), path));
       EXPECT_EQ(anew.counter(as_bytes(path)), lab.documents(i).counter(as_bytes(path)));
@@ -125,7 +136,7 @@ TEST(StateMesh, ConvergesUnderLossCrashesSplitsAndWrongClocks) {
     lab.set_skew(1, 24 * 3600 * 1000);
     lab.set_skew(2, -24 * 3600 * 1000);
     lab.share();
-    std::set<EntryId> acknowledged;
+    Acknowledged acknowledged;
     for (int step = 0; step < 120; ++step) {
       if (step % 20 == 10) lab.split({lab.rng.below(8), lab.rng.below(8), lab.rng.below(8)});
       if (step % 20 == 0) lab.heal();

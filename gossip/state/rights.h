@@ -1,0 +1,138 @@
+// Who may write what in an owned namespace: grants and revocations, entries of the owner's, and what follows from them.
+//
+// Every answer is a pure function of the set of grants and revocations and of one entry's own fields: no clock of a reader's and no order
+// of arrival is looked at. So nodes with the same of them admit the same entries.
+//
+// - The owner is the creator of the namespace: the root key. It may write everything, and it alone writes Grants and Revokes. Nobody
+//   passes a right on.
+// - A Grant gives a node rights at a path and below it (or everywhere), until a moment, for so many entries. An entry of another author than the
+//   owner names in `saw` a Grant to it; it is admitted if one that it names covers it. What it names cannot change, so a second
+//   Grant after a revocation admits what is written under it and nothing from between.
+// - A Grant ends by the stamp of the entry, not by a clock. Stamps grow along an author's chain, so an honest author stops in time. A liar can
+//   stamp its entries earlier for ever: what ends that is a revocation.
+// - A Revoke holds against Grants of lower (stamp, id) and lists the frontier of the revoked: of each of its epochs the last seq that its
+//   issuer had. What lies beyond is cut off, whenever it arrives; an epoch that is not listed is cut off whole. So a revoked author cannot add anything by dating
+//   it back, but at places that it had used, which is a fork and shown as one. The cost: what the issuer had not yet seen is lost.
+//   A frontier that takes more than one entry is several Revokes, each for a range of epochs; each holds by itself.
+//
+// Grants, Revokes and proofs of forks are never discarded by checkpoints: what is admitted must not depend on what is kept of them.
+//
+// A liar without a Grant gets nothing in. One with a Grant writes what it covers, at most `entries` of them (space.h).
+//
+// Bodies, canonical msgpack; the paths of the entries are kGrantPath and kRevokePath:
+//   Grant   [to: node id bin 32, path bin (empty: everywhere), rights 1 to 3, entries (0: no other limit than for all), expires (0: never;
+//           milliseconds of Unix time, exclusive)]
+//   Revoke  [of: node id bin 32, first epoch, last epoch, frontier bin: ascending by epoch, each 8 bytes little-endian and the seq as a varint]
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "gossip/state/genesis.h"
+
+namespace weft::state {
+
+inline constexpr std::string_view kGrantPath = "grant";
+inline constexpr std::string_view kRevokePath = "revoke";
+inline constexpr std::size_t kGrantsMax = 4096;        // Grants and Revokes that an owner writes in one namespace
+inline constexpr std::size_t kFrontierMax = 48;        // epochs in one Revoke
+
+inline constexpr std::uint8_t kRightAdd = 1;        // to write values, and take its own away
+inline constexpr std::uint8_t kRightOverwrite = 2;  // to overwrite and take away what others wrote
+inline constexpr std::uint8_t kRightsAll = kRightAdd | kRightOverwrite;
+
+struct Grant {
+  NodeId to;
+  Bytes path;  // empty: everywhere
+  std::uint8_t rights = kRightsAll;
+  std::uint64_t entries = 0;
+  std::uint64_t expires_ms = 0;
+  bool operator==(const Grant&) const = default;
+};
+std::optional<Grant> read_grant(ByteView body);
+// The path must be empty or valid, the rights from kRightAdd to kRightsAll.
+Bytes grant_body(const Grant& grant);
+
+struct Revocation {
+  NodeId of;
+  std::uint64_t first = 0;  // epochs from here
+  std::uint64_t last = UINT64_MAX;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> frontier;  // (epoch, last seq that stays), ascending, within [first, last]
+  bool operator==(const Revocation&) const = default;
+};
+std::optional<Revocation> read_revocation(ByteView body);
+Bytes revocation_body(const Revocation& revocation);
+
+// Why an entry is not admitted.
+enum class Refusal : std::uint8_t {
+  kNoGrant,    // it names none to its author: or one that is not here yet
+  kPath,       // none that covers its path
+  kExpired,
+  kRevoked,    // cut off
+  kNotOwner,   // only the owner writes this
+  kOpen,       // an open namespace has no rights
+};
+std::string_view to_string(Refusal why);
+
+class Rights {
+ public:
+  explicit Rights(const Genesis& genesis) : open_(genesis.access == Access::kOpen), owner_(genesis.creator) {}
+
+  bool open() const { return open_; }
+  bool is_owner(const PublicKey& author) const { return author == owner_; }
+  // A Grant or Revoke of the owner's that is in the set from now on.
+  void add(const Entry& entry);
+
+  struct Verdict {
+    std::optional<Refusal> refusal;
+    bool over_others = false;  // it may void what others wrote
+    bool admitted() const { return !refusal.has_value(); }
+  };
+  Verdict judge(const Entry& entry) const;
+
+  // The Grant that an author should name for its next entry, of this kind at this path and stamp: one with the right to overwrite if
+  // there is one. What has been revoked does not do: its next entry lies beyond any frontier.
+  struct Choice {
+    EntryId grant;
+    bool over_others = false;
+  };
+  std::expected<Choice, Refusal> choose(const NodeId& author, Kind kind, ByteView path, std::uint64_t stamp) const;
+  // The most entries that an author may have in the set; nullopt: no other limit than for all.
+  std::optional<std::uint64_t> entries_max(const NodeId& author) const;
+  std::size_t size() const { return grants_.size() + revocations_; }
+
+  struct Given {
+    EntryId id;
+    std::uint64_t stamp = 0;
+    Grant grant;
+    bool revoked = false;  // by a later Revoke
+  };
+  // By receiver, then as they were given.
+  std::vector<Given> given() const;
+
+ private:
+  using Rank = std::pair<std::uint64_t, EntryId>;  // stamp, id
+  struct Held {
+    Rank rank;
+    Grant grant;
+  };
+  struct Cut {
+    Rank rank;
+    Revocation revocation;
+  };
+  // By what it says itself.
+  static std::optional<Refusal> refuses(const Grant& grant, Kind kind, ByteView path, std::uint64_t stamp);
+  bool cut(const Held& held, const std::function<bool(const Revocation&)>& by) const;
+
+  bool open_;
+  PublicKey owner_;
+  std::map<EntryId, Held> grants_;
+  std::map<NodeId, std::vector<EntryId>> by_receiver_;
+  std::map<NodeId, std::vector<Cut>> cuts_;
+  std::size_t revocations_ = 0;
+};
+
+}  // namespace weft::state

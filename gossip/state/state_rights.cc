@@ -1,0 +1,192 @@
+// Owned namespaces: grants and revocations, entries that wait for a Grant, and forks that are to be proven.
+#include <algorithm>
+#include <tuple>
+
+#include "crypto/check.h"
+#include "crypto/provider.h"
+#include "gossip/state/state_inside.h"
+
+namespace weft::state {
+
+// ---- the owner's
+
+std::expected<State::Inside::Local*, Error> State::Inside::owned(const NamespaceId& space) {
+  if (ended) return std::unexpected(Error::kShutdown);
+  Local* local = find(space);
+  if (local == nullptr) return std::unexpected(Error::kUnknownNamespace);
+  const Rights& rights = local->space.rights();
+  if (rights.open()) return std::unexpected(Error::kOpen);
+  if (!rights.is_owner(identity.public_key())) return std::unexpected(Error::kNotOwner);
+  if (waiting.size() >= kWritesMax || rights.size() >= kGrantsMax) return std::unexpected(Error::kTooMany);
+  return local;
+}
+
+void State::Inside::write_rights(Now now, OpId op, const NamespaceId& space, std::span<const Draft> drafts, Output& out) {
+  Local& local = spaces.at(space);
+  std::vector<EntryId> written;
+  if (const auto done = sign(now, local, drafts, written); !done) {
+    withdraw(local, written);
+    return fail(op, done.error(), out);
+  }
+  std::vector<Write> rows = rows_of(local, written);
+  const std::size_t count = written.size();
+  wait_for({.op = op, .space = space, .written = std::move(written), .count = count}, std::move(rows), out);
+}
+
+void State::grant(Now now, OpId op, const NamespaceId& space, const Grant& grant, Output& out) {
+  Inside& s = *inside_;
+  if (const auto local = s.owned(space); !local) return s.fail(op, local.error(), out);
+  if (!grant.path.empty() && !valid_path(grant.path)) return s.fail(op, Error::kBadPath, out);
+  const Inside::Draft draft{.kind = Kind::kGrant, .path = to_bytes(as_bytes(kGrantPath)), .body = grant_body(grant), .saw = {},
+                            .rights = true};
+  s.write_rights(now, op, space, {&draft, 1}, out);
+}
+
+void State::revoke(Now now, OpId op, const NamespaceId& space, const NodeId& of, Output& out) {
+  Inside& s = *inside_;
+  const auto local = s.owned(space);
+  if (!local) return s.fail(op, local.error(), out);
+  const Space& mine = (*local)->space;
+  const auto given = mine.rights().given();
+  if (std::ranges::none_of(given, [&](const Rights::Given& one) { return one.grant.to == of && !one.revoked; })) {
+    return s.fail(op, Error::kNoGrant, out);
+  }
+  // As many as it takes, each for its own epochs.
+  const auto frontier = mine.frontier(of);
+  std::vector<Inside::Draft> drafts;
+  std::size_t at = 0;
+  for (std::uint64_t first = 0;;) {
+    const std::size_t end = std::min(frontier.size(), at + kFrontierMax);
+    Revocation part{.of = of, .first = first, .last = end == frontier.size() ? UINT64_MAX : frontier[end].first - 1, .frontier = {}};
+    part.frontier.assign(frontier.begin() + static_cast<std::ptrdiff_t>(at), frontier.begin() + static_cast<std::ptrdiff_t>(end));
+    drafts.push_back({.kind = Kind::kRevoke, .path = to_bytes(as_bytes(kRevokePath)), .body = revocation_body(part), .saw = {},
+                      .rights = true});
+    at = end;
+    if (at == frontier.size()) break;
+    first = frontier[at].first;
+  }
+  s.write_rights(now, op, space, drafts, out);
+}
+
+// ---- what waits for a Grant
+
+void State::Inside::park(const Entry& entry, ByteView wire) {
+  const PublicKey& author = entry.content.author;
+  std::erase_if(parked_order, [&](const EntryId& id) { return !parked.contains(id); });
+  const auto of_author = std::ranges::count_if(parked, [&](const auto& one) { return one.second.author == author; });
+  if (static_cast<std::size_t>(of_author) >= kParkedOfAuthorMax) {
+    ++totals.parked_lost_total;
+    return;
+  }
+  if (parked.size() == kParkedMax) {
+    parked.erase(parked_order.front());
+    parked_order.pop_front();
+    ++totals.parked_lost_total;
+  }
+  parked.emplace(entry.id, Parked{.space = entry.content.space, .author = author, .wire = to_bytes(wire)});
+  parked_order.push_back(entry.id);
+  ++totals.parked_total;
+}
+
+void State::Inside::unpark(Now now, Local& local, std::vector<Write>& rows) {
+  std::vector<Bytes> again;
+  for (auto it = parked.begin(); it != parked.end();) {
+    if (it->second.space != local.space.genesis().id) {
+      ++it;
+      continue;
+    }
+    again.push_back(std::move(it->second.wire));
+    it = parked.erase(it);
+  }
+  for (const Bytes& wire : again) {
+    const auto entry = decode_entry(wire);
+    CHECK(entry.has_value());
+    // Whoever it was sent to has parked it or gets it by a walk.
+    if (take(now, local, *entry, wire, rows) == Taken::kNew) local.tree.arrived_otherwise(entry->id.bytes);
+  }
+}
+
+// ---- what an operator should know
+
+void State::Inside::notice(StateNoticed::What what, const NamespaceId& space, const NodeId& author, std::uint64_t number) {
+  if (noticed.size() >= kNoticedMax || !noticed.emplace(what, space, author).second) return;
+  to_notice.push_back({.what = what, .space = space, .author = author, .number = number});
+}
+
+void State::Inside::note_skew(Now now, const Entry& entry) {
+  const auto ms = entry.content.stamp >> kStampCounterBits;
+  const auto wall = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value));
+  const NodeId author = node_id_of(entry.content.author);
+  const std::uint64_t ahead = ms - std::min(ms, wall);
+  if (skewed.size() < kSkewedMax || skewed.contains(author)) skewed[author] = std::max(skewed[author], ahead);
+  notice(StateNoticed::What::kSkewed, entry.content.space, author, ahead);
+}
+
+void State::Inside::look_round(Now now, Local& local, std::vector<Write>& rows) {
+  Space& space = local.space;
+  if (local.rights_seen != space.rights().size()) {
+    local.rights_seen = space.rights().size();
+    unpark(now, local, rows);
+  }
+  for (const auto& [author, count] : space.take_cut_off()) {
+    totals.cut_off_total += count;
+    digest.reset();
+    if (author == identity.public_key()) notice(StateNoticed::What::kCutOff, space.genesis().id, identity.id(), count);
+  }
+  for (Space::Forked& fork : space.take_forks()) {
+    const auto first = decode_entry(fork.first);
+    CHECK(first.has_value());
+    const PublicKey author = first->content.author;
+    const auto same = [&](const Unproven& one) { return one.space == space.genesis().id && one.author == author; };
+    if (unproven.size() == kForksWaitingMax || std::ranges::any_of(unproven, same)) continue;
+    unproven.push_back({.space = space.genesis().id, .author = author, .first = std::move(fork.first),
+                        .second = std::move(fork.second), .at = now.mono + rng.between(Duration::zero(), kProveDelayMax)});
+  }
+  if (local.proofs_seen != space.proofs().size()) {
+    local.proofs_seen = space.proofs().size();
+    for (const auto& [author, proof] : space.proofs()) {
+      notice(StateNoticed::What::kForked, space.genesis().id, node_id_of(author), 0);
+    }
+  }
+}
+
+// ---- proofs
+
+void State::Inside::prove(Now now, Output& out) {
+  for (auto it = unproven.begin(); it != unproven.end();) {
+    if (it->at > now.mono) {
+      ++it;
+      continue;
+    }
+    const Unproven one = std::move(*it);
+    it = unproven.erase(it);
+    Local* local = find(one.space);
+    if (local == nullptr || local->space.proofs().contains(one.author) || waiting.size() >= kWritesMax) continue;
+    const auto first = decode_entry(one.first);
+    const auto second = decode_entry(one.second);
+    CHECK(first.has_value() && second.has_value());
+    const auto body = fork_body(*first, *second);
+    CHECK(body.has_value());
+    std::vector<EntryId> written;
+    const Draft draft{.kind = Kind::kFork, .path = to_bytes(as_bytes(kForkPath)), .body = *body, .saw = {}, .rights = true};
+    if (!sign(now, *local, {&draft, 1}, written)) {
+      withdraw(*local, written);
+      continue;
+    }
+    ++totals.proofs_total;
+    std::vector<Write> rows = rows_of(*local, written);
+    wait_for({.op = {}, .space = one.space, .written = std::move(written), .count = 0}, std::move(rows), out);
+  }
+}
+
+std::optional<Instant> State::Inside::prove_at() const {
+  std::optional<Instant> next;
+  for (const Unproven& one : unproven) {
+    if (!next || one.at < *next) next = one.at;
+  }
+  return next;
+}
+
+const std::map<NodeId, std::uint64_t>& State::skewed() const { return inside_->skewed; }
+
+}  // namespace weft::state

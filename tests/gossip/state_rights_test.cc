@@ -1,0 +1,543 @@
+// Owned namespaces: what is admitted depends on the set alone, and a node says why it does not write.
+#include <gmock/gmock.h>
+
+#include "tests/gossip/state_lab.h"
+
+namespace weft::state {
+namespace {
+
+using What = Change::What;
+using testing::ElementsAre;
+
+std::vector<std::string> values(const Documents& documents, std::string_view path) {
+  std::vector<std::string> out;
+  for (const Written& w : documents.read_register(as_bytes(path))) out.emplace_back(as_text(w.value));
+  return out;
+}
+
+TEST(Rights, BodiesHaveOneForm) {
+  Grant grant{.to = NodeId{{7}}, .path = to_bytes(as_bytes("a/b")), .rights = kRightAdd, .entries = 5, .expires_ms = 99};
+  const Bytes body = grant_body(grant);
+  EXPECT_EQ(read_grant(body), grant);
+  for (std::size_t cut = 0; cut < body.size(); ++cut) EXPECT_FALSE(read_grant(ByteView(body).first(cut)));
+  grant.rights = kRightOverwrite;  // without the right to add
+  EXPECT_FALSE(read_grant(grant_body(grant)));
+  Revocation revocation{.of = NodeId{{7}}, .first = 3, .last = 90, .frontier = {{3, 1}, {4, kSeqMax}, {90, 200}}};
+  EXPECT_EQ(read_revocation(revocation_body(revocation)), revocation);
+  revocation.frontier = {{4, 1}, {4, 2}};
+  EXPECT_FALSE(read_revocation(revocation_body(revocation)));
+  revocation.frontier = {{91, 1}};
+  EXPECT_FALSE(read_revocation(revocation_body(revocation)));
+  revocation.frontier = {{5, 0}};
+  EXPECT_FALSE(read_revocation(revocation_body(revocation)));
+}
+
+// ---- order
+
+struct Kept {
+  explicit Kept(Bytes encoded) : bytes(std::move(encoded)), entry(decode_entry(bytes).value()) {}
+  Bytes bytes;
+  Entry entry;
+};
+using KeptRef = std::shared_ptr<const Kept>;
+
+// An owner that grants and revokes, and others that write with and without a right, date back and name what they like.
+class World {
+ public:
+  explicit World(std::uint64_t seed) : rng(seed) {
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      ByteArray<32> secret{};
+      store_le(secret.data(), seed * 100 + i + 1);
+      authors.push_back(std::make_unique<Identity>(provider, secret));
+    }
+    genesis = make_genesis(*authors[0], "mine", Access::kOwned);
+  }
+  void sign(std::size_t author, Kind kind, std::string_view path, const Bytes& body, std::vector<EntryId> saw) {
+    std::ranges::sort(saw);
+    saw.erase(std::unique(saw.begin(), saw.end()), saw.end());
+    if (saw.empty() && (kind == Kind::kClear || kind == Kind::kRemove)) return;
+    const Content content{.space = genesis.id, .author = authors[author]->public_key(), .epoch = rng.below(3), .seq = 1 + rng.below(6),
+                          .prev = {}, .stamp = (1 + rng.below(40)) << kStampCounterBits, .kind = kind, .path = as_bytes(path),
+                          .body = body, .saw = saw};
+    all.push_back(std::make_shared<const Kept>(sign_entries(*authors[author], {&content, 1}).value()[0]));
+  }
+  void step() {
+    static const std::vector<std::string> kPaths = {"a", "a/b", "c"};
+    const std::string path = kPaths[rng.below(3)];
+    const std::size_t who = 1 + rng.below(3);
+    const NodeId id = authors[who]->id();
+    switch (rng.below(8)) {
+      case 0: {
+        const Grant grant{.to = id, .path = rng.below(2) == 0 ? Bytes{} : to_bytes(as_bytes(path)),
+                          .rights = rng.below(2) == 0 ? kRightAdd : kRightsAll, .entries = 0, .expires_ms = rng.below(3) * 15};
+        return sign(0, Kind::kGrant, kGrantPath, grant_body(grant), {});
+      }
+      case 1: {
+        Revocation cut{.of = id, .first = 0, .last = UINT64_MAX, .frontier = {}};
+        for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
+          if (rng.below(2) == 0) cut.frontier.emplace_back(epoch, 1 + rng.below(6));
+        }
+        return sign(0, Kind::kRevoke, kRevokePath, revocation_body(cut), {});
+      }
+      case 2: return sign(who, Kind::kGrant, kGrantPath, grant_body({.to = id, .path = {}}), {});  // to itself
+      default: {
+        std::vector<EntryId> saw;
+        for (const KeptRef& kept : all) {
+          if (kept->entry.content.kind == Kind::kGrant ? rng.below(3) == 0 : rng.below(6) == 0) saw.push_back(kept->entry.id);
+        }
+        if (saw.size() > 20) saw.resize(20);
+        const Kind kind = rng.below(3) == 0 ? Kind::kClear : Kind::kSet;
+        const Bytes body = kind == Kind::kSet ? to_bytes(as_bytes("v" + std::to_string(rng.below(100)))) : Bytes{};
+        return sign(rng.below(5) == 0 ? 0 : who, kind, path, body, saw);
+      }
+    }
+  }
+
+  // ---- the rules once more, read off the text of rights.h
+  struct Said {
+    bool admitted = false;
+    bool over_others = false;
+  };
+  Said said(const Entry& e) const {
+    const Content& c = e.content;
+    const bool owner = c.author == genesis.creator;
+    if (owner) return {true, true};
+    if (c.kind == Kind::kGrant || c.kind == Kind::kRevoke) return {};
+    Said out;
+    for (const KeptRef& kept : all) {
+      const Content& g = kept->entry.content;
+      if (g.kind != Kind::kGrant || g.author != genesis.creator) continue;
+      if (std::ranges::find(e.saw, kept->entry.id) == e.saw.end()) continue;
+      const Grant grant = read_grant(g.body).value();
+      if (grant.to != node_id_of(c.author)) continue;
+      const std::string top(as_text(grant.path)), path(as_text(c.path));
+      if (!top.empty() && path != top && !path.starts_with(top + "/")) continue;
+      if (grant.expires_ms != 0 && c.stamp / 65536 >= grant.expires_ms) continue;
+      bool cut = false;
+      for (const KeptRef& other : all) {
+        const Content& r = other->entry.content;
+        if (r.kind != Kind::kRevoke || r.author != genesis.creator) continue;
+        const Revocation revocation = read_revocation(r.body).value();
+        if (revocation.of != grant.to || std::pair(r.stamp, other->entry.id) < std::pair(g.stamp, kept->entry.id)) continue;
+        bool stays = false;
+        for (const auto& [epoch, last] : revocation.frontier) stays = stays || (epoch == c.epoch && c.seq <= last);
+        cut = cut || !stays;
+      }
+      if (cut) continue;
+      out.admitted = true;
+      out.over_others = out.over_others || (grant.rights & kRightOverwrite) != 0;
+    }
+    return out;
+  }
+
+  CheapProvider provider;
+  Rng rng;
+  Genesis genesis;
+  std::vector<std::unique_ptr<Identity>> authors;
+  std::vector<KeptRef> all;
+};
+
+TEST(Rights, WhatIsAdmittedDependsOnTheSetAndNotOnTheOrder) {
+  std::size_t admitted_sum = 0, refused_sum = 0;
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed);
+    for (int i = 0; i < 40; ++i) world.step();
+    std::set<EntryId> expected;
+    Documents documents;
+    for (const KeptRef& kept : world.all) {
+      const auto said = world.said(kept->entry);
+      (said.admitted ? admitted_sum : refused_sum) += 1;
+      if (said.admitted && documents.insert(kept->entry, said.over_others)) expected.insert(kept->entry.id);
+    }
+    for (int order = 0; order < 4; ++order) {
+      Space space(world.genesis);
+      // Offered until nothing changes any more, as peers do; with a restart in between.
+      std::vector<KeptRef> queue = world.all;
+      for (int round = 0; round < 8; ++round) {
+        world.rng.shuffle(std::span(queue));
+        for (const KeptRef& kept : queue) {
+          if (space.judge(kept->entry).admitted()) space.insert(kept->entry, kept->bytes, /*settled=*/true);
+        }
+        if (round == 2 && order % 2 == 1) {
+          Space again(world.genesis);
+          space.visit_arrivals(0, [&](std::uint64_t arrival, const EntryId&, ByteView wire) {
+            return again.restore(decode_entry(wire).value(), wire, arrival);
+          });
+          again.restored();
+          ASSERT_EQ(again.tree().root(), space.tree().root());
+          space = std::move(again);
+        }
+      }
+      std::set<EntryId> here;
+      space.visit_arrivals(0, [&](std::uint64_t, const EntryId& id, ByteView) { return here.insert(id).second; });
+      ASSERT_EQ(here, expected);
+      ASSERT_EQ(space.tree().size(), expected.size());
+      for (const std::string_view path : {"a", "a/b", "c"}) {
+        ASSERT_EQ(values(space.documents(), path), values(documents, path)) << path;
+      }
+    }
+  }
+  EXPECT_GT(admitted_sum, 1000U);
+  EXPECT_GT(refused_sum, 1000U);
+}
+
+TEST(Rights, OfTooManyTheSameFewStayInAnyOrder) {
+  CheapProvider provider;
+  Identity owner(provider, ByteArray<32>{1}), other(provider, ByteArray<32>{2});
+  const Genesis genesis = make_genesis(owner, "mine", Access::kOwned);
+  const auto sign = [&](const Identity& by, Kind kind, std::string_view path, const Bytes& body, std::uint64_t seq,
+                        std::vector<EntryId> saw) {
+    const Content content{.space = genesis.id, .author = by.public_key(), .epoch = seq % 3, .seq = seq, .prev = {}, .stamp = 7 * seq % 101,
+                          .kind = kind, .path = as_bytes(path), .body = body, .saw = saw};
+    return std::make_shared<const Kept>(sign_entries(by, {&content, 1}).value()[0]);
+  };
+  const auto grant = sign(owner, Kind::kGrant, kGrantPath, grant_body({.to = other.id(), .path = {}, .entries = 10}), 1, {});
+  std::vector<KeptRef> all;
+  for (std::uint64_t seq = 1; seq <= 100; ++seq) {
+    all.push_back(sign(other, Kind::kSet, "k" + std::to_string(seq), to_bytes(as_bytes("x")), seq, {grant->entry.id}));
+  }
+  std::vector<std::pair<std::uint64_t, EntryId>> ranks;
+  for (const KeptRef& kept : all) ranks.emplace_back(kept->entry.content.stamp, kept->entry.id);
+  std::ranges::sort(ranks);
+  std::set<EntryId> expected{grant->entry.id};
+  for (std::size_t i = 0; i < 10; ++i) expected.insert(ranks[i].second);
+  Rng rng(3);
+  for (int order = 0; order < 20; ++order) {
+    Space space(genesis);
+    ASSERT_EQ(space.insert(grant->entry, grant->bytes, true), Space::Inserted::kNew);
+    rng.shuffle(std::span(all));
+    for (const KeptRef& kept : all) {
+      space.insert(kept->entry, kept->bytes, true);
+      ASSERT_LE(space.entries_of(other.public_key()), 10U);
+    }
+    std::set<EntryId> here;
+    space.visit_arrivals(0, [&](std::uint64_t, const EntryId& id, ByteView) { return here.insert(id).second; });
+    ASSERT_EQ(here, expected);
+  }
+}
+
+// ---- a mesh
+
+class OwnedMesh : public testing::Test {
+ public:
+  OwnedMesh() : lab(6) { lab.share("mine", Access::kOwned); }
+  NodeId id(std::size_t node) { return lab.identity(node).id(); }
+  std::uint64_t wall(std::size_t node) { return static_cast<std::uint64_t>(lab.now(node).wall.value); }
+  void settle() { ASSERT_TRUE(lab.run_until_equal(20s)); }
+  StateLab lab;
+};
+
+TEST_F(OwnedMesh, WhoMayNotWriteIsToldWhy) {
+  EXPECT_EQ(lab.set(1, "k", "v").error(), Error::kNoGrant);
+  EXPECT_EQ(lab.grant(1, {.to = id(1), .path = {}}).error(), Error::kNotOwner);
+  ASSERT_EQ(lab.grant(0, {.to = id(1), .path = to_bytes(as_bytes("room")), .rights = kRightAdd, .entries = 3,
+                          .expires_ms = wall(0) + 60'000}), 1U);
+  ASSERT_EQ(lab.set(0, "room/owner", "mine"), 1U);
+  settle();
+  EXPECT_EQ(lab.set(1, "k", "v").error(), Error::kOutsidePath);
+  EXPECT_EQ(lab.set(1, "roommate", "v").error(), Error::kOutsidePath);
+  ASSERT_EQ(lab.set(1, "room/k", "v"), 1U);
+  EXPECT_EQ(lab.set(1, "room/owner", "yours").error(), Error::kNoOverwrite);
+  EXPECT_EQ(lab.change(1, What::kRemove, "room", {}).error(), Error::kNoOverwrite);
+  ASSERT_EQ(lab.change(1, What::kCount, "room/n", {}, 2), 1U);
+  settle();
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "room/k"), ElementsAre("v"));
+    EXPECT_THAT(values(lab.documents(i), "room/owner"), ElementsAre("mine"));
+    EXPECT_EQ(lab.documents(i).counter(as_bytes("room/n")), 2);
+  }
+  // Two of three are there; what is overwritten makes room.
+  ASSERT_EQ(lab.set(1, "room/k", "w"), 1U);
+  auto done = lab.set(1, "room/other", "z");
+  for (int i = 0; i < 3 && !done; ++i) {
+    EXPECT_EQ(done.error(), Error::kOverQuota);
+    done = lab.set(1, "room/other", "z");
+  }
+  EXPECT_EQ(lab.set(1, "room/more", "z").error(), Error::kOverQuota);
+  lab.run(61s);
+  EXPECT_EQ(lab.set(1, "room/k", "late").error(), Error::kExpired);
+  EXPECT_EQ(lab.revoke(0, id(2)).error(), Error::kNoGrant);
+  ASSERT_EQ(lab.grant(0, {.to = id(1), .path = {}}), 1U);
+  settle();
+  ASSERT_EQ(lab.set(1, "k", "now"), 1U);
+  settle();
+  ASSERT_EQ(lab.revoke(0, id(1)), 1U);
+  settle();
+  EXPECT_EQ(lab.set(1, "k", "again").error(), Error::kRevoked);
+  for (std::size_t i = 0; i < lab.size(); ++i) EXPECT_THAT(values(lab.documents(i), "k"), ElementsAre("now"));
+  ASSERT_EQ(lab.grant(0, {.to = id(1), .path = {}}), 1U);
+  settle();
+  EXPECT_EQ(lab.set(1, "k", "again"), 1U);
+}
+
+TEST_F(OwnedMesh, WhatIsBeyondTheFrontierIsCutOffOnAllSides) {
+  ASSERT_EQ(lab.grant(0, {.to = id(3), .path = {}}), 1U);
+  settle();
+  ASSERT_EQ(lab.set(3, "k", "seen by the owner"), 1U);
+  ASSERT_EQ(lab.set(0, "owners", "a"), 1U);
+  settle();
+  lab.split({3, 4, 5});
+  ASSERT_EQ(lab.set(3, "k", "not seen"), 1U);
+  ASSERT_EQ(lab.set(3, "owners", "overwritten"), 1U);
+  lab.run(10s);
+  EXPECT_THAT(values(lab.documents(5), "k"), ElementsAre("not seen"));
+  ASSERT_EQ(lab.revoke(0, id(3)), 1U);
+  lab.run(10s);
+  lab.heal();
+  settle();
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "k"), ElementsAre("seen by the owner")) << i;
+    EXPECT_THAT(values(lab.documents(i), "owners"), ElementsAre("a")) << i;
+  }
+  EXPECT_GE(lab.state(3).stats().cut_off_total, 2U);
+  const auto told = [](const StateNoticed& n) { return n.what == StateNoticed::What::kCutOff && n.number == 2; };
+  EXPECT_EQ(std::ranges::count_if(lab.noticed(3), told), 1);
+  // Also after a restart, and nothing comes back.
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    lab.crash(i);
+    lab.start(i);
+  }
+  lab.run(10s);
+  settle();
+  EXPECT_THAT(values(lab.documents(3), "k"), ElementsAre("seen by the owner"));
+}
+
+TEST_F(OwnedMesh, OneRevocationCoversManyLives) {
+  ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}}), 1U);
+  settle();
+  for (int life = 0; life < 120; ++life) {
+    lab.crash(2);
+    lab.start(2);
+    ASSERT_EQ(lab.set(2, "k" + std::to_string(life), "v"), 1U);
+  }
+  settle();
+  // So many epochs do not fit one entry.
+  ASSERT_EQ(lab.revoke(0, id(2)), 3U);
+  settle();
+  EXPECT_EQ(lab.documents(4).paths({}, 200).size(), 120U);
+  EXPECT_EQ(lab.set(2, "k", "v").error(), Error::kRevoked);
+  EXPECT_EQ(lab.space(4).rights().given().size(), 1U);
+  EXPECT_TRUE(lab.space(4).rights().given()[0].revoked);
+}
+
+// A client of the library's that signs what it likes.
+Push push_of(const NamespaceId& space, std::span<const Bytes> wires) {
+  Push out{.space = handle_of(space), .hops = {}, .pack = {}};
+  Packer packer(kPayloadBytesMax - kPackHeadBytes);
+  for (const Bytes& wire : wires) {
+    EXPECT_TRUE(packer.add(decode_entry(wire).value()));
+    out.hops.push(1);
+  }
+  out.pack = packer.bytes();
+  return out;
+}
+
+TEST_F(OwnedMesh, AnEntryWaitsForItsGrantAndOneWithoutGetsNowhere) {
+  Identity& writer = lab.identity(2);
+  const Grant grant{.to = writer.id(), .path = {}};
+  const Bytes grant_bytes = grant_body(grant);
+  const Content right{.space = lab.space_id, .author = lab.identity(0).public_key(), .epoch = 77, .seq = 1, .prev = {}, .stamp = 1,
+                      .kind = Kind::kGrant, .path = as_bytes(kGrantPath), .body = grant_bytes, .saw = {}};
+  const Bytes granted = sign_entries(lab.identity(0), {&right, 1}).value()[0];
+  const EntryId named = decode_entry(granted)->id;
+  Content value{.space = lab.space_id, .author = writer.public_key(), .epoch = 5, .seq = 1, .prev = {}, .stamp = 2,
+                .kind = Kind::kSet, .path = as_bytes("k"), .body = as_bytes("v"), .saw = {&named, 1}};
+  const Bytes early = sign_entries(writer, {&value, 1}).value()[0];
+  value.saw = {};
+  value.path = as_bytes("without");
+  const Bytes without = sign_entries(writer, {&value, 1}).value()[0];
+  lab.deliver_push(2, 1, push_of(lab.space_id, {&early, 1}));
+  lab.deliver_push(2, 1, push_of(lab.space_id, {&without, 1}));
+  lab.run(1s);
+  EXPECT_TRUE(lab.documents(1).paths({}, 10).empty());
+  EXPECT_EQ(lab.state(1).stats().parked, 1U);
+  EXPECT_EQ(lab.state(1).stats().forbidden_total, 1U);
+  lab.deliver_push(0, 1, push_of(lab.space_id, {&granted, 1}));
+  lab.run(1s);
+  settle();
+  EXPECT_EQ(lab.state(1).stats().parked, 0U);
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "k"), ElementsAre("v")) << i;
+    EXPECT_THAT(values(lab.documents(i), "without"), ElementsAre()) << i;
+  }
+}
+
+TEST_F(OwnedMesh, WhatIsParkedIsBounded) {
+  Identity& writer = lab.identity(2);
+  const EntryId unknown{{9}};
+  for (std::uint64_t seq = 1; seq <= 200; ++seq) {
+    const Content value{.space = lab.space_id, .author = writer.public_key(), .epoch = 5, .seq = seq, .prev = {}, .stamp = 2,
+                        .kind = Kind::kSet, .path = as_bytes("k"), .body = as_bytes("v"), .saw = {&unknown, 1}};
+    const Bytes wire = sign_entries(writer, {&value, 1}).value()[0];
+    lab.deliver_push(2, 1, push_of(lab.space_id, {&wire, 1}));
+  }
+  lab.run(1s);
+  EXPECT_EQ(lab.state(1).stats().parked, kParkedOfAuthorMax);
+  EXPECT_EQ(lab.state(1).stats().parked_lost_total, 200 - kParkedOfAuthorMax);
+}
+
+TEST_F(OwnedMesh, DatingBackInANewEpochDoesNotPassARevocation) {
+  ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}}), 1U);
+  settle();
+  ASSERT_EQ(lab.set(2, "k", "v"), 1U);
+  settle();
+  const EntryId grant = lab.space(1).rights().given()[0].id;
+  ASSERT_EQ(lab.revoke(0, id(2)), 1U);
+  settle();
+  const Content value{.space = lab.space_id, .author = lab.identity(2).public_key(), .epoch = 5, .seq = 1, .prev = {}, .stamp = 1,
+                      .kind = Kind::kSet, .path = as_bytes("k"), .body = as_bytes("back"), .saw = {&grant, 1}};
+  const Bytes wire = sign_entries(lab.identity(2), {&value, 1}).value()[0];
+  lab.deliver_push(2, 1, push_of(lab.space_id, {&wire, 1}));
+  lab.run(1s);
+  EXPECT_EQ(lab.state(1).stats().forbidden_total, 1U);
+  const auto told = [&](const StateNoticed& n) { return n.what == StateNoticed::What::kRefused && n.author == id(2); };
+  EXPECT_EQ(std::ranges::count_if(lab.noticed(1), told), 1);
+  EXPECT_THAT(values(lab.documents(1), "k"), ElementsAre("v"));
+}
+
+// ---- forks
+
+std::array<Bytes, 2> forked(const Identity& by, const NamespaceId& space, std::uint64_t seq = 1) {
+  std::array<Bytes, 2> out;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Content value{.space = space, .author = by.public_key(), .epoch = 5, .seq = seq, .prev = {}, .stamp = 2 + i,
+                        .kind = Kind::kSet, .path = as_bytes("k"), .body = as_bytes(i == 0 ? "left" : "right"), .saw = {}};
+    out[i] = sign_entries(by, {&value, 1}).value()[0];
+  }
+  return out;
+}
+
+TEST(Fork, AProofNamesTheAuthorAndNobodyElseCanMakeOne) {
+  SodiumProvider provider;
+  Identity author(provider, ByteArray<32>{1}), other(provider, ByteArray<32>{2});
+  const NamespaceId space{{3}};
+  const auto wires = forked(author, space);
+  const auto a = decode_entry(wires[0]).value();
+  const auto b = decode_entry(wires[1]).value();
+  const auto body = fork_body(a, b).value();
+  EXPECT_EQ(fork_body(b, a), body);
+  EXPECT_FALSE(fork_body(a, a));
+  const auto others = forked(other, space);
+  EXPECT_FALSE(fork_body(a, decode_entry(others[1]).value()));
+  const auto later = forked(author, space, 2);
+  EXPECT_FALSE(fork_body(a, decode_entry(later[1]).value()));
+  const Fork fork = read_fork(space, body).value();
+  EXPECT_EQ(fork.author(), author.public_key());
+  EXPECT_EQ(std::set({fork.sides[0].id, fork.sides[1].id}), std::set({a.id, b.id}));
+  EXPECT_TRUE(verify_fork(provider, space, fork));
+  EXPECT_FALSE(verify_fork(provider, NamespaceId{{4}}, fork));
+  // No bit of it can be another.
+  for (std::size_t bit = 0; bit < 8 * body.size(); ++bit) {
+    Bytes bent = body;
+    bent[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+    const auto read = read_fork(space, bent);
+    EXPECT_FALSE(read && verify_fork(provider, space, *read)) << bit;
+  }
+  for (std::size_t cut = 0; cut < body.size(); ++cut) EXPECT_FALSE(read_fork(space, ByteView(body).first(cut)));
+}
+
+TEST(Fork, TwoOfOneBatchOfSixteenFitAnEntry) {
+  CheapProvider provider;
+  Identity author(provider, ByteArray<32>{1});
+  std::vector<Content> contents(16);
+  const std::string long_path(250, 'p');
+  for (std::size_t i = 0; i < 16; ++i) {
+    contents[i] = {.space = {}, .author = author.public_key(), .epoch = UINT64_MAX, .seq = kSeqMax - i / 2, .prev = EntryId{{1}},
+                   .stamp = UINT64_MAX - i, .kind = Kind::kSet, .path = as_bytes(long_path), .body = as_bytes("x"), .saw = {}};
+  }
+  const auto wires = sign_entries(author, contents).value();
+  const auto a = decode_entry(wires[0]).value();
+  const auto b = decode_entry(wires[1]).value();
+  const auto body = fork_body(a, b).value();
+  EXPECT_LE(body.size(), 620U);
+  EXPECT_TRUE(verify_fork(provider, {}, read_fork({}, body).value()));
+  const Content proof{.space = {}, .author = author.public_key(), .epoch = UINT64_MAX, .seq = kSeqMax, .prev = EntryId{{1}},
+                      .stamp = UINT64_MAX, .kind = Kind::kFork, .path = as_bytes(kForkPath), .body = body, .saw = {}};
+  EXPECT_TRUE(sign_entries(author, {&proof, 1}).has_value());
+}
+
+TEST(Fork, IsProvenToAllOnceAndBothSidesStay) {
+  StateLab lab(12);
+  lab.share();
+  lab.run(5s);
+  const Identity& liar = lab.identity(11);
+  const auto wires = forked(liar, lab.space_id);
+  lab.deliver_push(11, 1, push_of(lab.space_id, {&wires[0], 1}));
+  lab.deliver_push(11, 2, push_of(lab.space_id, {&wires[1], 1}));
+  ASSERT_EQ(lab.set(4, "other", "honest"), 1U);
+  lab.run(15s);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  std::size_t proofs = 0;
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "k"), ElementsAre("right", "left")) << i;
+    ASSERT_EQ(lab.space(i).proofs().size(), 1U);
+    EXPECT_EQ(lab.space(i).proofs().begin()->first, liar.public_key());
+    proofs += lab.state(i).stats().proofs_total;
+    const auto told = [&](const StateNoticed& n) { return n.what == StateNoticed::What::kForked && n.author == liar.id(); };
+    EXPECT_EQ(std::ranges::count_if(lab.noticed(i), told), 1) << i;
+  }
+  EXPECT_GE(proofs, 1U);
+  EXPECT_LE(proofs, 4U) << "most wait for somebody else's";
+  const auto count = [&](std::size_t node) {
+    std::map<Kind, std::size_t> out;
+    lab.space(node).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView wire) { return ++out[decode_entry(wire)->content.kind] > 0; });
+    return out;
+  };
+  EXPECT_EQ(count(0)[Kind::kFork], 1U);
+  EXPECT_EQ(count(0)[Kind::kSet], 3U);
+  // Whoever sees a fork of somebody that is proven already says nothing more.
+  const auto more = forked(liar, lab.space_id, 2);
+  lab.deliver_push(11, 3, push_of(lab.space_id, more));
+  lab.run(10s);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_EQ(count(5)[Kind::kFork], 1U);
+  EXPECT_EQ(count(5)[Kind::kSet], 5U);
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    lab.crash(i);
+    lab.start(i);
+    EXPECT_EQ(lab.space(i).proofs().size(), 1U);
+  }
+}
+
+TEST(Fork, ThereIsNoProofAgainstAnHonestAuthorThatWasStartedTwiceAndRestored) {
+  StateLab lab(5);
+  lab.share();
+  for (int round = 0; round < 20; ++round) {
+    const auto backup = lab.rows(1);
+    ASSERT_EQ(lab.set(1, "k" + std::to_string(round % 3), "before " + std::to_string(round)), 1U);
+    lab.run(100ms);
+    lab.crash(1);
+    lab.rows(1) = backup;
+    lab.start(1);
+    ASSERT_EQ(lab.set(1, "k" + std::to_string(round % 3), "after " + std::to_string(round)), 1U);
+  }
+  lab.run(30s);
+  ASSERT_TRUE(lab.run_until_equal(30s));
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_TRUE(lab.space(i).proofs().empty());
+    EXPECT_EQ(lab.state(i).stats().proofs_total, 0U);
+  }
+}
+
+TEST(Epochs, AfterAThousandRestartsOneIsOpen) {
+  StateLab lab(2);
+  lab.share();
+  for (int life = 0; life < 1000; ++life) {
+    lab.crash(1);
+    lab.start(1);
+    ASSERT_EQ(lab.set(1, "k" + std::to_string(life % 50), std::to_string(life)), 1U);
+    lab.run(20ms);
+  }
+  ASSERT_TRUE(lab.run_until_equal(30s));
+  const PublicKey author = lab.identity(1).public_key();
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(lab.space(i).open_epochs(author).size(), 1U);
+    // What is left of it: the live ones and checkpoints.
+    EXPECT_LE(lab.space(i).tree().size(), 90U);
+    EXPECT_EQ(lab.documents(i).paths({}, 100).size(), 50U);
+  }
+}
+
+}  // namespace
+}  // namespace weft::state
