@@ -44,6 +44,10 @@ struct StateFlags {
   std::string name;  // NAMESPACE, NAMESPACE@CREATOR, or a document below one; empty: not given
   std::string value;  // VALUE, ELEMENT
   std::string file;   // import, apply
+  std::string node;   // grant, revoke: ID
+  std::optional<std::string> path, rights;    // grant
+  std::optional<std::uint64_t> entries;       // grant
+  std::optional<Duration> expires;            // grant
   std::int64_t amount = 1;
   bool open = false;
   bool owned = false;

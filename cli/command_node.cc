@@ -49,6 +49,23 @@ std::string copies_text(const Json& list) {
   return text;
 }
 
+// What of shared state is not as it should be; empty if all is.
+std::string state_trouble(const Json& state) {
+  std::string text;
+  const auto add = [&](const char* key, const std::string& words) {
+    if (const auto count = count_at(state, key); count > 0) text += ", " + std::to_string(count) + words;
+  };
+  add("held_back", " from the future");
+  add("parked", " without their grant");
+  add("refused", " refused");
+  add("forbidden", " without a right");
+  add("cut_off", " cut off");
+  add("forked_authors", " forked (weft state forks)");
+  const Json& skewed = at(state, "skewed");
+  if (skewed.is_array() && !skewed.empty()) text += ", " + std::to_string(skewed.size()) + " ahead of time";
+  return text;
+}
+
 std::string members_text(const Json& members) {
   std::string text = std::to_string(count_at(members, "alive")) + " alive";
   for (const char* state : {"suspect", "failed", "left"}) {
@@ -89,7 +106,8 @@ std::string status_text(const Json& s) {
   const Json& state = at(s, "state");
   if (const auto namespaces = count_at(state, "namespaces"); namespaces > 0) {
     table.add({"shared state", std::to_string(namespaces) + (namespaces == 1 ? " namespace, " : " namespaces, ") +
-                                   std::to_string(count_at(state, "entries")) + " entries, " + format_bytes(count_at(state, "bytes"))});
+                                   std::to_string(count_at(state, "entries")) + " entries, " + format_bytes(count_at(state, "bytes")) +
+                                   state_trouble(state)});
   }
   table.add({"sessions", std::to_string(count_at(s, "sessions"))});
   const Json& traffic = at(s, "traffic");

@@ -27,13 +27,10 @@ std::string entries_text(const Json& space) {
 
 Result<int> run_create(const Context& context) {
   const StateFlags& flags = context.args.state;
-  if (flags.owned) {
-    return usage("--owned comes later: version " WEFT_VERSION " knows open namespaces only, in which every member may write");
-  }
   const auto space = checked_space(flags.name);
   if (!space) return std::unexpected(space.error());
   if (!space->creator.empty()) return usage("the creator is this node: name the namespace alone");
-  return show(context, NodeClient(context).post("/v1/state/create", {{"space", flags.name}, {"access", "open"}}),
+  return show(context, NodeClient(context).post("/v1/state/create", {{"space", flags.name}, {"access", flags.owned ? "owned" : "open"}}),
               [](const Json& answer) {
                 const std::string name = shown_at(answer, "namespace");
                 return "created " + name + ", " + entries_text(answer) + "; on other nodes: weft state join " + name + "\n";
@@ -276,7 +273,8 @@ Result<int> run_state(const Context& context) {
       {"digest", run_digest}, {"set", run_set},            {"get", run_state_get},       {"rm", run_state_rm},
       {"inc", run_inc},       {"add", run_add},            {"del", run_del},             {"items", run_items},
       {"watch", run_state_watch}, {"export", run_state_export}, {"import", run_state_import},
-      {"apply", run_state_apply}};
+      {"apply", run_state_apply}, {"grant", run_state_grant}, {"revoke", run_state_revoke},
+      {"rights", run_state_rights}, {"forks", run_state_forks}};
   const std::string_view words = context.args.command;
   const auto found = commands.find(words.substr(words.find(' ') + 1));
   if (found == commands.end()) return usage("there is no command '" + context.args.command + "'");

@@ -29,6 +29,10 @@ Result<int> run_lookup(const Context& context);
 // Shared state: `state` and what follows it (command_state.cc), of which these have files of their own
 Result<int> run_state(const Context& context);
 Result<int> run_state_watch(const Context& context);
+Result<int> run_state_grant(const Context& context);
+Result<int> run_state_revoke(const Context& context);
+Result<int> run_state_rights(const Context& context);
+Result<int> run_state_forks(const Context& context);
 Result<int> run_state_export(const Context& context);
 Result<int> run_state_import(const Context& context);
 Result<int> run_state_apply(const Context& context);

@@ -35,7 +35,7 @@ void add_namespace_commands(CLI::App& state, StateFlags& flags) {
                               "weft state create room\n  weft state set room/topic 'hello'");
   take_name(app, flags, "NS", "Its name: up to 63 bytes without spaces, / and @")->required();
   CLI::Option* open = app->add_flag("--open", flags.open, "Whoever is in the network may write (the default)");
-  app->add_flag("--owned", flags.owned, "Comes later: only who is granted it may write")->excludes(open);
+  app->add_flag("--owned", flags.owned, "This node writes, and who is granted it")->excludes(open);
   app = add_command(state, "join", "Keep a copy of a namespace that another node has",
                     "weft state join room\n  weft state join room@1f0c22ab");
   take_name(app, flags, "NS", kSpaceHelp)->required();
@@ -86,6 +86,27 @@ void add_stream_commands(CLI::App& state, StateFlags& flags) {
   app->add_option("FILE", flags.file, "The file; - reads stdin")->required();
 }
 
+// Who may write where, and who lied.
+void add_rights_commands(CLI::App& state, StateFlags& flags) {
+  CLI::App* app = add_command(state, "grant", "Give a node rights in an owned namespace of this node's",
+                              "weft state grant room 1f0c22ab\n  weft state grant room 1f0c22ab --path notes --rights add --expires 24h");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  app->add_option("ID", flags.node, "The node: its id, 8 digits of it or more, or its name")->required();
+  add_text(*app, "--path", flags.path, "At this PATH and below it only");
+  add_text(*app, "--rights", flags.rights, "add (to write, and take its own away), or add,overwrite (the default): what others wrote as well");
+  add_number(*app, "--entries", flags.entries, "At most so many entries of the node's at a time");
+  add_duration(*app, "--expires", flags.expires, "Until this DURATION has passed");
+  app = add_command(state, "revoke", "Take a node's rights away; what of its writing is here stays, all else is cut off everywhere",
+                    "weft state revoke room 1f0c22ab");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  app->add_option("ID", flags.node, "The node: its id, 8 digits of it or more, or its name")->required();
+  app = add_command(state, "rights", "Who may write where in a namespace", "weft state rights room");
+  take_name(app, flags, "NS", kSpaceHelp)->required();
+  app = add_command(state, "forks", "Authors proven to have signed two entries for one place of their history, with both headers",
+                    "weft state forks\n  weft state forks room --json");
+  take_name(app, flags, "NS", kSpaceHelp);
+}
+
 // Changes as lines.
 void add_apply(CLI::App& state, StateFlags& flags) {
   CLI::App* app = add_command(state, "apply", "Make many changes, one a line, 64 of them at a time all or none",
@@ -108,9 +129,7 @@ void add_state_commands(CLI::App& root, StateFlags& flags) {
   add_document_commands(*state, flags);
   add_stream_commands(*state, flags);
   add_apply(*state, flags);
-  // Of owned namespaces.
-  add_unavailable(*state, "grant");
-  add_unavailable(*state, "revoke");
+  add_rights_commands(*state, flags);
 }
 
 }  // namespace weft::cli

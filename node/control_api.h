@@ -147,6 +147,9 @@ class ControlApi {
   Result state_write(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result state_batch(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result state_import(Now now, RequestId id, const ControlRequest& request, Output& out);
+  // control_rights.cc
+  Result state_rights(const ControlRequest& request);
+  Result state_give(Now now, RequestId id, const ControlRequest& request, Output& out);
 
   // control_events.cc
   Later keep(Now now, RequestId id, What what, std::optional<OpId> op,

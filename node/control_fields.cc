@@ -191,6 +191,7 @@ ControlReply to_reply(const ApiError& error) {
   };
   static constexpr Row kRows[] = {
       {"bad_request", 400}, {"too_large", 413},       {"forbidden", 403},
+      {"denied", 403},
       {"not_found", 404},   {"timed_out", 504},       {"conflict", 409},
       {"quorum", 409},      {"several_authors", 409}, {"ambiguous", 409},
       {"internal", 500}};

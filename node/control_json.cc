@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "crypto/sealed_value.h"
+#include "node/control_state.h"
 
 namespace weft::node {
 namespace {
@@ -123,8 +124,7 @@ std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now) 
                         {"own_copies", own_copies(core)},
                         {"queued_bytes", facts.store.queued_bytes},
                         {"failures", facts.store.failures_total}}},
-                      {"state",
-                       {{"namespaces", s.state.namespaces}, {"entries", s.state.entries}, {"bytes", s.state.bytes}}},
+                      {"state", json::parse(state_status_json(core))},
                       {"sessions", s.sessions},
                       {"network_size_estimate", s.network_size_estimate},
                       {"traffic",

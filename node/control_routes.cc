@@ -23,9 +23,10 @@ constexpr std::string_view kPostPaths[] = {"/v1/put",    "/v1/get",    "/v1/rm",
 constexpr std::string_view kStatePath = "/v1/state/";
 constexpr std::string_view kStateGetPaths[] = {"/v1/state/namespaces", "/v1/state/docs",   "/v1/state/get",
                                                "/v1/state/items",      "/v1/state/digest", "/v1/state/changes",
-                                               "/v1/state/export"};
+                                               "/v1/state/export",     "/v1/state/rights", "/v1/state/forks"};
 constexpr std::string_view kStatePostPaths[] = {"/v1/state/create", "/v1/state/join", "/v1/state/leave",
-                                                "/v1/state/write", "/v1/state/batch", "/v1/state/import"};
+                                                "/v1/state/write", "/v1/state/batch", "/v1/state/import",
+                                                "/v1/state/grant", "/v1/state/revoke"};
 
 bool contains(std::span<const std::string_view> paths, std::string_view path) {
   return std::ranges::find(paths, path) != paths.end();

@@ -10,8 +10,7 @@
 namespace weft::node {
 namespace {
 
-// A name, @ and an id; and with it a slash and a path.
-constexpr std::size_t kSpaceTextMax = state::kNameMax + 1 + 64;
+// With a slash and a path.
 constexpr std::size_t kDocTextMax = kSpaceTextMax + 1 + state::kPathBytesMax;
 constexpr std::int64_t kAmountMax = std::numeric_limits<std::int64_t>::max();
 
@@ -154,6 +153,7 @@ std::expected<WriteAsked, ApiError> read_batched(const nlohmann::json& change) {
 ControlApi::Result ControlApi::get_state(Now now, RequestId id, const ControlRequest& request) {
   const std::string& path = request.path;
   if (path == "/v1/state/changes") return state_changes(now, id, request);
+  if (path == "/v1/state/rights" || path == "/v1/state/forks") return state_rights(request);
   if (path == "/v1/state/docs" || path == "/v1/state/items" || path == "/v1/state/export") return state_list(request);
   const state::State& shared = core_.shared_state();
   if (path == "/v1/state/namespaces") {
@@ -250,6 +250,7 @@ ControlApi::Result ControlApi::post_state(Now now, RequestId id, const ControlRe
   if (path == "/v1/state/leave") return state_leave(now, id, request, out);
   if (path == "/v1/state/write") return state_write(now, id, request, out);
   if (path == "/v1/state/batch") return state_batch(now, id, request, out);
+  if (path == "/v1/state/grant" || path == "/v1/state/revoke") return state_give(now, id, request, out);
   return state_import(now, id, request, out);
 }
 
@@ -259,9 +260,9 @@ ControlApi::Result ControlApi::state_create(Now now, RequestId id, const Control
   const auto timeout = timeout_of(fields);
   if (!name.creator.empty()) fields.fail("the creator is this node: name the namespace alone");
   const auto access = fields.text("access", 16);
-  if (access && *access != "open") fields.fail("access must be open; owned namespaces come later");
+  if (access && *access != "open" && *access != "owned") fields.fail("access must be open or owned");
   if (fields.error()) return *fields.error();
-  state::Genesis genesis = state::make_genesis(core_.identity(), name.name, state::Access::kOpen);
+  state::Genesis genesis = state::make_genesis(core_.identity(), name.name, access == "owned" ? state::Access::kOwned : state::Access::kOpen);
   StateOp op{.what = StateOp::What::kCreate, .space = std::move(name), .id = genesis.id};
   const OpId done = core_.state_create(now, genesis.name, genesis.access, out);
   to_publish_.emplace(done, Publication{std::move(genesis)});

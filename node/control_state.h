@@ -16,6 +16,7 @@
 
 namespace weft::node {
 
+inline constexpr std::size_t kSpaceTextMax = state::kNameMax + 1 + 64;  // a name, @ and an id
 inline constexpr std::size_t kWatchersMax = 32;         // requests that wait for changes
 inline constexpr std::size_t kChangesPageMax = 256;     // changes in one answer
 inline constexpr std::size_t kChangesScanMax = 4096;    // entries looked through for them
@@ -54,13 +55,14 @@ ApiError to_error(state::Error error, std::string_view what);
 
 // ---- what is under way
 struct StateOp {
-  enum class What : std::uint8_t { kCreate, kJoin, kLeave, kWrite, kBatch, kImport } what = What::kCreate;
+  enum class What : std::uint8_t { kCreate, kJoin, kLeave, kWrite, kBatch, kImport, kGrant, kRevoke } what = What::kCreate;
   SpaceName space;
   state::NamespaceId id;
   std::string path = {};                                   // of a write
   state::Change::What change = state::Change::What::kSet;  // of a write
   std::size_t given = 0;                                   // entries of an import, changes of a batch
   std::optional<state::Genesis> left = std::nullopt;       // of a leave
+  NodeId node = {};                                        // of a grant, a revoke
 };
 struct FindSpaceOp {  // a join that looks for the genesis in the DHT
   SpaceName space;
@@ -101,6 +103,20 @@ std::string digests_json(const state::State& state);
 std::string batch_json(const state::Genesis& genesis, std::size_t changes, std::size_t entries);
 std::string import_json(const state::Genesis& genesis, std::size_t imported, std::size_t given);
 std::string export_json(const state::Space& space, std::uint64_t after, std::size_t max);
+
+// ---- rights and forks (control_rights.cc)
+inline constexpr std::size_t kSkewedShownMax = 64;
+// Grants by receiver, with who owns the namespace.
+std::string rights_json(const state::Space& space);
+// What was granted last to a node; null if nothing is there.
+std::string granted_json(const state::Space& space, const NodeId& to);
+std::string revoked_json(const state::Space& space, const NodeId& of, std::size_t entries);
+// Who is proven to have forked, each with both headers; of one namespace, or of all.
+std::string forks_json(const state::State& state, const state::Space* space);
+// What `weft status` tells of shared state.
+std::string state_status_json(const NodeCore& core);
+// As RFC 3339 with milliseconds.
+std::string stamp_text(std::uint64_t stamp);
 
 // What has arrived after `ask.after` at and below ask.path.
 struct Changes {

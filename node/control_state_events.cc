@@ -51,6 +51,8 @@ ControlReply ControlApi::state_reply(const StateOp& op, std::size_t entries) con
     case StateOp::What::kJoin: return {200, space_json(*space, core_.identity().id())};
     case StateOp::What::kWrite: return {200, written_json(*space, {op.space, op.path}, op.change)};
     case StateOp::What::kBatch: return {200, batch_json(space->genesis(), op.given, entries)};
+    case StateOp::What::kGrant: return {200, granted_json(*space, op.node)};
+    case StateOp::What::kRevoke: return {200, revoked_json(*space, op.node, entries)};
     case StateOp::What::kImport: return {200, import_json(space->genesis(), entries, op.given)};
   }
   return to_reply({"internal", "unknown"});

@@ -22,6 +22,7 @@ std::string shown(std::string_view text) { return "\"" + escaped(text.substr(0, 
 std::string_view name_of(state::Access access) {
   switch (access) {
     case state::Access::kOpen: return "open";
+    case state::Access::kOwned: return "owned";
   }
   return "unknown";
 }
@@ -34,26 +35,18 @@ std::string_view name_of(state::Kind kind) {
     case state::Kind::kRemove: return "del";
     case state::Kind::kClear: return "rm";
     case state::Kind::kCheckpoint: return "checkpoint";
+    case state::Kind::kGrant: return "grant";
+    case state::Kind::kRevoke: return "revoke";
+    case state::Kind::kFork: return "fork";
   }
   return "unknown";
 }
 
-// What the author's clock said, as RFC 3339 with milliseconds. An author may stamp what it likes: beyond the year 9999,
-// which the format does not know, its last instant is shown.
-std::string stamp_text(std::uint64_t stamp) {
-  using std::chrono::days;
-  using std::chrono::milliseconds;
-  constexpr std::int64_t kLastMs = 253'402'300'799'999;
-  const milliseconds since(std::min(static_cast<std::int64_t>(stamp >> 16), kLastMs));
-  const auto day = std::chrono::floor<days>(since);
-  const std::chrono::year_month_day date{std::chrono::sys_days(day)};
-  const std::chrono::hh_mm_ss time(since - day);
-  char text[40];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
-                static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
-                static_cast<int>(time.subseconds().count()));
-  return text;
+// Whether something of this node's would be taken in now, somewhere.
+bool may_write(const state::Space& space, const NodeId& self) {
+  if (space.rights().open() || node_id_of(space.genesis().creator) == self) return true;
+  const auto given = space.rights().given();
+  return std::ranges::any_of(given, [&](const state::Rights::Given& one) { return one.grant.to == self && !one.revoked; });
 }
 
 json space_object(const state::Space& space, const NodeId& self) {
@@ -67,6 +60,8 @@ json space_object(const state::Space& space, const NodeId& self) {
           {"entries", space.tree().size()},
           {"bytes", space.bytes()},
           {"authors", space.authors()},
+          {"may_write", may_write(space, self)},
+          {"forks", space.proofs().size()},
           {"cursor", space.last_arrival()}};
 }
 
@@ -77,10 +72,12 @@ json digest_object(const state::Space& space) {
           {"creator", to_string(node_id_of(space.genesis().creator))}};
 }
 
-json value_object(const state::Written& written) {
-  return {{"value_base64", base64(written.value)},
+json value_object(const state::Space& space, const state::Written& written) {
+  json out = {{"value_base64", base64(written.value)},
           {"author", to_string(node_id_of(written.author))},
           {"at", stamp_text(written.stamp)}};
+  if (space.proofs().contains(written.author)) out["forked"] = true;
+  return out;
 }
 
 bool at_or_below(std::string_view path, std::string_view top) {
@@ -89,7 +86,7 @@ bool at_or_below(std::string_view path, std::string_view top) {
 
 // A Clear further up concerns what is watched as well.
 bool concerns(const state::Content& content, std::string_view watched) {
-  if (content.kind == state::Kind::kCheckpoint) return false;
+  if (content.kind == state::Kind::kCheckpoint || state::comes_first(content.kind)) return false;
   const std::string_view path = as_text(content.path);
   return at_or_below(path, watched) || (content.kind == state::Kind::kClear && at_or_below(watched, path));
 }
@@ -108,13 +105,30 @@ json change_object(const state::Space& space, const SpaceName& name, std::uint64
     case state::Kind::kRemove: change["value_base64"] = base64(content.body); break;
     // The entry holds all that its author has counted; what a reader wants is what the counter stands at.
     case state::Kind::kCount: change["value"] = space.documents().counter(content.path); break;
-    case state::Kind::kClear:
-    case state::Kind::kCheckpoint: break;
+    default: break;
   }
   return change;
 }
 
 }  // namespace
+
+// What the author's clock said, as RFC 3339 with milliseconds. An author may stamp what it likes: beyond the year 9999,
+// which the format does not know, its last instant is shown.
+std::string stamp_text(std::uint64_t stamp) {
+  using std::chrono::days;
+  using std::chrono::milliseconds;
+  constexpr std::int64_t kLastMs = 253'402'300'799'999;
+  const milliseconds since(std::min(static_cast<std::int64_t>(stamp >> 16), kLastMs));
+  const auto day = std::chrono::floor<days>(since);
+  const std::chrono::year_month_day date{std::chrono::sys_days(day)};
+  const std::chrono::hh_mm_ss time(since - day);
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
+                static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
+                static_cast<int>(time.subseconds().count()));
+  return text;
+}
 
 bool SpaceName::fits(const state::Genesis& genesis) const {
   return genesis.name == name && to_string(node_id_of(genesis.creator)).starts_with(creator);
@@ -186,6 +200,7 @@ std::expected<const state::Space*, ApiError> find_space(const state::State& stat
 
 ApiError to_error(state::Error error, std::string_view what) {
   const std::string named = shown(what);
+  const auto denied = [&](std::string_view why) { return ApiError{"denied", named + " is not this node's to write: " + std::string(why)}; };
   switch (error) {
     case state::Error::kUnknownNamespace:
       return {"not_found", "the namespace of " + named + " is not here; say weft state join first"};
@@ -201,6 +216,14 @@ ApiError to_error(state::Error error, std::string_view what) {
     case state::Error::kStore: return {"store", "the node's store cannot write; see weft doctor"};
     case state::Error::kBadEntry:
       return bad_request("an entry is damaged, of another namespace than " + named + ", or not signed by its author; none was taken");
+    case state::Error::kNoGrant: return denied("nobody granted it: the owner says weft state grant");
+    case state::Error::kOutsidePath: return denied("what was granted does not cover that path");
+    case state::Error::kExpired: return denied("what was granted has expired");
+    case state::Error::kRevoked: return denied("what was granted has been revoked");
+    case state::Error::kNoOverwrite: return denied("others wrote what is there, and the right to overwrite was not granted");
+    case state::Error::kOverQuota: return denied("as many entries of this node are there as were granted");
+    case state::Error::kNotOwner: return denied("only the creator of the namespace grants and revokes");
+    case state::Error::kOpen: return bad_request(named + " is an open namespace: every member may write; see weft state create --owned");
     case state::Error::kShutdown: return {"shutdown", "the node is leaving"};
   }
   return {"internal", "unknown"};
@@ -245,10 +268,10 @@ std::string register_json(const state::Space& space, const DocName& doc) {
   const auto values = space.documents().read_register(as_bytes(doc.path));
   json out = {{"doc", doc.text()}, {"value_base64", nullptr}, {"conflicts", json::array()}, {"author", nullptr}, {"at", nullptr}};
   if (values.empty()) return dump(out);
-  const json first = value_object(values[0]);
+  const json first = value_object(space, values[0]);
   for (const auto& [key, member] : first.items()) out[key] = member;
   const std::size_t shown_count = std::min(values.size(), 1 + kConflictsShownMax);
-  for (std::size_t i = 1; i < shown_count; ++i) out["conflicts"].push_back(value_object(values[i]));
+  for (std::size_t i = 1; i < shown_count; ++i) out["conflicts"].push_back(value_object(space, values[i]));
   if (shown_count < values.size()) out["conflicts_left_out"] = values.size() - shown_count;
   return dump(out);
 }

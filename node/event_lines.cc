@@ -85,6 +85,39 @@ EventText endpoints_event(const EndpointsChanged& change, Now now) {
           "own addresses: " + joined(change.endpoints)};
 }
 
+EventText state_event(const state::StateNoticed& notice, std::string_view space, Now now) {
+  using What = state::StateNoticed::What;
+  const std::string author = to_string(notice.author);
+  const std::string where = " in the namespace " + escaped(space);
+  std::string what, plain;
+  switch (notice.what) {
+    case What::kForked:
+      what = "forked";
+      plain = author + " signed two entries for one place of its history" + where + "; see weft state forks";
+      break;
+    case What::kSkewed:
+      what = "skewed";
+      plain = "an entry of " + author + where + " is " + std::to_string(notice.number) +
+              " ms ahead of this clock and waits until it is due; check both clocks";
+      break;
+    case What::kRefused:
+      what = "refused";
+      plain = author + " wrote" + where + " without the right to; it was not taken in";
+      break;
+    case What::kCutOff:
+      what = "cut_off";
+      plain = std::to_string(notice.number) + " entries of this node" + where + " were cut off by a revocation";
+      break;
+  }
+  return {dump({{"event", "state"},
+                {"what", what},
+                {"namespace", space},
+                {"author", author},
+                {"number", notice.number},
+                {"t_ms", now.wall.value}}),
+          plain};
+}
+
 EventText leaving_event(std::string_view reason, Now now) {
   return {dump({{"event", "leaving"}, {"reason", reason}, {"t_ms", now.wall.value}}),
           "leaving: " + std::string(reason)};

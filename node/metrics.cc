@@ -129,6 +129,8 @@ void add_state(Families& out, const state::Stats& s) {
   out.gauge("weft_state_entries", "Entries of all of them.", real(s.entries));
   out.gauge("weft_state_bytes", "Bytes of these entries.", static_cast<double>(s.bytes));
   out.gauge("weft_state_held_back", "Entries whose stamp lies in the future, which wait for it.", real(s.held_back));
+  out.gauge("weft_state_parked", "Entries whose grant is not here yet, which wait for it.", real(s.parked));
+  out.gauge("weft_state_forked_authors", "Authors proven to have signed two entries for one place.", real(s.forked));
   out.gauge("weft_state_neighbours", "Nodes that are told of new entries, over all namespaces.", real(s.neighbours));
   out.gauge("weft_state_walks", "Comparisons with another node under way.", real(s.walks));
   out.counter("weft_state_written_total", "Own entries that became durable.", s.written_total);
@@ -139,6 +141,12 @@ void add_state(Families& out, const state::Stats& s) {
   out.counter("weft_state_walks_total", "Comparisons begun.", s.walks_total);
   out.counter("weft_state_walks_failed_total", "Comparisons that ended early.", s.walks_failed_total);
   out.counter("weft_state_refused_total", "Entries refused: malformed, not signed, or of no namespace here.", s.refused_total);
+  out.counter("weft_state_forbidden_total", "Entries whose authors had no right to write them.", s.forbidden_total);
+  out.counter("weft_state_parked_total", "Entries that had to wait for a grant.", s.parked_total);
+  out.counter("weft_state_parked_lost_total", "Of these, given up for want of room.", s.parked_lost_total);
+  out.counter("weft_state_held_back_total", "Entries that came from the future.", s.held_back_total);
+  out.counter("weft_state_cut_off_total", "Entries taken away by a revocation.", s.cut_off_total);
+  out.counter("weft_state_proofs_total", "Proofs of forks written by this node.", s.proofs_total);
   out.counter("weft_state_full_total", "Entries refused for want of room.", s.full_total);
 }
 

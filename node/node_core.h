@@ -96,7 +96,7 @@ struct EndpointsChanged {  // the own record names other addresses now
 };
 using Event = std::variant<dht::PutDone, dht::GetDone, dht::LookupDone, PingDone, JoinDone,
                            LeaveDone, gossip::MemberChanged, Ready, SeedsWanted, TwinFound,
-                           EndpointsChanged, state::StateDone, state::StateArrived>;
+                           EndpointsChanged, state::StateDone, state::StateArrived, state::StateNoticed>;
 
 struct Persist {
   Ticket ticket{};
@@ -182,6 +182,8 @@ class NodeCore {
   OpId state_leave(Now now, const state::NamespaceId& space, Output& out);
   OpId state_write(Now now, const state::NamespaceId& space, std::span<const state::Change> changes, Output& out);
   OpId state_import(Now now, const state::NamespaceId& space, std::span<const ByteView> entries, Output& out);
+  OpId state_grant(Now now, const state::NamespaceId& space, const state::Grant& grant, Output& out);
+  OpId state_revoke(Now now, const state::NamespaceId& space, const NodeId& of, Output& out);
   // Other limits from now on, within the bounds of limits.h.
   void set_limits(const Limits& limits);
   // The addresses of the host changed.

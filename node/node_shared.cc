@@ -76,6 +76,16 @@ OpId NodeCore::state_import(Now now, const state::NamespaceId& space, std::span<
   return s.state_op(now, out, [&](OpId op) { s.shared.import(now, op, space, entries, s.state_out); });
 }
 
+OpId NodeCore::state_grant(Now now, const state::NamespaceId& space, const state::Grant& grant, Output& out) {
+  State& s = *state_;
+  return s.state_op(now, out, [&](OpId op) { s.shared.grant(now, op, space, grant, s.state_out); });
+}
+
+OpId NodeCore::state_revoke(Now now, const state::NamespaceId& space, const NodeId& of, Output& out) {
+  State& s = *state_;
+  return s.state_op(now, out, [&](OpId op) { s.shared.revoke(now, op, space, of, s.state_out); });
+}
+
 const state::State& NodeCore::shared_state() const { return state_->shared; }
 
 std::expected<state::Genesis, state::EntryError> NodeCore::read_genesis(ByteView wire) const {

@@ -127,6 +127,13 @@ void RunningNode::on(Now now, const EndpointsChanged& event) {
   publish(endpoints_event(event, now));
 }
 
+void RunningNode::on(Now now, const state::StateNoticed& event) {
+  const state::Space* space = core_->shared_state().find(event.space);
+  const EventText text = state_event(event, space == nullptr ? std::string_view() : std::string_view(space->genesis().name), now);
+  log_.warn(text.plain);
+  publish(text);
+}
+
 void RunningNode::on(Now now, const gossip::MemberChanged& event) {
   publish(member_event(event, now));
 }

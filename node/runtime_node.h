@@ -79,6 +79,7 @@ class RunningNode final : public ControlHost {
   void on(Now now, const TwinFound& event);
   void on(Now now, const EndpointsChanged& event);
   void on(Now now, const gossip::MemberChanged& event);
+  void on(Now now, const state::StateNoticed& event);
   void on(Now now, const JoinDone& event);
   void on(Now now, const LeaveDone& event);
   ControlOutcome on_request(RequestId id, const ControlRequest& request);

@@ -229,6 +229,9 @@ std::string Teller::event(const Event& event) const {
   if (std::holds_alternative<node::Ready>(event)) return "Ready";
   if (std::holds_alternative<node::SeedsWanted>(event)) return "SeedsWanted";
   if (std::holds_alternative<node::TwinFound>(event)) return "TwinFound";
+  if (const auto* e = std::get_if<state::StateNoticed>(&event)) {
+    return "StateNoticed " + text(static_cast<std::uint64_t>(e->what)) + " of " + name(e->author);
+  }
   return "EndpointsChanged";
 }
 

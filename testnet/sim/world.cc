@@ -145,6 +145,7 @@ class World {
   void on(NodeIndex, const node::JoinDone&) {}
   void on(NodeIndex, const node::SeedsWanted&) {}
   void on(NodeIndex, const node::TwinFound&) {}
+  void on(NodeIndex, const state::StateNoticed&) {}
   void on(NodeIndex, const node::EndpointsChanged&) {}
   void on(NodeIndex node, const state::StateDone& e);
   void on(NodeIndex node, const state::StateArrived&) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/gossip/state_lab.h"
+#include "tests/vectors.h"
 
 namespace weft::state {
 namespace {
@@ -30,6 +31,14 @@ TEST(Rights, BodiesHaveOneForm) {
   EXPECT_FALSE(read_revocation(revocation_body(revocation)));
   revocation.frontier = {{5, 0}};
   EXPECT_FALSE(read_revocation(revocation_body(revocation)));
+}
+
+TEST(Rights, BodiesStandInTheProtocol) {
+  const auto v = vectors_of("PROTOCOL-state.md").at("Rights");
+  const Grant grant{.to = NodeId{{7}}, .path = to_bytes(as_bytes("a/b")), .rights = kRightAdd, .entries = 5, .expires_ms = 1'700'000'000'000};
+  EXPECT_EQ(v.at("grant"), to_hex(grant_body(grant)));
+  const Revocation revocation{.of = NodeId{{7}}, .first = 0, .last = UINT64_MAX, .frontier = {{3, 1}, {4, 300}}};
+  EXPECT_EQ(v.at("revoke"), to_hex(revocation_body(revocation)));
 }
 
 // ---- order
