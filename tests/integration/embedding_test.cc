@@ -16,7 +16,8 @@
 namespace weft {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 using node::ScratchDir;
 using testing::ElementsAre;
 using testing::HasSubstr;
