@@ -1,5 +1,6 @@
 #include "node/embedded_node.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "node/files.h"
 #include "node/runtime_node.h"
 
 namespace weft::node {
@@ -17,11 +19,15 @@ ControlReply shutdown_reply(const std::string& reason) {
 }
 ControlReply timed_out_reply() { return to_reply(ApiError{"timed_out", "no result within the time allowed"}); }
 
-// The loop's constructor takes descriptors for granted; a program that has none left gets an answer.
-bool loop_can_open() {
-  uv_loop_t loop;
-  if (uv_loop_init(&loop) != 0) return false;
-  return uv_loop_close(&loop) == 0;
+// A loop and its handles take descriptors for granted; a program that has too few left gets an answer instead. (Trying
+// uv_loop_init would be more exact, but where it fails libuv 1.44 loses a descriptor.)
+bool has_descriptors() {
+  std::vector<Fd> spare;
+  for (std::size_t i = 0; i < kDescriptorsMin; ++i) {
+    spare.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!spare.back().valid()) return false;
+  }
+  return true;
 }
 
 // Signals are the program's: none is taken by this thread, nor by those that it starts. SIGPIPE, too, which is why
@@ -85,9 +91,9 @@ void EmbeddedNode::live(EmbeddedOptions options) {
   }
   const std::string home = options.runtime.home;
   const bool remove_home = options.remove_home;
-  if (!loop_can_open()) {
+  if (!has_descriptors()) {
     const std::lock_guard lock(mutex_);
-    trouble_ = Failure{1, "cannot make an event loop; are all file descriptors in use?"};
+    trouble_ = Failure{1, "a node needs " + std::to_string(kDescriptorsMin) + " free file descriptors; see ulimit -n"};
   } else {
     RunningNode running(std::move(options.runtime));
     auto wake = std::make_unique<UvAsync>(running.loop(), [this, &running] { take_calls(running); });
@@ -111,6 +117,7 @@ void EmbeddedNode::live(EmbeddedOptions options) {
   }
   std::error_code ignored;
   if (remove_home) std::filesystem::remove_all(home, ignored);
+  if (remove_home && ignored) std::filesystem::remove(home, ignored);  // an empty one, where no descriptor is left to look into it
   const std::lock_guard lock(mutex_);
   if (!ended_) ended_ = "it could not be opened";
   gone_ = true;

@@ -31,6 +31,8 @@ class UvAsync;
 
 // Less than kPendingRequestsMax of the control API: the command line finds room.
 inline constexpr std::size_t kEmbeddedCallsMax = 48;
+// What must be free for a node to start: its sockets, store and loop take some twenty.
+inline constexpr std::size_t kDescriptorsMin = 32;
 
 struct EmbeddedOptions {
   RuntimeOptions runtime;

@@ -21,7 +21,7 @@
 // called by the caller itself, before the call returns.
 //
 // Life. The destructor and stop() leave the mesh properly and wait for the end: seldom more than 4 s, but no less than
-// what the disk takes for its last commit. All calls under way end with kShutdown before that. A node may also
+// what the disk takes for its last commit and the name server for a seed that is being looked up. All calls under way end with kShutdown before that. A node may also
 // end by itself: told by `weft leave`, or because another process has its identity. Then every call says kShutdown.
 // Signals, stdout, the umask and all else that a process has once are left to the program. A child of fork() must not
 // touch the Nodes of its parent.

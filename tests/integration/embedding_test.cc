@@ -1,7 +1,9 @@
 // Real nodes in this process through weft.h: what they do, and what misuse does to them. Sockets on loopback, homes in /tmp.
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <weft/weft.h>
 
 #include <atomic>
@@ -55,6 +57,10 @@ class Inbox {
 
 std::size_t threads_of_this_process() {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}));
+}
+
+std::size_t descriptors_of_this_process() {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
 }
 
 TEST(Embedding, TwoNodesShareValuesMembersAndState) {
@@ -178,6 +184,29 @@ TEST(Embedding, BadOptionsAreRefusedAndLeaveNothing) {
   std::filesystem::permissions(dir.path("open"), std::filesystem::perms{0755});
   EXPECT_THAT(with([&](auto& o) { o.home = dir.path("open"); }), HasSubstr("chmod 700"));
   EXPECT_EQ(threads_of_this_process(), threads);
+}
+
+TEST(Embedding, WithoutFileDescriptorsItDoesNotStart) {
+  ASSERT_TRUE(Node::open(alone()));  // what a process opens once is open
+  const ScratchDir dir;
+  const std::size_t in_use = descriptors_of_this_process();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  std::size_t refused = 0;
+  for (std::size_t free = 0; free < 48; ++free) {
+    rlimit few = before;
+    few.rlim_cur = in_use + free;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    auto node = Node::open(alone(dir.path("home")));
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (node) continue;
+    ++refused;
+    EXPECT_EQ(node.error().code, Code::kCannotStart);
+    EXPECT_THAT(node.error().message, HasSubstr("file descriptors"));
+  }
+  EXPECT_GT(refused, 20u);  // the count above is of one more, that which counts
+  EXPECT_LT(refused, 48u);
+  EXPECT_EQ(descriptors_of_this_process(), in_use) << "nothing is left open";
 }
 
 TEST(Embedding, ItsProcessIsLeftAlone) {
