@@ -239,11 +239,11 @@ void Node::providers(std::string_view key, CallOptions options, Then<std::vector
 
 // ---- shared state
 
-Result<Namespace> Node::state_create(std::string_view space, CallOptions options) {
-  return wait_for<Namespace>(inside_, node::ask_to_space("/v1/state/create", space, options), node::read_space);
+Result<Namespace> Node::state_create(std::string_view space, CreateOptions options) {
+  return wait_for<Namespace>(inside_, node::ask_state_create(space, options), node::read_space);
 }
-void Node::state_create(std::string_view space, CallOptions options, Then<Namespace> then) {
-  call<Namespace>(inside_, node::ask_to_space("/v1/state/create", space, options), node::read_space, std::move(then));
+void Node::state_create(std::string_view space, CreateOptions options, Then<Namespace> then) {
+  call<Namespace>(inside_, node::ask_state_create(space, options), node::read_space, std::move(then));
 }
 
 Result<Namespace> Node::state_join(std::string_view space, CallOptions options) {

@@ -117,6 +117,10 @@ struct NodeOptions {
 struct CallOptions {
   Milliseconds deadline = kDeadline;
 };
+// Of a namespace that is made. For now every node of the network may write it.
+struct CreateOptions {
+  Milliseconds deadline = kDeadline;
+};
 struct PutOptions {
   Seconds lifetime{0};                    // 0: as the network keeps values by default, renewed while this node runs
   std::optional<std::uint64_t> expected = {};  // only if the current number of this node's value is this one (0: none)
@@ -316,8 +320,8 @@ class Node {
   // DOC is SPACE/PATH. What is read is what this node has; what is written is on its disk when the call returns, and on its
   // way to the others. A namespace that is not here is kNotFound, one of several of that name kAmbiguous.
   // Makes the namespace, unless this node has made it already; its name is published in the DHT, later.
-  Result<Namespace> state_create(std::string_view space, CallOptions options = {});
-  void state_create(std::string_view space, CallOptions options, Then<Namespace> then);
+  Result<Namespace> state_create(std::string_view space, CreateOptions options = {});
+  void state_create(std::string_view space, CreateOptions options, Then<Namespace> then);
   // Looks for the namespace in the DHT, unless it is here; its documents follow.
   Result<Namespace> state_join(std::string_view space, CallOptions options = {});
   void state_join(std::string_view space, CallOptions options, Then<Namespace> then);

@@ -146,6 +146,10 @@ AskedOr ask_to_space(std::string_view path, std::string_view space, const CallOp
   return post(path, {{"space", space}}, options.deadline);
 }
 
+AskedOr ask_state_create(std::string_view space, const CreateOptions& options) {
+  return post("/v1/state/create", {{"space", space}}, options.deadline);
+}
+
 AskedOr ask_state_docs(std::string_view space, const PageOptions& options) {
   return get_page("/v1/state/docs", {{"space", std::string(space)}}, options);
 }

@@ -33,6 +33,7 @@ AskedOr ask_read(std::string_view path, const CallOptions& options);
 // What is read of or done to a namespace: the path and the space.
 AskedOr ask_of_space(std::string_view path, std::string_view space, const CallOptions& options);
 AskedOr ask_to_space(std::string_view path, std::string_view space, const CallOptions& options);
+AskedOr ask_state_create(std::string_view space, const CreateOptions& options);
 AskedOr ask_state_docs(std::string_view space, const PageOptions& options);
 AskedOr ask_state_get(std::string_view doc, const CallOptions& options);
 AskedOr ask_state_items(std::string_view doc, const PageOptions& options);

@@ -274,6 +274,28 @@ TEST(Embedding, ADeadlineIsKept) {
   EXPECT_EQ(node->member_changes({.wait = 50ms})->changes.size(), 0u) << "a wait that ends is no failure";
 }
 
+TEST(Embedding, ANodeThatStandsStillIsGivenUp) {
+  auto node = Node::open(alone());
+  ASSERT_TRUE(node) << node.error().message;
+  // Two calls are under way when a `then` that must not take long takes long; a third comes meanwhile.
+  std::vector<std::thread> waiting;
+  for (int i = 0; i < 2; ++i) {
+    waiting.emplace_back([&node] { EXPECT_EQ(node->wait_members(9, {300ms}).error().code, Code::kTimedOut); });
+  }
+  std::this_thread::sleep_for(100ms);
+  node->members({}, [](Result<std::vector<Member>>&&) { std::this_thread::sleep_for(3s); });
+  std::this_thread::sleep_for(50ms);
+  const auto started = std::chrono::steady_clock::now();
+  EXPECT_EQ(node->members({100ms}).error().code, Code::kTimedOut);
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 2500ms);
+  for (std::thread& thread : waiting) thread.join();
+  // All of them have made room.
+  ASSERT_TRUE(node->members());
+  Inbox<std::size_t> inbox;
+  for (std::size_t i = 0; i < kCallsMax; ++i) node->wait_members(1, {}, inbox.taker());
+  for (const Result<std::size_t>& result : inbox.wait(kCallsMax)) EXPECT_EQ(result, 1u);
+}
+
 TEST(Embedding, DestroyedWhileCallsAreUnderWay) {
   const std::size_t threads = threads_of_this_process();
   std::atomic<std::size_t> ended = 0;

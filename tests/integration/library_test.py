@@ -159,6 +159,17 @@ class TheExample(Installed, MeshTest):
         self.assertTrue(wait_until(lambda: [row["state"] for row in a.members() if row["name"] == "bob"] == ["left"], 10), a.members())
         self.assertEqual(list(homes.iterdir()), [])
 
+    def test_in_a_private_network(self):
+        key = self.root / "mesh.key"
+        self.assert_status(weft("network", "new", key), 0)
+        self.mesh.network = str(key)
+        (a,) = self.start(1)
+        self.assert_status(weft("state", "create", "room", home=a.home), 0)
+        program, lines, _ = self.spawn(a.address, key)
+        self.assertTrue(wait_until(lambda: "ready" in lines() or program.poll() is not None, RUN_S), lines())
+        self.assertEqual(self.assert_status(weft("get", "greeting/bob", home=a.home), 0).out.strip(), b"hello from bob")
+        self.end(program)
+
     def test_the_command_line_can_end_it(self):
         (a,) = self.start(1)
         self.assert_status(weft("state", "create", "room", home=a.home), 0)

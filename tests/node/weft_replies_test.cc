@@ -74,7 +74,7 @@ TEST(WeftReplies, ReadMembersAndThePlace) {
 
 TEST(WeftReplies, ReadSharedState) {
   Rig rig;
-  const auto made = read_space(ask(rig, ask_to_space("/v1/state/create", "room", {})));
+  const auto made = read_space(ask(rig, ask_state_create("room", {})));
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_EQ(made->name, "room");
   EXPECT_TRUE(made->own);
