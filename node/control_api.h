@@ -13,6 +13,7 @@
 #include "node/control_state.h"
 #include "node/control_types.h"
 #include "node/link_model.h"
+#include "node/member_log.h"
 #include "node/seed_text.h"
 #include "node/shell_facts.h"
 
@@ -108,7 +109,11 @@ class ControlApi {
   struct WaitOp {
     std::size_t members = 0;
   };
-  using What = std::variant<PutOp, SealOp, GetOp, LookupOp, PingOp, JoinOp, LeaveOp, WaitOp, StateOp, FindSpaceOp, ChangesOp>;
+  struct MemberChangesOp {
+    std::uint64_t after = 0;
+    std::size_t limit = 0;
+  };
+  using What = std::variant<PutOp, SealOp, GetOp, LookupOp, PingOp, JoinOp, LeaveOp, WaitOp, MemberChangesOp, StateOp, FindSpaceOp, ChangesOp>;
   struct Pending {
     What what;
     std::optional<OpId> op;  // none: waits for the shell or for a condition
@@ -135,6 +140,14 @@ class ControlApi {
   Result post_leave(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_faults(Now now, const ControlRequest& request);
   Result post_log(const ControlRequest& request);
+
+  // control_members.cc
+  Result member_changes(Now now, RequestId id, const ControlRequest& request);
+  // The answer, if there is something to tell or, `at_end`, in any case.
+  std::optional<ControlReply> told_members(Now now, const MemberChangesOp& ask, bool at_end);
+  void on_member_changed(Now now, const gossip::MemberChanged& change);
+  // Whether one more request may wait for changes.
+  bool may_watch() const;
 
   // control_state.cc
   Result get_state(Now now, RequestId id, const ControlRequest& request);
@@ -186,6 +199,7 @@ class ControlApi {
   ControlHost& host_;
   std::map<RequestId, Pending> pending_;
   std::vector<Answer> answers_;
+  MemberLog member_log_;
   std::map<OpId, Publication> to_publish_;  // by the operation that they follow
   std::map<OpId, std::string> publishing_;  // the puts that do it, with the name of the namespace
 };

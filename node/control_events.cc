@@ -94,6 +94,7 @@ void ControlApi::answer(RequestId id, ControlReply reply) {
 }
 
 void ControlApi::on_event(Now now, const Event& event, Output& out) {
+  if (const auto* change = std::get_if<gossip::MemberChanged>(&event)) on_member_changed(now, *change);
   if (pending_.empty() && to_publish_.empty() && publishing_.empty()) return;
   std::visit(
       [&](const auto& e) {
@@ -246,6 +247,10 @@ void ControlApi::on_deadline(Now now, Output& out) {
     if (!current->second.deadline || *current->second.deadline > now.mono) continue;
     if (std::holds_alternative<ChangesOp>(current->second.what)) {
       tell_changes(current->first, /*at_end=*/true);
+      continue;
+    }
+    if (const auto* ask = std::get_if<MemberChangesOp>(&current->second.what)) {
+      answer(current->first, *told_members(now, *ask, /*at_end=*/true));
       continue;
     }
     const Pending pending = current->second;

@@ -13,7 +13,7 @@ constexpr std::size_t kKeyTextMax = 255;
 constexpr std::size_t kNodeTextMax = 128;
 constexpr std::size_t kCopiesMax = dht::kContactsPerReply;
 
-constexpr std::string_view kGetPaths[] = {"/v1/status", "/v1/members", "/v1/peers",  "/v1/id",
+constexpr std::string_view kGetPaths[] = {"/v1/status", "/v1/members", "/v1/members/changes", "/v1/peers",  "/v1/id",
                                           "/v1/own",    "/v1/config",  "/v1/doctor", "/v1/wait",
                                           "/v1/events", "/v1/log",     "/metrics"};
 constexpr std::string_view kPostPaths[] = {"/v1/put",    "/v1/get",    "/v1/rm",
@@ -90,6 +90,7 @@ ControlApi::Result ControlApi::get(Now now, RequestId id, const ControlRequest& 
   const std::string& path = request.path;
   if (path.starts_with(kStatePath)) return get_state(now, id, request);
   if (path == "/v1/wait") return wait(now, id, request);
+  if (path == "/v1/members/changes") return member_changes(now, id, request);
   if (path == "/v1/log") return log_lines(request);
   if (path == "/v1/own") return own(now, request);
   if (const auto error = check_query(request, {})) return *error;

@@ -231,11 +231,7 @@ ControlApi::Result ControlApi::state_changes(Now now, RequestId id, const Contro
                 .after = after->value_or((*space)->last_arrival()), .limit = *limit};
   Changes changes = changes_json(**space, ask);
   if (changes.some || wait_ms.value_or(0) == 0) return ok(std::move(changes.json));
-  const auto watchers = std::ranges::count_if(
-      pending_, [](const auto& entry) { return std::holds_alternative<ChangesOp>(entry.second.what); });
-  if (static_cast<std::size_t>(watchers) >= kWatchersMax || pending_.size() >= kPendingRequestsMax) {
-    return ApiError{"overloaded", "too many requests wait"};
-  }
+  if (!may_watch()) return ApiError{"overloaded", "too many requests wait"};
   ask.after = changes.cursor;
   return keep(now, id, std::move(ask), std::nullopt, std::chrono::milliseconds(*wait_ms));
 }

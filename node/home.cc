@@ -167,6 +167,11 @@ std::expected<Home, Failure> Home::open(const std::string& directory) {
   return Home(directory, std::move(*lock), last_seen);
 }
 
+bool Home::is_closed() const {
+  struct stat info {};
+  return ::stat(directory_.c_str(), &info) == 0 && (info.st_mode & 077) == 0;
+}
+
 std::expected<IdentitySeed, Failure> Home::load_or_create_identity(const IdentitySeed& fresh) {
   const std::string path = identity_path(directory_);
   if (::access(path.c_str(), F_OK) == 0) return read_identity(path);

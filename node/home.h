@@ -54,6 +54,8 @@ class Home {
   static std::expected<Home, Failure> open(const std::string& directory);
 
   const std::string& directory() const { return directory_; }
+  // Nobody else may look into it, whatever the modes of the files.
+  bool is_closed() const;
   // Reads the identity, or makes one from `fresh` (random bytes of the caller).
   std::expected<IdentitySeed, Failure> load_or_create_identity(const IdentitySeed& fresh);
   // When an earlier life was last known to run; 0 if never.

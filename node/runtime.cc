@@ -35,6 +35,7 @@ void prepare_process() {
   ::setenv("UV_THREADPOOL_SIZE", "1", /*overwrite=*/0);  // name look-ups only
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(077);  // whatever is written is the owner's alone
+  configure_sqlite();
 }
 
 // A disk or a resolver that hangs must not keep the process: SIGALRM ends it with the status that
@@ -72,13 +73,13 @@ void arm_watchdog(int exit_status) {
 
 RunningNode::RunningNode(RuntimeOptions options)
     : options_(std::move(options)),
-      log_(parse_log_level(options_.log_level).value_or(LogLevel::kInfo), STDERR_FILENO),
-      stdout_(STDOUT_FILENO),
+      log_(parse_log_level(options_.log_level).value_or(LogLevel::kInfo), options_.log_fd),
+      stdout_(options_.embedded ? -1 : STDOUT_FILENO),
       records_(provider_, kRecordCacheMax) {
   CHECK(uv_loop_init(&loop_) == 0);
   loop_open_ = true;
-  const auto timer = [this](void (RunningNode::*call)()) {
-    return std::make_unique<UvTimer>(&loop_, [this, call] { (this->*call)(); });
+  const auto timer = [this](void (RunningNode::*on_time)()) {
+    return std::make_unique<UvTimer>(&loop_, [this, on_time] { (this->*on_time)(); });
   };
   api_timer_ = timer(&RunningNode::on_api_timer);
   output_timer_ = timer(&RunningNode::retry_output);
@@ -95,7 +96,7 @@ RunningNode::RunningNode(RuntimeOptions options)
 RunningNode::~RunningNode() { take_apart(); }
 
 std::expected<void, Failure> RunningNode::start() {
-  watch_process();
+  if (!options_.embedded) watch_process();
   const Now now = read_clocks();
   started_wall_ = now.wall;
   if (!parse_log_level(options_.log_level)) {
@@ -112,6 +113,9 @@ std::expected<void, Failure> RunningNode::start() {
   options_.limits = limits_of_this_node(options_.limits);
   auto home = Home::open(options_.home);
   if (!home) return std::unexpected(home.error());
+  if (options_.embedded && !home->is_closed()) {
+    return refused("others may look into " + home->directory() + "; run: chmod 700 " + home->directory());
+  }
   home_.emplace(std::move(*home));
   last_seen_ = home_->last_seen();
 
@@ -143,7 +147,7 @@ std::expected<void, Failure> RunningNode::start() {
   log_.info("weft " WEFT_VERSION " starts: node " + short_string(identity_->id()) + ", network " +
             network_name_ + ", home " + home_->directory());
   shell_->turn([this](Now at, Output& out) { core_->start(at, out); });
-  ::malloc_trim(0);  // what loading has freed
+  if (!options_.embedded) ::malloc_trim(0);  // what loading has freed
   return {};
 }
 
@@ -257,8 +261,13 @@ void RunningNode::watch_process() {
   }
 }
 
-int RunningNode::run() {
+int RunningNode::run(const std::function<void()>& at_end) {
   uv_run(&loop_, UV_RUN_DEFAULT);
+  if (at_end) at_end();
+  if (options_.embedded) {
+    take_apart();
+    return exit_status_;
+  }
   // From here on nothing may take long, and should it, the watchdog ends the process. A further
   // signal changes nothing any more; libuv would leave it to kill the process with another status.
   arm_watchdog(exit_status_);
@@ -285,6 +294,7 @@ void RunningNode::take_apart() {
   const UnixMillis end = read_clocks().wall;
   if (store_) store_->close({end, core_ ? core_->node_time(read_clocks()) : UnixMillis{}});
   if (home_) home_->touch(end);
+  own_requests_.clear();
   api_.reset();
   core_.reset();
   store_.reset();

@@ -39,6 +39,10 @@ struct RuntimeOptions {
   bool json = false;  // event lines on stdout as JSON (else as text)
   // End the node when this file descriptor reaches end-of-file (the testnet supervisor died).
   int parent_fd = -1;
+  // A part of another program (embedded_node.h): signals, stdout, the watchdog, the umask and all else that a
+  // process has once is left alone. As the umask is not ours the home must be closed to others.
+  bool embedded = false;
+  int log_fd = 2;  // where the log's lines go; -1: nowhere
 };
 
 // Runs a node until SIGINT/SIGTERM, `leave` over the control API, end-of-file on parent_fd, or a

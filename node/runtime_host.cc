@@ -176,7 +176,7 @@ void RunningNode::serve_waiting(Now now, Output& out) {
   waiting.swap(waiting_);
   for (const Waiting& one : waiting) {
     ControlOutcome outcome = api_->handle(now, one.id, one.request, out);
-    if (auto* reply = std::get_if<ControlReply>(&outcome)) http_->answer(one.id, std::move(*reply));
+    if (auto* reply = std::get_if<ControlReply>(&outcome)) answer(one.id, std::move(*reply));
   }
   pass_answers();
   arm_api_timer();
@@ -198,9 +198,34 @@ void RunningNode::on_api_timer() {
 }
 
 void RunningNode::pass_answers() {
-  for (ControlApi::Answer& answer : api_->take_answers()) {
-    http_->answer(answer.request, std::move(answer.reply));
+  for (ControlApi::Answer& ended : api_->take_answers()) answer(ended.request, std::move(ended.reply));
+}
+
+void RunningNode::answer(RequestId id, ControlReply reply) {
+  if (static_cast<std::uint64_t>(id) < kOwnRequests) return http_->answer(id, std::move(reply));
+  // Out of the table first: the program may call again from within.
+  if (const auto own = own_requests_.extract(id)) own.mapped()(std::move(reply));
+}
+
+RequestId RunningNode::call(const ControlRequest& request, OnReply on_reply) {
+  const RequestId id{kOwnRequests + ++own_requests_total_};
+  own_requests_.emplace(id, std::move(on_reply));
+  if (finishing_) {
+    answer(id, to_reply(ApiError{"shutdown", "the node has ended"}));
+    return id;
   }
+  ControlOutcome outcome = on_request(id, request);
+  if (auto* reply = std::get_if<ControlReply>(&outcome)) answer(id, std::move(*reply));
+  if (std::holds_alternative<StreamStart>(outcome)) answer(id, to_reply(bad_request("a stream is for the control socket")));
+  return id;
+}
+
+void RunningNode::hang_up(RequestId request) {
+  if (own_requests_.erase(request) == 1) on_gone(request);
+}
+
+void RunningNode::stop(const std::string& reason) {
+  if (!leave_op_ && !finishing_) begin_leave(reason);
 }
 
 void RunningNode::arm_api_timer() {
@@ -291,7 +316,7 @@ void RunningNode::begin_leave(const std::string& reason) {
 void RunningNode::note_leaving(Now now, const std::string& reason) {
   stop_reason_ = reason;
   leave_timer_->start(kLeaveMaxMs);
-  arm_watchdog(exit_status_);
+  if (!options_.embedded) arm_watchdog(exit_status_);
   log_.info("leaving: " + reason);
   publish(leaving_event(reason, now));
 }
@@ -300,9 +325,10 @@ void RunningNode::finish(int exit_status, const std::string& reason) {
   if (finishing_) return;
   finishing_ = true;
   exit_status_ = exit_status;
+  stop_reason_ = reason;
   publish(stopped_event(reason, read_clocks()));
   for (const Waiting& one : waiting_) {
-    http_->answer(one.id, to_reply(ApiError{"shutdown", "the node is leaving"}));
+    answer(one.id, to_reply(ApiError{"shutdown", "the node is leaving"}));
   }
   waiting_.clear();
   api_->shutdown();

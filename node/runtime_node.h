@@ -1,14 +1,15 @@
-// The inside of run_node: one running node with everything around it. For runtime.cc (life cycle)
-// and runtime_host.cc (what happens while it runs) only.
+// The inside of run_node: one running node with everything around it. For runtime.cc (life cycle),
+// runtime_host.cc (what happens while it runs) and embedded_node.cc (which runs it on a thread) only.
 //
 // Life: start() opens everything or says what is wrong; run() turns the loop until the node has
 // ended; the destructor takes all apart in reverse. Leaving is bounded in every phase: the core by
 // kLeaveMax, answers that still have to leave by kFlushMax, and should a disk or a resolver hang, a
-// watchdog ends the process kExitMax after the first wish to stop.
+// watchdog ends the process kExitMax after the first wish to stop (but for an embedded node: its end then waits).
 #pragma once
 
 #include <uv.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -45,8 +46,20 @@ class RunningNode final : public ControlHost {
   ~RunningNode() override;
 
   std::expected<void, Failure> start();
-  // The exit status of the process.
-  int run();
+  // Until the node has ended: the exit status of the process. `at_end` is called between the last turn of the
+  // loop and the taking apart: handles of others in the loop go then.
+  int run(const std::function<void()>& at_end = nullptr);
+
+  // ---- for the program around an embedded node; loop thread only
+  using OnReply = std::function<void(ControlReply)>;
+  uv_loop_t* loop() { return &loop_; }
+  // As a request of the control socket. `on_reply` is called once, maybe within this call; never for a stream.
+  RequestId call(const ControlRequest& request, OnReply on_reply);
+  // Nobody waits for the answer any more: what can be cancelled is, and `on_reply` is not called.
+  void hang_up(RequestId request);
+  // Leaves the mesh and ends; nothing if it does so already.
+  void stop(const std::string& reason);
+  const std::string& stop_reason() const { return stop_reason_; }
 
   // ---- ControlHost
   ShellFacts facts() override;
@@ -85,6 +98,7 @@ class RunningNode final : public ControlHost {
   ControlOutcome on_request(RequestId id, const ControlRequest& request);
   void serve_waiting(Now now, Output& out);
   void on_gone(RequestId id);
+  void answer(RequestId id, ControlReply reply);
   void on_api_timer();
   void pass_answers();
   void arm_api_timer();
@@ -118,6 +132,11 @@ class RunningNode final : public ControlHost {
   std::unique_ptr<ControlApi> api_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<SeedResolver> resolver_;
+
+  // Requests of this process have numbers that the control socket never comes to.
+  static constexpr std::uint64_t kOwnRequests = std::uint64_t{1} << 63;
+  std::map<RequestId, OnReply> own_requests_;
+  std::uint64_t own_requests_total_ = 0;
 
   std::vector<std::unique_ptr<UvSignal>> signals_;
   std::unique_ptr<UvPoll> parent_;

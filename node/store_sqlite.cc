@@ -27,18 +27,6 @@ namespace {
 constexpr int kLogPages = 64;
 constexpr int kPageBytes = 4096;  // SQLite's default, which the file keeps
 
-// One process-wide setting, before the first connection: SQLite's own mutexes and statistics are
-// not needed with connections that one thread each uses at a time.
-void configure_sqlite() {
-  static const bool once = [] {
-    sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
-    return true;
-  }();
-  static_cast<void>(once);
-}
-
 // A connection with its prepared statements. Used by the opener, then by the worker alone.
 struct Connection {
   Db db;
@@ -342,9 +330,14 @@ std::expected<void, Failure> copy_durably(sqlite3* db, const std::string& to) {
 
 }  // namespace
 
+void configure_sqlite() {
+  sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+}
+
 std::expected<void, Failure> move_old_store(const std::string& from, const std::string& to) {
   if (!exists(from)) return {};
-  configure_sqlite();
   auto old = open_file(from, SQLITE_OPEN_READWRITE);
   if (!old) return std::unexpected(old.error());
   sqlite3* db = old->get();
@@ -370,7 +363,6 @@ std::expected<void, Failure> move_old_store(const std::string& from, const std::
 }
 
 std::expected<OpenedStore, Failure> open_sqlite_store(StoreOptions options) {
-  configure_sqlite();
   const std::string path = options.path;
   if (!is_there(path)) {
     if (auto made = make_store(path); !made) return std::unexpected(made.error());

@@ -38,6 +38,11 @@ struct OpenedStore {
   bool held_in_rows = true;  // else `rows` is without the held values
 };
 
+// Of the whole process, before its first connection, and only where that is ours: SQLite's own mutexes and
+// statistics are not needed with connections that one thread each uses at a time. (In a program that others wrote
+// the connections of the store go without mutexes by themselves.)
+void configure_sqlite();
+
 // Moves the store of an older weft at `from` to `to`, if there is one at `from` and none at `to`. What
 // stays at `from` is an empty database whose version an older weft refuses: started on this home again,
 // it would otherwise begin a new store and use numbers again. Can be interrupted and repeated at any
