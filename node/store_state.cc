@@ -32,6 +32,7 @@ ByteView entry_id_of(const Bytes& key) { return ByteView(key).subspan(1 + kSpace
 std::string_view word_of(state::Access access) {
   switch (access) {
     case state::Access::kOpen: return "open";
+    case state::Access::kOwned: return "owned";
   }
   return "unknown";
 }
@@ -44,6 +45,9 @@ std::string_view word_of(state::Kind kind) {
     case state::Kind::kRemove: return "remove";
     case state::Kind::kClear: return "clear";
     case state::Kind::kCheckpoint: return "checkpoint";
+    case state::Kind::kGrant: return "grant";
+    case state::Kind::kRevoke: return "revoke";
+    case state::Kind::kFork: return "fork";
   }
   return "unknown";
 }

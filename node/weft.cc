@@ -260,6 +260,20 @@ void Node::state_leave(std::string_view space, CallOptions options, Then<void> t
   call<void>(inside_, node::ask_to_space("/v1/state/leave", space, options), node::read_done, std::move(then));
 }
 
+Result<void> Node::state_grant(std::string_view space, std::string_view node, GrantOptions options) {
+  return wait_for<void>(inside_, node::ask_state_grant(space, node, options), node::read_done);
+}
+void Node::state_grant(std::string_view space, std::string_view node, GrantOptions options, Then<void> then) {
+  call<void>(inside_, node::ask_state_grant(space, node, options), node::read_done, std::move(then));
+}
+
+Result<void> Node::state_revoke(std::string_view space, std::string_view node, CallOptions options) {
+  return wait_for<void>(inside_, node::ask_state_revoke(space, node, options), node::read_done);
+}
+void Node::state_revoke(std::string_view space, std::string_view node, CallOptions options, Then<void> then) {
+  call<void>(inside_, node::ask_state_revoke(space, node, options), node::read_done, std::move(then));
+}
+
 Result<std::vector<Namespace>> Node::state_spaces(CallOptions options) {
   return wait_for<std::vector<Namespace>>(inside_, node::ask_read("/v1/state/namespaces", options), node::read_spaces);
 }

@@ -66,6 +66,7 @@ enum class Code : std::uint8_t {
   kBadRequest,      // an impossible argument, a name that is ambiguous, waiting on the node's own thread
   kTooLarge,        // a value or change that does not fit
   kForbidden,       // not allowed to this node
+  kDenied,          // the right to write this in an owned namespace was not granted, has ended or does not cover it
   kNotFound,        // no such value, node, namespace or document
   kTimedOut,        // not within the deadline; what was begun may still take effect
   kConflict,        // put with `expected`: the number is another; Failure::number has it
@@ -117,8 +118,17 @@ struct NodeOptions {
 struct CallOptions {
   Milliseconds deadline = kDeadline;
 };
-// Of a namespace that is made. For now every node of the network may write it.
+// Of a namespace that is made.
 struct CreateOptions {
+  bool owned = false;  // this node writes, and whom it grants it; else every node of the network may
+  Milliseconds deadline = kDeadline;
+};
+// What a node is granted in an owned namespace.
+struct GrantOptions {
+  std::string path = {};        // there and below it; empty: everywhere
+  bool overwrite = true;        // what others wrote as well
+  std::size_t entries = 0;      // at most so many of the node's at a time; 0: no limit of its own
+  Milliseconds lasts{0};        // from now; 0: until it is revoked
   Milliseconds deadline = kDeadline;
 };
 struct PutOptions {
@@ -211,7 +221,9 @@ struct Namespace {
   std::string id = {};
   std::string creator = {};
   bool own = false;  // this node is the creator
-  std::string access = {};
+  std::string access = {};  // open, owned
+  bool may_write = false;   // this node has a right here
+  std::size_t forks = 0;    // authors proven to have signed two entries for one place of their history
   std::size_t entries = 0;
   std::uint64_t bytes = 0;
   std::uint64_t cursor = 0;  // of the latest change here
@@ -328,6 +340,12 @@ class Node {
   // Drops the namespace here.
   Result<void> state_leave(std::string_view space, CallOptions options = {});
   void state_leave(std::string_view space, CallOptions options, Then<void> then);
+  // Gives rights to a node (its id, 8 digits of it or more, or its name), or takes all that it has away: what of its writing is here stays, all else
+  // is cut off everywhere. kDenied if the namespace is another's, kBadRequest if it is open.
+  Result<void> state_grant(std::string_view space, std::string_view node, GrantOptions options = {});
+  void state_grant(std::string_view space, std::string_view node, GrantOptions options, Then<void> then);
+  Result<void> state_revoke(std::string_view space, std::string_view node, CallOptions options = {});
+  void state_revoke(std::string_view space, std::string_view node, CallOptions options, Then<void> then);
   Result<std::vector<Namespace>> state_spaces(CallOptions options = {});
   void state_spaces(CallOptions options, Then<std::vector<Namespace>> then);
   Result<DocumentNames> state_docs(std::string_view space, PageOptions options = {});

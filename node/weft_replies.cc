@@ -12,10 +12,11 @@ namespace {
 
 using json = nlohmann::json;
 
-constexpr std::array<std::pair<Code, std::string_view>, 17> kCodes = {{
+constexpr std::array<std::pair<Code, std::string_view>, 18> kCodes = {{
     {Code::kBadRequest, "bad_request"},
     {Code::kTooLarge, "too_large"},
     {Code::kForbidden, "forbidden"},
+    {Code::kDenied, "denied"},
     {Code::kNotFound, "not_found"},
     {Code::kTimedOut, "timed_out"},
     {Code::kConflict, "conflict"},
@@ -131,7 +132,7 @@ Provider provider(const json& one) {
 
 Namespace space(const json& one) {
   return {.name = text(one, "namespace"), .id = text(one, "id"), .creator = text(one, "creator"), .own = truth(one, "own"),
-          .access = text(one, "access"), .entries = number(one, "entries"), .bytes = number(one, "bytes"),
+          .access = text(one, "access"), .may_write = truth(one, "may_write"), .forks = number(one, "forks"), .entries = number(one, "entries"), .bytes = number(one, "bytes"),
           .cursor = number(one, "cursor")};
 }
 

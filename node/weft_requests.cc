@@ -147,7 +147,20 @@ AskedOr ask_to_space(std::string_view path, std::string_view space, const CallOp
 }
 
 AskedOr ask_state_create(std::string_view space, const CreateOptions& options) {
-  return post("/v1/state/create", {{"space", space}}, options.deadline);
+  return post("/v1/state/create", {{"space", space}, {"access", options.owned ? "owned" : "open"}}, options.deadline);
+}
+
+AskedOr ask_state_grant(std::string_view space, std::string_view node, const GrantOptions& options) {
+  json body = {{"space", space}, {"id", node}};
+  if (!options.path.empty()) body["path"] = options.path;
+  if (!options.overwrite) body["rights"] = json::array({"add"});
+  if (options.entries != 0) body["entries"] = options.entries;
+  if (options.lasts.count() != 0) body["expires_ms"] = options.lasts.count();
+  return post("/v1/state/grant", std::move(body), options.deadline);
+}
+
+AskedOr ask_state_revoke(std::string_view space, std::string_view node, const CallOptions& options) {
+  return post("/v1/state/revoke", {{"space", space}, {"id", node}}, options.deadline);
 }
 
 AskedOr ask_state_docs(std::string_view space, const PageOptions& options) {

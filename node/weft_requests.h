@@ -34,6 +34,8 @@ AskedOr ask_read(std::string_view path, const CallOptions& options);
 AskedOr ask_of_space(std::string_view path, std::string_view space, const CallOptions& options);
 AskedOr ask_to_space(std::string_view path, std::string_view space, const CallOptions& options);
 AskedOr ask_state_create(std::string_view space, const CreateOptions& options);
+AskedOr ask_state_grant(std::string_view space, std::string_view node, const GrantOptions& options);
+AskedOr ask_state_revoke(std::string_view space, std::string_view node, const CallOptions& options);
 AskedOr ask_state_docs(std::string_view space, const PageOptions& options);
 AskedOr ask_state_get(std::string_view doc, const CallOptions& options);
 AskedOr ask_state_items(std::string_view doc, const PageOptions& options);

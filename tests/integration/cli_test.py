@@ -10,9 +10,8 @@ COMMANDS = ["up", "join", "leave", "status", "members", "peers", "ping", "id", "
             "watch", "provide", "providers", "lookup", "network", "config", "completions", "doctor", "backup", "restore", "log",
             "metrics", "testnet", "state"]
 STATE_COMMANDS = ["create", "join", "leave", "ls", "digest", "set", "get", "rm", "inc", "add", "del", "items", "watch",
-                  "export", "import", "apply"]
-LATER = [["add", "f"], ["cat", "c"],
-         ["state", "create", "room", "--owned"]]
+                  "export", "import", "apply", "grant", "revoke", "rights", "forks"]
+LATER = [["add", "f"], ["cat", "c"]]
 NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["peers"], ["ping", "0" * 64],
                ["wait"], ["put", "k", "v"], ["get", "k"], ["rm", "k"], ["own"], ["lookup", "k"], ["metrics"],
                ["log"], ["provide", "k"], ["providers", "k"], ["watch", "k"],
@@ -20,7 +19,9 @@ NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["pe
                ["state", "ls", "room"], ["state", "digest"], ["state", "set", "room/a", "v"], ["state", "get", "room/a"],
                ["state", "rm", "room/a"], ["state", "inc", "room/a", "--", "-3"], ["state", "add", "room/a", "e"],
                ["state", "del", "room/a", "e"], ["state", "items", "room/a"], ["state", "watch", "room"],
-               ["state", "watch", "room/a", "--from", "7"], ["state", "export", "room"]]
+               ["state", "watch", "room/a", "--from", "7"], ["state", "export", "room"],
+               ["state", "create", "room", "--owned"], ["state", "grant", "room", "0" * 64], ["state", "revoke", "room", "0" * 64],
+               ["state", "rights", "room"], ["state", "forks"]]
 WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"], ["status", "extra"],
          ["up", "--listen", "nowhere"], ["up", "--listen", "127.0.0.1:70000"], ["up", "--tag", "novalue"],
          ["up", "--name", "x" * 49], ["up", "--advertise", "name:1"], ["up", "--http", "nowhere"],
@@ -37,7 +38,8 @@ WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"],
          ["state", "get", "room/" + "a" * 256], ["state", "inc", "room/a", "x"], ["state", "create", "a b"],
          ["state", "create", "room@" + "0" * 64], ["state", "join", "room@0123456"], ["state", "join", "room@nothexno"],
          ["state", "watch", "room", "--count", "0"], ["state", "watch", "room", "--from", "-1"],
-         ["state", "import", "room", "./missing"], ["state", "apply", "room", "./missing"],
+         ["state", "import", "room", "./missing"], ["state", "create", "room", "--open", "--owned"], ["state", "grant", "room"],
+         ["state", "grant", "room", "0" * 64, "--expires", "soon"], ["state", "grant", "a b", "0" * 64], ["state", "rights"], ["state", "apply", "room", "./missing"],
          ["testnet"], ["testnet", "up"], ["testnet", "up", "-n", "0"], ["testnet", "link", "latency=fast"]]
 
 

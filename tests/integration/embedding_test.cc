@@ -122,6 +122,42 @@ TEST(Embedding, TwoNodesShareValuesMembersAndState) {
   EXPECT_EQ(b->state_get("room/topic").error().code, Code::kNotFound);
 }
 
+TEST(Embedding, InAnOwnedNamespaceItWritesWhatItWasGranted) {
+  auto a = Node::open(alone());
+  ASSERT_TRUE(a) << a.error().message;
+  auto b = Node::open(joining(*a));
+  ASSERT_TRUE(b) << b.error().message;
+  ASSERT_EQ(b->wait_members(2, {20s}), 2u);
+  const auto made = a->state_create("plans", {.owned = true});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->access, "owned");
+  Result<Namespace> joined = b->state_join("plans");
+  for (int tries = 0; !joined && tries < 100; ++tries) {
+    std::this_thread::sleep_for(100ms);
+    joined = b->state_join("plans");
+  }
+  ASSERT_TRUE(joined) << joined.error().message;
+  EXPECT_FALSE(joined->may_write);
+  EXPECT_EQ(b->state_set("plans/drafts/one", "x").error().code, Code::kDenied);
+  EXPECT_EQ(b->state_grant("plans", b->id()).error().code, Code::kDenied);
+  ASSERT_TRUE(a->state_grant("plans", b->id(), {.path = "drafts", .overwrite = false, .entries = 5, .lasts = 3600s}));
+  Result<Document> set = b->state_set("plans/drafts/one", "x");
+  for (int tries = 0; !set && tries < 100; ++tries) {
+    std::this_thread::sleep_for(100ms);
+    set = b->state_set("plans/drafts/one", "x");
+  }
+  ASSERT_TRUE(set) << set.error().message;
+  EXPECT_EQ(b->state_set("plans/other", "x").error().code, Code::kDenied);
+  EXPECT_TRUE(b->state_spaces()->at(0).may_write);
+  ASSERT_TRUE(a->state_revoke("plans", b->id()));
+  Result<Document> last = b->state_set("plans/drafts/two", "x");
+  for (int tries = 0; last && tries < 100; ++tries) {
+    std::this_thread::sleep_for(100ms);
+    last = b->state_set("plans/drafts/two", "x");
+  }
+  EXPECT_EQ(last.error().code, Code::kDenied);
+}
+
 TEST(Embedding, AHomeIsTheSameNodeWhenItComesBack) {
   const ScratchDir dir;
   std::string id;

@@ -333,5 +333,80 @@ class Copies(StateTest):
         self.assertEqual(self.run_on(d, "items", "room/people").out, b"carol\n")
 
 
+class Rights(StateTest):
+    """An owned namespace on real nodes, over restarts and a time apart."""
+    DENIED = 1
+
+    def plans(self, count=3):
+        nodes = self.start(count)
+        made = self.json_of(nodes[0], "create", "plans", "--owned")
+        self.assertEqual((made["access"], made["may_write"], made["forks"]), ("owned", True, 0))
+        self.assertTrue(wait_until(lambda: any(row["copies"] >= count for row in nodes[0].get("/v1/own")), 20))
+        for node in nodes[1:]:
+            self.assertFalse(self.json_of(node, "join", "plans")["may_write"])
+        return nodes
+
+    def again(self, node):
+        new = self.mesh.nodes[node.index] = self.mesh.new_node(node.index).spawn().wait_ready()
+        new.id = node.id
+        return new
+
+    def grant(self, owner, node, *more):
+        given = self.json_of(owner, "grant", "plans", node.id, *more)
+        self.assertTrue(wait_until(lambda: [g for g in self.json_of(node, "rights", "plans")["grants"] if g["grant"] == given["grant"]], 20))
+        return given
+
+    def denied(self, node, *words):
+        error = self.json_of(node, *words, status=self.DENIED)["error"]
+        self.assertEqual(error["code"], "denied")
+        return error["message"]
+
+    def test_what_was_granted_can_be_written_and_nothing_else(self):
+        a, b, c = self.plans()
+        self.assertIn("nobody granted", self.denied(b, "set", "plans/a", "x"))
+        self.assertIn("only the creator", self.denied(b, "grant", "plans", b.id))
+        self.run_on(a, "set", "plans/drafts/title", "the owner's")
+        given = self.grant(a, b, "--path", "drafts", "--rights", "add", "--entries", "3", "--expires", "1h")
+        self.assertEqual((given["id"], given["path"], given["rights"], given["entries"], given["revoked"]), (b.id, "drafts", ["add"], 3, False))
+        self.assertTrue(self.json_of(b, "ls")[0]["may_write"])
+        self.run_on(b, "set", "plans/drafts/one", "1")
+        self.assert_value(c, "plans/drafts/one", b"1")
+        self.assertIn("does not cover", self.denied(b, "set", "plans/a", "x"))
+        self.assert_value(b, "plans/drafts/title", b"the owner's")
+        self.assertIn("overwrite", self.denied(b, "set", "plans/drafts/title", "mine"))
+        self.run_on(b, "set", "plans/drafts/two", "2")
+        self.run_on(b, "set", "plans/drafts/three", "3")
+        self.assertIn("as many entries", self.denied(b, "set", "plans/drafts/four", "4"))
+        self.assert_status(weft("state", "grant", "plans", b.id, "--rights", "rule", home=a.home), USAGE)
+        self.assert_status(weft("state", "grant", "plans", "deadbeef", home=a.home), NOT_FOUND)
+
+    def test_a_revocation_cuts_off_what_its_issuer_had_not_seen_for_good(self):
+        a, b, c = self.plans()
+        self.grant(a, b)
+        self.run_on(b, "set", "plans/seen", "1")
+        self.assert_value(a, "plans/seen", b"1")
+        a.stop()
+        self.run_on(b, "set", "plans/unseen", "2")  # acknowledged, and c has it
+        self.assert_value(c, "plans/unseen", b"2")
+        # Cut off from both while it revokes.
+        for node in b, c:
+            node.stop()
+        a = self.again(a)
+        revoked = self.json_of(a, "revoke", "plans", b.id)
+        self.assertTrue(revoked["revoked"])
+        b, c = self.again(b), self.again(c)
+        self.assertTrue(wait_until(lambda: self.json_of(b, "rights", "plans")["grants"][0]["revoked"], 30))
+        for node in a, b, c:
+            self.assertTrue(wait_until(lambda: weft("state", "get", "plans/unseen", home=node.home).status == NOT_FOUND, 30), node.name)
+            self.assert_value(node, "plans/seen", b"1")
+        self.assert_converges([a, b, c])
+        self.assertIn("revoked", self.denied(b, "set", "plans/seen", "3"))
+        self.assertEqual(b.get("/v1/status")["state"]["cut_off"], 1)
+        self.grant(a, b)
+        self.run_on(b, "set", "plans/seen", "4")
+        self.assert_value(c, "plans/seen", b"4")
+        self.assertEqual(self.json_of(c, "forks"), [])
+
+
 if __name__ == "__main__":
     unittest.main()
