@@ -25,15 +25,17 @@ Entry Space::decode(const EntryId& id) const {
 Space::Inserted Space::insert(const Entry& entry, ByteView wire, bool settled) {
   if (entries_.contains(entry.id)) return Inserted::kKnown;
   if (unwanted(entry)) return Inserted::kDiscarded;
-  put(entry, wire, last_arrival_ + 1);
-  if (settled) settle(entry.id);
+  Held& held = put(entry, wire, last_arrival_ + 1);
+  if (settled) {
+    held.settled = true;
+    into_tree(entry);
+  }
   return Inserted::kNew;
 }
 
 bool Space::restore(const Entry& entry, ByteView wire, std::uint64_t arrival) {
   if (entries_.contains(entry.id) || arrivals_.contains(arrival)) return false;
-  put(entry, wire, arrival);
-  entries_.at(entry.id).settled = true;
+  put(entry, wire, arrival).settled = true;
   find_forks(entry);
   tree_.insert(key_of(entry));
   switch (entry.content.kind) {
@@ -57,15 +59,18 @@ void Space::restored() {
   for (const EntryKey& key : first_keys()) take_proof(decode(key.id()));
 }
 
-void Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival) {
+Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival) {
   CHECK(entry.content.space == genesis_.id);
-  entries_.emplace(entry.id, Held{.wire = to_bytes(wire), .arrival = arrival, .settled = false});
+  const auto [at, fresh] = entries_.try_emplace(entry.id, Held{.wire = to_bytes(wire), .arrival = arrival, .settled = false});
+  CHECK(fresh);
+  Held& held = at->second;
   last_arrival_ = std::max(last_arrival_, arrival);
-  arrivals_.emplace(arrival, entry.id);
+  arrivals_.emplace_hint(arrivals_.end(), arrival, entry.id);
   bytes_ += wire.size();
   documents_.insert(entry, judge(entry).over_others);
   note_head(entry.content.author, entry.content.stamp, entry.id);
   if (!rights_.open()) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
+  return held;
 }
 
 void Space::note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id) {
@@ -128,6 +133,7 @@ void Space::find_forks(const Entry& entry) {
   const Content& c = entry.content;
   if (proofs_.contains(c.author)) return;
   for (const PublicKey& below : {c.author, PublicKey{}}) {
+    if (below == PublicKey{} && rights_.size() == 0 && proofs_.empty()) continue;  // nothing comes first
     const Prefix place{.bytes = key_of(below, c.epoch, c.seq, {}).bytes, .nibbles = kPlaceNibbles};
     tree_.visit(place, {}, [&](const EntryKey& key) {
       const EntryId other = key.id();

@@ -139,7 +139,7 @@ class Space {
     bool operator<(const Place& other) const;
   };
 
-  void put(const Entry& entry, ByteView wire, std::uint64_t arrival);
+  Held& put(const Entry& entry, ByteView wire, std::uint64_t arrival);
   void into_tree(const Entry& entry);
   Place place_of(const EntryId& id) const;
   bool discards(const Entry& entry) const { return !comes_first(entry.content.kind) && checkpoints_.discards(entry); }

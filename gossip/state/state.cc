@@ -185,7 +185,9 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   ++local.since_checkpoint;
   digest.reset();
   ++totals.received_total;
-  rows.push_back(entry_row(entry.content.space, entry.id, *local.space.find(entry.id)));
+  const Space::Held* held = local.space.find(entry.id);
+  CHECK(held != nullptr);  // what would go at once was unwanted
+  rows.push_back(entry_row(entry.content.space, entry.id, *held));
   return Taken::kNew;
 }
 
