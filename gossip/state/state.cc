@@ -211,7 +211,7 @@ void State::restore(Now now, ByteView key, ByteView value) {
 
 void State::restored() {
   for (auto& [id, local] : inside_->spaces) {
-    local.space.restored();
+    local.space.restored(inside_->rng.fork("arrivals of " + to_hex(id.bytes)).next());
     inside_->digest.reset();
   }
 }
