@@ -14,7 +14,7 @@
 //   15  walks end, and their bytes   state_properties_sync_test.cc, which also has 16 of a walk, 17 and 18
 //   16  nothing twice                state_properties_mesh_test.cc, which also has 19, 21, 22 and 24
 //   20  the tree                     broadcast_properties_test.cc, which also has 21
-//   23  crashes                      state_properties_disk_test.cc; the store below: StoreFaults, StoreState.AgreeWithAModel
+//   23  crashes                      state_properties_node_test.cc; the store below: StoreFaults, StoreState.AgreeWithAModel
 //   25  same seed, same run          TraceHash.*, BroadcastMesh.SameSeedSameRun, Twins of tests/sim; planted_test: Faults.ShrinkToAFewNodes
 //
 // In whole simulated meshes the checkers of `weft sim` look for 8, 16, 19, 21 and 23 too (docs/SIMULATOR.md, tests/sim/shared_state_test.cc). Snapshots
