@@ -80,7 +80,7 @@ void calm(Swarm& swarm) {
 }
 
 TEST(BroadcastProperties, WhenItIsQuietLinksAreSymmetricAndJoinAll) {
-  holds(150, [] {
+  holds(300, [] {
     const auto nodes = *rc::gen::inRange<std::size_t>(2, kNodesMax);
     const auto seed = *rc::gen::inRange<std::uint64_t>(1, 1000);
     const Script script = *weft::testing::scripts(40, {10, 8, 1, 1, 1, 1, 2, 2, 2, 2});

@@ -33,7 +33,7 @@ enum Does : std::uint8_t {
   kLyingDiscard,    // x, y, z the section; the list is what is wanted
 };
 inline const std::vector<std::uint8_t> kHonest = {10, 4, 3, 2, 1};
-inline const std::vector<std::uint8_t> kWithLiar = {8, 4, 3, 2, 1, 6, 2};
+inline const std::vector<std::uint8_t> kWithLiar = {8, 4, 3, 2, 1, 6, 4};
 inline rc::Gen<Script> histories(std::size_t most, const std::vector<std::uint8_t>& weights = kWithLiar) {
   return weft::testing::scripts(most, weights);
 }
@@ -85,7 +85,7 @@ class Cast {
     Space sees{Genesis{}};
     std::set<EntryId> seen{};  // all that it ever saw and wrote
   };
-  // What an honest author had seen when it wrote.
+  // What an honest author had seen when it wrote. What a liar had discarded then is not among it: it may bring that back, as if it were new.
   struct Made {
     KeptRef kept;
     std::size_t author = 0;
@@ -216,6 +216,13 @@ class Cast {
     constexpr std::uint64_t kCounts[] = {0, 1, 1000, UINT64_MAX, UINT64_MAX - 1, std::uint64_t{1} << 63};
     return count_body({kCounts[number % 6], kCounts[number / 6 % 6]});
   }
+  std::set<EntryId> seen_by(const Author& author) const {
+    std::set<EntryId> out = author.seen;
+    std::erase_if(out, [&](const EntryId& id) {
+      return lies_.contains(id) && (!author.sees.holds(id) || author.sees.documents().discarded(id));
+    });
+    return out;
+  }
   KeptRef named(std::uint8_t back) const { return made.empty() ? nullptr : made[made.size() - 1 - back % made.size()].kept; }
 
   KeptRef lie(const Step& step) {
@@ -259,7 +266,8 @@ class Cast {
     if (kept == nullptr) return nullptr;
     const bool again = std::ranges::any_of(made, [&](const Made& one) { return one.kept->entry.id == kept->entry.id; });
     if (again) return nullptr;
-    made.push_back({.kept = kept, .author = who, .seen = author.seen, .honest = honest});
+    made.push_back({.kept = kept, .author = who, .seen = seen_by(author), .honest = honest});
+    if (!honest) lies_.insert(kept->entry.id);
     if (honest) {
       author.seq = content.seq;
       author.stamp = std::max(author.stamp, content.stamp);
@@ -270,6 +278,7 @@ class Cast {
   }
 
   bool has_liar_;
+  std::set<EntryId> lies_;
 };
 
 // One to whom entries come as a script says.

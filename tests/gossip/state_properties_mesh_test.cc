@@ -159,7 +159,7 @@ class Mesh {
 };
 
 TEST(MeshProperties, ConvergesTellsOnceAndLosesNothing) {
-  holds(150, [] {
+  holds(800, [] {
     const auto loss = *rc::gen::inRange<std::uint64_t>(0, 21);
     const Script script = *weft::testing::scripts(40, {12, 8, 2, 3, 1, 2, 1, 1, 4});
     Mesh mesh(loss);

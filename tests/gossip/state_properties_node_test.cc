@@ -43,8 +43,11 @@ class Subject {
     for (; written > 0 && !pending.empty(); --written) write_rows(take_pending());
     pending.clear();
     open_.clear();
-    last_stamp_ = 0;
     start();
+    last_stamp_ = 0;
+    for (const EntryId& id : own) {
+      if (space().holds(id)) last_stamp_ = std::max(last_stamp_, known.at(id)->entry.content.stamp);
+    }
   }
   void commit(bool ok, bool kept_anyway = false) {
     if (pending.empty()) return;
@@ -139,7 +142,7 @@ class Subject {
       else rows[w.key] = w.value;
     }
   }
-  // Each place of our history is used once, whatever was lost; our stamps ascend in one life.
+  // Each place of our history is used once, whatever was lost; our stamps ascend; an entry names one that is here.
   void note(const Write& w) {
     if (w.erase || w.key[0] != kRowEntry) return;
     const auto kept = std::make_shared<const Kept>(to_bytes(ByteView(w.value).subspan(8)));
@@ -148,6 +151,7 @@ class Subject {
     RC_ASSERT(places_.emplace(std::pair(c.epoch, c.seq), kept->entry.id).second);
     RC_ASSERT(c.stamp > last_stamp_);
     last_stamp_ = c.stamp;
+    if (c.prev && pending.empty()) RC_ASSERT(space().holds(*c.prev));
     own.push_back(kept->entry.id);
   }
   // What goes on is here and was accepted; what is ours, durable.
@@ -190,7 +194,7 @@ void write(Subject& subject, const Step& step) {
 enum Disk : std::uint8_t { kUse, kCommit, kFail, kCrash, kTime, kClock };
 
 TEST(NodeProperties, AcknowledgedWritesSurviveAndNoPlaceIsUsedTwice) {
-  holds(700, [] {
+  holds(2500, [] {
     const Script script = *weft::testing::scripts(40, {8, 6, 2, 2, 2, 1}, 3);
     Subject subject;
     std::set<EntryId> acknowledged, failed;
@@ -206,6 +210,7 @@ TEST(NodeProperties, AcknowledgedWritesSurviveAndNoPlaceIsUsedTwice) {
           }
           subject.commit(step.does == kCommit, /*kept_anyway=*/step.x % 2 == 1);
           (step.does == kCommit ? acknowledged : failed).insert(in_it.begin(), in_it.end());
+          for (const EntryId& id : in_it) RC_ASSERT(subject.space().holds(id) == (step.does == kCommit));
           break;
         }
         case kCrash: subject.crash(step.x % 4); break;
@@ -428,7 +433,7 @@ class Talker {
 
 // A little room, so that it is full now and then.
 TEST(NodeProperties, WhateverItIsToldItKeepsItsBoundsAndItsOwn) {
-  holds(500, [] {
+  holds(1500, [] {
     const Script script = *weft::testing::scripts(60, {8, 3, 3, 1, 3, 2, 3, 6, 1, 4, 2, 1}, 8);
     const auto room = *rc::gen::inRange<std::uint64_t>(0, 8);
     Subject subject({.bytes_max = room < 2 ? 2000 + 100 * room : 256ULL << 20});

@@ -177,6 +177,21 @@ Bytes edited(Bytes bytes, const Step& step, const Bytes& other) {
   return bytes;
 }
 
+// The size of a batch and the place in it are signed as well.
+TEST(WireProperties, AnEntryHasOnePlaceInItsBatch) {
+  holds(600, [] {
+    const std::vector<Bytes> wires = batch_of(*batches());
+    const auto batch = static_cast<std::uint8_t>(*rc::gen::inRange<std::size_t>(1, kBatchMax + 1));
+    for (const Bytes& wire : wires) {
+      const Entry entry = decode_entry(wire).value();
+      for (std::uint8_t place = 0; place < batch; ++place) {
+        const auto other = assemble_entry(entry.content, batch, place, entry.siblings, entry.signature);
+        if (other) RC_ASSERT(accepted(*other) == (batch == entry.batch && place == entry.place));
+      }
+    }
+  });
+}
+
 TEST(WireProperties, NothingThatOthersChangeIsAccepted) {
   holds(1500, [] {
     const std::vector<Bytes> wires = batch_of(*batches(6));
@@ -283,8 +298,14 @@ TEST(WireProperties, ACheckpointHasOneSpelling) {
       if (!body.empty()) RC_ASSERT(checkpoint_body(read_checkpoint(body).value()) == body);
       for (const Step& edit : script) {
         body = edited(body, edit, {});
-        // What is read at all is what would be written.
-        if (const auto sections = read_checkpoint(body)) RC_ASSERT(checkpoint_body(*sections) == body);
+        // What is read at all is what would be written, in order.
+        const auto sections = read_checkpoint(body);
+        if (!sections) continue;
+        RC_ASSERT(checkpoint_body(*sections) == body);
+        for (std::size_t i = 1; i < sections->size(); ++i) {
+          const Section &before = (*sections)[i - 1], &section = (*sections)[i];
+          RC_ASSERT(before.epoch < section.epoch || (before.epoch == section.epoch && before.last < section.first));
+        }
       }
     }
   });
