@@ -149,10 +149,11 @@ void Tree::duplicate(Now now, const MessageId& id, const NodeId& from, std::uint
 
 void Tree::on_home_duplicate(Now now, const Recent& recent, Place place, Output& out) {
   Neighbour& peer = links_.at(place);
+  // Those that do not count, too, make a row: else a link would be the more patient the more comes over it.
+  if (recent.number > peer.struck_by + kStrikeGap) peer.strikes = 0;
+  peer.struck_by = recent.number;
   if (!lately(peer.struck_at, now, kStrikeInterval)) {
-    if (recent.number > peer.struck_by + kStrikeGap) peer.strikes = 0;
     peer.struck_at = now.mono;
-    peer.struck_by = recent.number;
     if (++peer.strikes >= kStrikesMax) return prune(now, place, out);
   }
   // It was the other link that was a detour, unless the home link is late beyond what a tree takes. The peer sees the same from its

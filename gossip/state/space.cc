@@ -48,9 +48,10 @@ bool Space::restore(const Entry& entry, ByteView wire, std::uint64_t arrival) {
   return true;
 }
 
-void Space::restored() {
+void Space::restored(std::uint64_t luck) {
   last_restored_ = last_arrival_;
-  last_arrival_ += kArrivalJump;
+  last_arrival_ += kArrivalJump + luck % kArrivalLuck;
+  life_begin_ = last_arrival_;
   for (const auto& [author, head] : heads_) {
     enforce(author);
     sweep(author);

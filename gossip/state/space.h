@@ -17,7 +17,8 @@
 //
 // Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
 // after. It says nothing to another node. A crash may take entries of others that were told of already and not yet on the disk: so that
-// their numbers are not given to other entries, the next life begins kArrivalJump higher.
+// their numbers are not given to other entries, the next life begins higher, by kArrivalJump and by luck: of a life of which nothing reached the disk
+// the next one does not know where it began.
 //
 // The caller has verified signatures and rights, and bounds how much is put in. One thread.
 #pragma once
@@ -37,6 +38,7 @@ namespace weft::state {
 inline constexpr std::uint64_t kArrivalJump = 1 << 20;
 inline constexpr std::size_t kAuthorEntriesMax = 1 << 17;
 inline constexpr std::size_t kForksToldMax = 64;  // that wait for take_forks()
+inline constexpr std::uint64_t kArrivalLuck = std::uint64_t{1} << 32;  // a million restarts stay below 2^53
 
 class Space {
  public:
@@ -51,7 +53,7 @@ class Space {
   // and lost.
   bool knows_arrival(std::uint64_t arrival) const {
     if (arrival > last_arrival_) return false;
-    return !last_restored_ || arrival <= *last_restored_ || arrival >= *last_restored_ + kArrivalJump;
+    return !last_restored_ || arrival <= *last_restored_ || arrival >= life_begin_;
   }
 
   struct Held {
@@ -80,7 +82,8 @@ class Space {
   Inserted insert(const Entry& entry, ByteView wire, bool settled);
   // Those of an earlier life, in any order and with their arrivals; restored() when all are back. False if it was there.
   bool restore(const Entry& entry, ByteView wire, std::uint64_t arrival);
-  void restored();
+  // `luck`: any number, another one in each life.
+  void restored(std::uint64_t luck = 0);
   // False: it is not admitted any more, and gone.
   bool settle(const EntryId& id);
   // Takes unsettled entries of one author away again.
@@ -178,6 +181,7 @@ class Space {
   std::size_t bytes_ = 0;
   std::uint64_t last_arrival_ = 0;
   std::optional<std::uint64_t> last_restored_;  // of the life before, if this one began with it
+  std::uint64_t life_begin_ = 0;                // and where the numbers of this one begin
   Checkpoints checkpoints_;
   std::vector<EntryId> dropped_;
   std::map<PublicKey, std::size_t> cut_off_;

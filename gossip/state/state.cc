@@ -251,7 +251,7 @@ void State::restore(Now now, ByteView key, ByteView value) {
 
 void State::restored() {
   for (auto& [id, local] : inside_->spaces) {
-    local.space.restored();
+    local.space.restored(inside_->rng.fork("arrivals of " + to_hex(id.bytes)).next());
     local.rights_seen = local.space.rights().size();
     local.proofs_seen = local.space.proofs().size();
     inside_->digest.reset();

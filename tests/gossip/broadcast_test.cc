@@ -130,6 +130,20 @@ TEST(Broadcast, AHomeLinkThatIsAlwaysLateIsPrunedInTheEnd) {
   EXPECT_FALSE(b.at(1)->home);
 }
 
+// However many come in the time in which one strike counts.
+TEST(Broadcast, AHomeLinkThatIsAlwaysLateIsPrunedAtAnyRate) {
+  Bench b;
+  b.home(1);
+  b.detour(2);
+  for (std::size_t m = 1; m <= 20; ++m) {
+    b.push(2, m);
+    b.run(400ms);
+    b.again(1, m);
+    EXPECT_TRUE(b.eager(2));
+  }
+  EXPECT_FALSE(b.eager(1));
+}
+
 TEST(Broadcast, AHomeLinkThatIsLateNowAndThenStays) {
   Bench b;
   b.home(1);

@@ -453,6 +453,26 @@ TEST(StateMesh, ArrivalsOfALostLifeAreKnownToBeLost) {
   EXPECT_FALSE(lab.space(0).knows_arrival(lab.space(0).last_arrival() + 1));
 }
 
+// Where it began is known to nobody: the next one must not give its numbers to other entries.
+TEST(StateMesh, ArrivalsOfALifeThatLeftNothingAreKnownToBeLost) {
+  StateLab lab(2);
+  lab.share();
+  lab.crash(1);
+  lab.start(1);
+  lab.run(5s);
+  ASSERT_EQ(lab.set(0, "k", "v"), 1U);
+  lab.run(100ms);
+  ASSERT_EQ(lab.documents(1).size(), 1U) << "here, and not yet on the disk";
+  const std::uint64_t told = lab.space(1).last_arrival();
+  lab.crash(1);
+  lab.start(1);
+  ASSERT_EQ(lab.set(0, "l", "w"), 1U);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_EQ(lab.documents(1).size(), 2U);
+  EXPECT_FALSE(lab.space(1).knows_arrival(told));
+  EXPECT_TRUE(lab.space(1).knows_arrival(lab.space(1).last_arrival()));
+}
+
 TEST(StateMesh, ANamespaceThatIsNotDurableIsNotThere) {
   StateLab lab(1);
   lab.set_disk_fails(0, true);
