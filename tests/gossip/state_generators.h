@@ -34,6 +34,7 @@ enum Does : std::uint8_t {
 };
 inline const std::vector<std::uint8_t> kHonest = {10, 4, 3, 2, 1};
 inline const std::vector<std::uint8_t> kWithLiar = {8, 4, 3, 2, 1, 6, 4};
+inline const std::vector<std::uint8_t> kWithLiarWhoDiscards = {3, 2, 2, 1, 1, 6, 12};
 inline rc::Gen<Script> histories(std::size_t most, const std::vector<std::uint8_t>& weights = kWithLiar) {
   return weft::testing::scripts(most, weights);
 }
@@ -85,7 +86,7 @@ class Cast {
     Space sees{Genesis{}};
     std::set<EntryId> seen{};  // all that it ever saw and wrote
   };
-  // What an honest author had seen when it wrote. What a liar had discarded then is not among it: it may bring that back, as if it were new.
+  // What an honest author had seen when it wrote. Of a liar's, what was shown: by discarding what stands above the rest it may bring that back, as if it were new.
   struct Made {
     KeptRef kept;
     std::size_t author = 0;
@@ -219,7 +220,7 @@ class Cast {
   std::set<EntryId> seen_by(const Author& author) const {
     std::set<EntryId> out = author.seen;
     std::erase_if(out, [&](const EntryId& id) {
-      return lies_.contains(id) && (!author.sees.holds(id) || author.sees.documents().discarded(id));
+      return lies_.contains(id) && !author.sees.documents().counts(id);
     });
     return out;
   }

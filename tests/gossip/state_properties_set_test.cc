@@ -74,7 +74,7 @@ TEST(StateProperties, EveryStepReadsAsTheReference) {
 
 TEST(StateProperties, AnyDeliveryComesToTheSame) {
   holds(2500, [] {
-    const Script script = *histories(40);
+    const Script script = *rc::gen::oneOf(histories(40), histories(40, kWithLiarWhoDiscards));
     const std::array<Script, 2> deliveries = {*Replica::scripts(12), *Replica::scripts(12)};
     Cast cast(script);
     const OnFailure tell([&](std::ostream& out) { cast.tell(out); });
