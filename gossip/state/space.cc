@@ -74,12 +74,13 @@ Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival
   return held;
 }
 
-void Space::note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id) {
+Space::Head& Space::note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id) {
   Head& head = heads_[author];
   if (std::pair(stamp, id) > std::pair(head.stamp, head.id)) {
     head.id = id;
     head.stamp = stamp;
   }
+  return head;
 }
 
 bool Space::settle(const EntryId& id) {
@@ -107,7 +108,8 @@ void Space::into_tree(const Entry& entry) {
     rights_.add(entry);
     return enforce(c.kind == Kind::kGrant ? read_grant(c.body)->to : read_revocation(c.body)->of);
   }
-  ++heads_[c.author].settled;
+  // Anew, as another write that was withdrawn meanwhile may have taken it along.
+  ++note_head(c.author, c.stamp, entry.id).settled;
   if (const auto places = places_.find(c.author); places != places_.end()) places->second.insert(place_of(entry.id));
   // What was admitted meanwhile, or what it may do, has its say now.
   judge_anew(entry);
@@ -352,7 +354,7 @@ void Space::withdraw(std::span<const EntryId> ids) {
     author = take_out(id, wire).content.author;
   }
   if (!author) return;
-  Head& head = heads_.at(*author);
+  Head& head = heads_[*author];
   head = {.id = {}, .stamp = 0, .settled = head.settled};
   std::vector<EntryKey> keys = keys_of(*author);
   for (const EntryKey& key : first_keys()) {

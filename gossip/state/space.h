@@ -149,7 +149,7 @@ class Space {
   Entry decode(const EntryId& id) const;
   void find_forks(const Entry& entry);
   void take_proof(const Entry& entry);
-  void note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id);
+  Head& note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id);
   // Keys of an author's settled entries, ascending; without those that come first.
   std::vector<EntryKey> keys_of(const PublicKey& author) const;
   std::vector<EntryKey> first_keys() const;

@@ -16,6 +16,13 @@ struct Kept {
 };
 using KeptRef = std::shared_ptr<const Kept>;
 
+// Whether a set has an entry, or its author has said since that it counts for nothing (checkpoint.h): an honest author's counts for none by then.
+template <class Set>
+bool here_or_discarded(const Set& space, const Entry& entry) {
+  const Content& c = entry.content;
+  return space.holds(entry.id) || space.checkpoints().discards(c.author, c.epoch, c.seq);
+}
+
 struct HistoryWriter {
   std::unique_ptr<Identity> identity;
   std::uint64_t epoch = 1;

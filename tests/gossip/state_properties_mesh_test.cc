@@ -57,7 +57,7 @@ class Mesh {
     for (std::size_t i = 0; i < kNodes; ++i) {
       read(i);
       RC_ASSERT(lab.state(i).stats().held_back <= far_);
-      for (const EntryId& id : acknowledged_) RC_ASSERT(lab.space(i).holds(id));
+      for (const KeptRef& kept : acknowledged_) RC_ASSERT(here_or_discarded(lab.space(i), kept->entry));
       std::vector<KeptRef> set;
       std::set<EntryId> honest;
       lab.space(i).visit_arrivals(0, [&](std::uint64_t, const EntryId& id, ByteView wire) {
@@ -93,8 +93,8 @@ class Mesh {
       RC_ASSERT(done.error() == Error::kNothingThere || done.error() == Error::kStore);
       return;
     }
-    lab.space(who).visit_arrivals(before, [&](std::uint64_t, const EntryId& id, ByteView wire) {
-      if (decode_entry(wire)->content.author == lab.identity(who).public_key()) acknowledged_.insert(id);
+    lab.space(who).visit_arrivals(before, [&](std::uint64_t, const EntryId&, ByteView wire) {
+      if (decode_entry(wire)->content.author == lab.identity(who).public_key()) acknowledged_.push_back(std::make_shared<const Kept>(to_bytes(wire)));
       return true;
     });
   }
@@ -152,7 +152,7 @@ class Mesh {
 
   std::vector<Reader> readers_;
   std::set<std::size_t> refused_;
-  std::set<EntryId> acknowledged_;
+  std::vector<KeptRef> acknowledged_;
   std::map<std::tuple<PublicKey, std::uint64_t, std::uint64_t>, EntryId> places_;
   std::vector<EntryId> seen_;
   std::size_t far_ = 0;

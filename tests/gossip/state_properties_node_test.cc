@@ -151,7 +151,7 @@ class Subject {
     RC_ASSERT(places_.emplace(std::pair(c.epoch, c.seq), kept->entry.id).second);
     RC_ASSERT(c.stamp > last_stamp_);
     last_stamp_ = c.stamp;
-    if (c.prev && pending.empty()) RC_ASSERT(space().holds(*c.prev));
+    if (c.prev && pending.empty()) RC_ASSERT(here_or_discarded(space(), known.at(*c.prev)->entry));
     own.push_back(kept->entry.id);
   }
   // What goes on is here and was accepted; what is ours, durable.
@@ -218,7 +218,7 @@ TEST(NodeProperties, AcknowledgedWritesSurviveAndNoPlaceIsUsedTwice) {
         case kClock: subject.skew_ms = (step.x - 128) * std::int64_t{700'000}; break;  // a day either way
       }
       subject.reads_as_the_reference();
-      for (const EntryId& id : acknowledged) RC_ASSERT(subject.space().holds(id));
+      for (const EntryId& id : acknowledged) RC_ASSERT(here_or_discarded(subject.space(), subject.known.at(id)->entry));
       // What others are shown of ours is durable.
       subject.space().tree().visit({}, {}, [&](const EntryKey& key) {
         RC_ASSERT(subject.durable(key.id()));
@@ -234,10 +234,10 @@ TEST(NodeProperties, AcknowledgedWritesSurviveAndNoPlaceIsUsedTwice) {
       if (epoch != c.epoch) lost = false;
       epoch = c.epoch;
       if (failed.contains(id)) continue;
-      if (!subject.space().holds(id)) lost = true;
+      if (!here_or_discarded(subject.space(), subject.known.at(id)->entry)) lost = true;
       else RC_ASSERT(!lost);
     }
-    for (const EntryId& id : acknowledged) RC_ASSERT(subject.space().holds(id));
+    for (const EntryId& id : acknowledged) RC_ASSERT(here_or_discarded(subject.space(), subject.known.at(id)->entry));
     subject.reads_as_the_reference();
     const std::size_t before = subject.own.size();
     const Change change{.what = Change::What::kSet, .path = as_bytes("last"), .value = as_bytes("v")};
