@@ -120,7 +120,7 @@ TEST(StateProperties, JoinsAreLaws) {
   });
 }
 
-// What one of them has dropped is lost to the join until somebody offers it again, so three are not joined in any grouping: state.h.
+// What one of them has dropped is lost to the join until somebody offers it again, so the grouping of three makes a difference until then (checkpoint.h).
 TEST(StateProperties, JoinsWithCheckpointsCommute) {
   holds(1500, [] {
     const Script script = *histories(30);
