@@ -1,7 +1,7 @@
-// How fast a node takes in entries that a walk brings, against how fast the same processor checks their signatures: what a late joiner
-// waits for. Prints one JSON object.
+// A walk between two nodes: how fast the one takes in the entries that it brings, against how fast the same processor checks their
+// signatures (what a late joiner waits for), and how many bytes it takes. Prints one JSON object.
 //
-//   fold_bench [ENTRIES [AUTHORS [ROUNDS]]]
+//   fold_bench [ENTRIES [AUTHORS [ROUNDS [MISSING]]]]     the joiner lacks the last MISSING of them (all, if that is left out)
 #include <ctime>
 #include <cstdio>
 #include <cstdlib>
@@ -62,7 +62,27 @@ Made make(const SodiumProvider& provider, std::size_t entries, std::size_t autho
   return out;
 }
 
-int run(std::size_t entries, std::size_t authors, std::size_t rounds) {
+void put_row(State& state, Now now, const Genesis& genesis, std::uint64_t arrival, const Bytes& wire) {
+  const auto entry = decode_entry(wire).value();
+  Bytes key{kRowEntry};
+  key.insert(key.end(), genesis.id.bytes.begin(), genesis.id.bytes.end());
+  key.insert(key.end(), entry.id.bytes.begin(), entry.id.bytes.end());
+  Bytes value(8);
+  store_le(value.data(), arrival);
+  value.insert(value.end(), wire.begin(), wire.end());
+  state.restore(now, key, value);
+}
+
+// What a message takes as a payload, before it is sealed.
+template <class M>
+std::size_t size_of(const M& message) {
+  ByteArray<kDatagramBytesMax> room;
+  Writer w(room);
+  encode(w, 1, message);
+  return w.size();
+}
+
+int run(std::size_t entries, std::size_t authors, std::size_t rounds, std::size_t missing) {
   const SodiumProvider provider;
   const Made made = make(provider, entries, authors);
   const Now now{Instant(Duration(1s)), UnixMillis{1'800'000'000'000}};
@@ -71,28 +91,21 @@ int run(std::size_t entries, std::size_t authors, std::size_t rounds) {
   State holder(holder_identity, provider, entropy, Rng(1), {}, now);
   Output out;
   holder.join(now, OpId{1}, made.genesis, out);
-  std::uint64_t arrival = 0;
-  for (const Bytes& wire : made.wires) {
-    const auto entry = decode_entry(wire).value();
-    Bytes key{kRowEntry};
-    key.insert(key.end(), made.genesis.id.bytes.begin(), made.genesis.id.bytes.end());
-    key.insert(key.end(), entry.id.bytes.begin(), entry.id.bytes.end());
-    Bytes value(8);
-    store_le(value.data(), ++arrival);
-    value.insert(value.end(), wire.begin(), wire.end());
-    holder.restore(now, key, value);
-  }
+  for (std::size_t i = 0; i < entries; ++i) put_row(holder, now, made.genesis, i + 1, made.wires[i]);
   holder.restored();
   const Endpoint endpoint = Endpoint::v4(10, 0, 0, 1, 1);
   const Contact peer = make_contact(holder_identity.public_key(), endpoint);
   const Asker asker{.contact = make_contact(joiner_identity.public_key(), endpoint), .rpc = 0, .early = false, .reply_max = kPayloadBytesMax};
 
   double folding = 0, checking = 0;
-  std::size_t folded = 0, checked = 0;
+  std::size_t folded = 0, checked = 0, questions_bytes = 0, answers_bytes = 0, datagrams = 0, missed_bytes = 0;
+  for (std::size_t i = entries - missing; i < entries; ++i) missed_bytes += made.wires[i].size();
   for (std::size_t round = 0; round < rounds; ++round) {
     State joiner(joiner_identity, provider, entropy, Rng(2 + round), {}, now);
     out.clear();
     joiner.join(now, OpId{1}, made.genesis, out);
+    for (std::size_t i = 0; i < entries - missing; ++i) put_row(joiner, now, made.genesis, i + 1, made.wires[i]);
+    joiner.restored();
     out.clear();
     timed(folding, [&] { joiner.greet(now, peer, out); });
     std::deque<Request> questions;
@@ -103,17 +116,23 @@ int run(std::size_t entries, std::size_t authors, std::size_t rounds) {
       if (questions.empty()) break;
       const Request question = std::move(questions.front());
       questions.pop_front();
+      questions_bytes += std::visit([](const auto& message) { return size_of(message); }, question.message);
+      datagrams += 2;
+      const auto count = [&](const auto& reply) { answers_bytes += size_of(reply); };
       if (const auto* roots = std::get_if<Roots>(&question.message)) {
         RootsReply reply;
         holder.on_roots(now, asker, *roots, reply);
+        count(reply);
         timed(folding, [&] { joiner.on_roots_reply(now, question.tag, reply, out); });
       } else if (const auto* branch = std::get_if<Branch>(&question.message)) {
         BranchReply reply;
         holder.on_branch(now, asker, *branch, reply);
+        count(reply);
         timed(folding, [&] { joiner.on_branch_reply(now, question.tag, reply, out); });
       } else {
         FetchReply reply;
         holder.on_fetch(now, asker, std::get<Fetch>(question.message), reply);
+        count(reply);
         timed(folding, [&] { joiner.on_fetch_reply(now, question.tag, reply, out); });
       }
       // By turns, so that both see the same machine.
@@ -128,11 +147,13 @@ int run(std::size_t entries, std::size_t authors, std::size_t rounds) {
       std::fprintf(stderr, "the joiner has %zu entries of %zu\n", joiner.stats().entries, entries);
       return 1;
     }
-    folded += entries;
+    folded += missing;
   }
   const double per_fold = folding / static_cast<double>(folded), per_check = checking / static_cast<double>(checked);
-  std::printf("{\"entries\":%zu,\"authors\":%zu,\"fold_us\":%.2f,\"check_us\":%.2f,\"folds_per_s\":%.0f,\"share_of_checks\":%.3f}\n", entries,
-              authors, 1e6 * per_fold, 1e6 * per_check, 1 / per_fold, per_check / per_fold);
+  std::printf("{\"entries\":%zu,\"authors\":%zu,\"missing\":%zu,\"fold_us\":%.2f,\"check_us\":%.2f,\"folds_per_s\":%.0f,\"share_of_checks\":%.3f,"
+              "\"missed_bytes\":%zu,\"questions_bytes\":%zu,\"answers_bytes\":%zu,\"datagrams\":%zu}\n",
+              entries, authors, missing, 1e6 * per_fold, 1e6 * per_check, 1 / per_fold, per_check / per_fold, missed_bytes,
+              questions_bytes / rounds, answers_bytes / rounds, datagrams / rounds);
   return 0;
 }
 
@@ -143,5 +164,6 @@ int main(int count, char** words) {
   const auto number = [&](int at, std::size_t otherwise) {
     return count > at ? static_cast<std::size_t>(std::strtoull(words[at], nullptr, 10)) : otherwise;
   };
-  return weft::state::run(number(1, 20'000), number(2, 50), number(3, 3));
+  const std::size_t entries = number(1, 20'000);
+  return weft::state::run(entries, number(2, 50), number(3, 3), std::min(number(4, entries), entries));
 }
