@@ -182,6 +182,9 @@ class NodeCore {
   OpId state_leave(Now now, const state::NamespaceId& space, Output& out);
   OpId state_write(Now now, const state::NamespaceId& space, std::span<const state::Change> changes, Output& out);
   OpId state_import(Now now, const state::NamespaceId& space, std::span<const ByteView> entries, Output& out);
+  // For simulated liars alone; no node that keeps the protocol calls it. Says these bytes, at most kPayloadBytesMax, to a peer in its
+  // session, as they are. Whoever is not known here is told nothing.
+  void say(Now now, const NodeId& to, ByteView payload, Output& out);
   // Other limits from now on, within the bounds of limits.h.
   void set_limits(const Limits& limits);
   // The addresses of the host changed.
