@@ -108,7 +108,7 @@ RunResult World::run() {
   }
   if (options_.checkers) inspect();
   if (shared_ && options_.checkers) {
-    if (!stopped && honest_) shared_->final_checks();
+    if (!stopped) shared_->final_checks();
     for (const std::string& problem : shared_->take_problems()) checkers_.violation("state", at(), std::nullopt, problem);
   }
   if (stopped) director_.cut_short(at());
@@ -132,6 +132,10 @@ RunResult World::run() {
                      {"detail", v.detail}});
   }
   result.verdict.report["violations"] = std::move(found);
+  if (shared_) {
+    const SharedSpace::Acknowledged a = shared_->acknowledged();
+    result.verdict.report["acknowledged"] = {{"entries", a.entries}, {"lost_with_a_disk", a.lost}, {"nowhere_reachable", a.unreachable}};
+  }
   if (stopped) result.verdict.report["interrupted_ms"] = at() / 1ms;
   result.verdict.report["passed"] = result.passed();
   return result;

@@ -46,7 +46,7 @@ class World {
     link_ = scenario.link;
     bool replayed = link_.spec.dup_ppm != 0;
     for (const scenario::Action& action : scenario.actions) {
-      if (action.what == scenario::Do::kHostile) honest_ = false;
+      if (action.what == scenario::Do::kHostile || action.what == scenario::Do::kTwin) honest_ = false;
       replayed |= action.what == scenario::Do::kHostile || action.link.spec.dup_ppm != 0;
       if (action.what != scenario::Do::kHostile || action.role != scenario::Role::kGrind) continue;
       for (const auto& range : action.who.ranges) {
@@ -56,6 +56,7 @@ class World {
     if (replayed && options.checkers) network_.watch_replays();
     if (!ground_.empty()) prey_ = dht::key_of_text(scenario::first_put_key(scenario));
     network_.observe([this](std::size_t node, Now, const node::Event& event) {
+      if (twins_.contains(static_cast<NodeIndex>(node))) return on_twin(static_cast<NodeIndex>(node), event);
       std::visit([&](const auto& e) { on(static_cast<NodeIndex>(node), e); }, event);
     });
   }
@@ -73,12 +74,20 @@ class World {
 
   Duration at() const { return network_.now().mono - begin_; }
   scenario::Counters counters() const {
-    return {.bytes = network_.bytes_total(), .packets = network_.datagrams_total(), .cpu_us = 0,
-            .pss_mean_kib = 0};
+    scenario::Counters out{.bytes = network_.bytes_total(), .packets = network_.datagrams_total(), .cpu_us = 0, .pss_mean_kib = 0,
+                           .lies = lies_};
+    for (std::size_t i = 0; i < network_.lies_reached().size(); ++i) {
+      const auto role = out.lies.find(std::string(to_string(static_cast<Lie>(i))));
+      if (role != out.lies.end()) role->second = network_.lies_reached()[i];
+    }
+    return out;
   }
   void run_until(Duration when);
   void carry_out(const Command& command);
   void boot(NodeIndex node);
+  void configure(node::Config& config) const;
+  void end_twin_of(NodeIndex node);
+  void on_twin(NodeIndex twin, const node::Event& event);
   void crash(NodeIndex node) {
     if (!network_.alive(node)) return;
     count_branches(network_.core(node).status(), branches_);
@@ -114,6 +123,12 @@ class World {
     faulted_until_[c.node] = at() + scenario::kGrace;
     if (network_.alive(c.node)) network_.set_faults(c.node, {});
   }
+  void operator()(const scenario::BackUp& c) {
+    if (c.node < network_.size()) network_.back_up(c.node);
+  }
+  void operator()(const scenario::RestoreBackup& c);
+  void operator()(const scenario::StartTwin& c);
+  void operator()(const scenario::EndTwin& c) { end_twin_of(c.node); }
   void operator()(const scenario::PutValue& c);
   void operator()(const scenario::GetValue& c);
   void operator()(const scenario::LookUp& c);
@@ -131,7 +146,7 @@ class World {
   void on(NodeIndex, const node::PingDone&) {}
   void on(NodeIndex, const node::JoinDone&) {}
   void on(NodeIndex, const node::SeedsWanted&) {}
-  void on(NodeIndex, const node::TwinFound&) {}
+  void on(NodeIndex node, const node::TwinFound& e);
   void on(NodeIndex, const node::EndpointsChanged&) {}
   void on(NodeIndex node, const state::StateDone& e);
   void on(NodeIndex node, const state::StateArrived&) {
@@ -182,6 +197,9 @@ class World {
   std::optional<Duration> clean_since_ = Duration{};  // since when nothing is cut off
   bool honest_ = true;                   // no liar in all of the run
   std::map<NodeIndex, Duration> faulted_until_;
+  std::map<std::string, std::uint64_t> lies_;  // the roles of this run whose lies are counted, at 0
+  std::map<NodeIndex, NodeIndex> twins_;       // by its number in the network: whose twin it is
+  std::set<NodeIndex> restored_;               // from a backup, and not ready yet
   std::set<NodeIndex> ground_;  // these get ids next to...
   NodeId prey_{};               // ...the key of the first put
   std::map<NodeId, NodeIndex> index_;

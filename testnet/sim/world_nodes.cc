@@ -30,17 +30,19 @@ void World::operator()(const scenario::StartNode& c) {
   spawn_free_ += kSpawnEvery;
 }
 
+void World::configure(node::Config& config) const {
+  config.membership.alone = !plan_.membership;
+  config.dht.sweep = plan_.sweep;
+  if (plan_.values_memory > 0) config.dht.values_memory_max = plan_.values_memory;
+  if (options_.adjust) options_.adjust(config);
+}
+
 void World::boot(NodeIndex node) {
   CHECK(network_.size() == node);
   const scenario::StartNode& start = starts_[node];
   std::optional<std::size_t> seed;
   if (start.seed && *start.seed < network_.size()) seed = *start.seed;
-  const auto adjust = [this](node::Config& config) {
-    config.membership.alone = !plan_.membership;
-    config.dht.sweep = plan_.sweep;
-    if (plan_.values_memory > 0) config.dht.values_memory_max = plan_.values_memory;
-    if (options_.adjust) options_.adjust(config);
-  };
+  const auto adjust = [this](node::Config& config) { configure(config); };
   const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed, adjust)
                                                   : network_.add(seed, adjust);
   CHECK(made == node);
@@ -89,14 +91,64 @@ void World::operator()(const scenario::FaultNode& c) {
         case scenario::Role::kAccomplices: faults.lie = Lie::kAccomplices; break;
         case scenario::Role::kForge: faults.lie = Lie::kForge; break;
         case scenario::Role::kGrind: faults.lie = Lie::kDeny; break;
+        case scenario::Role::kStateFork: faults.lie = Lie::kStateFork; break;
+        case scenario::Role::kStateForge: faults.lie = Lie::kStateForge; break;
+        case scenario::Role::kStateFuture: faults.lie = Lie::kStateFuture; break;
+        case scenario::Role::kStateReplay: faults.lie = Lie::kStateReplay; break;
+        case scenario::Role::kStateWithhold: faults.lie = Lie::kStateWithhold; break;
+        case scenario::Role::kStateFlood: faults.lie = Lie::kStateFlood; break;
+        case scenario::Role::kStateVoid: faults.lie = Lie::kStateVoid; break;
       }
+      if (faults.lie != Lie::kNone) lies_.emplace(to_string(faults.lie), 0);
+      if (shared_) shared_->hostile(c.node);
       break;
     default: return;
   }
   network_.set_faults(c.node, faults);
 }
 
+void World::operator()(const scenario::RestoreBackup& c) {
+  if (c.node >= network_.size() || network_.alive(c.node)) return;
+  network_.restore_backup(c.node);
+  restored_.insert(c.node);
+  if (shared_) shared_->on_disk_replaced(c.node);
+}
+
+void World::operator()(const scenario::StartTwin& c) {
+  if (c.node >= network_.size() || !network_.alive(c.node)) return;
+  const std::size_t twin = network_.add_double(c.node, c.seed, [this](node::Config& config) { configure(config); });
+  twins_[static_cast<NodeIndex>(twin)] = c.node;
+  faulted_until_[c.node] = Duration::max();
+  if (shared_) shared_->twin_of(twin, c.node);
+}
+
+void World::end_twin_of(NodeIndex node) {
+  for (const auto& [twin, of] : twins_) {
+    if (of != node || !network_.alive(twin)) continue;
+    faulted_until_[node] = at() + scenario::kGrace;
+    crash(twin);
+    if (shared_) shared_->on_gone(twin);
+  }
+}
+
+// As the shell does: at once, without a goodbye. The newcomer alone stops, unless the two met late, as after a split; then whoever
+// sees to the machines ends the other one as well.
+void World::on(NodeIndex node, const node::TwinFound&) {
+  end_ops_of(node);
+  crash(node);
+  director_.node_lost(at(), node);
+  end_twin_of(node);
+}
+
+void World::on_twin(NodeIndex twin, const node::Event& event) {
+  if (std::holds_alternative<node::TwinFound>(event)) return end_twin_of(twins_.at(twin));
+  if (shared_ && std::holds_alternative<state::StateArrived>(event)) everywhere(shared_->on_arrived(twin));
+}
+
 void World::on(NodeIndex node, const node::Ready&) {
+  // What a home of an earlier day says of its number is old, and a twin counted on from the same one: the mesh tells it better.
+  const bool twinned = std::ranges::any_of(twins_, [node](const auto& twin) { return twin.second == node; });
+  if (restored_.erase(node) > 0 || twinned) return director_.node_up(at(), node);
   const std::uint64_t number = network_.core(node).record()->number;
   if (highest_.size() <= node) highest_.resize(node + 1);
   if (number <= highest_[node]) {

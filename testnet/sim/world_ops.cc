@@ -45,9 +45,12 @@ void World::operator()(const scenario::SetState& c) {
   for (const auto& [path, value] : c.registers) {
     changes.push_back({.what = state::Change::What::kSet, .path = as_bytes(path), .value = value});
   }
-  begin(c.node, {.number = c.op, .since = {}}, [&](node::NodeCore& core, Now now, node::Output& out) {
-    return core.state_write(now, shared_->id(), changes, out);
-  });
+  const auto write = [&](node::NodeCore& core, Now now, node::Output& out) { return core.state_write(now, shared_->id(), changes, out); };
+  begin(c.node, {.number = c.op, .since = {}}, write);
+  // Who talks to a node does not know that there are two.
+  for (const auto& [twin, of] : twins_) {
+    if (of == c.node && network_.alive(twin)) network_.operate(twin, write);
+  }
 }
 
 void World::on(NodeIndex node, const state::StateDone& e) {
