@@ -1,6 +1,7 @@
 #include "testnet/sim/shared_space.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace weft::sim {
 namespace {
@@ -236,6 +237,19 @@ void SharedSpace::check_kept(std::span<const std::size_t> members, const std::ma
   }
 }
 
+// A home put back or started twice must not make its author give one place to two entries.
+void SharedSpace::check_places() {
+  std::map<std::tuple<PublicKey, std::uint64_t, std::uint64_t>, std::size_t> places;
+  for (const auto& [id, written] : written_) {
+    if (!acknowledged(written)) continue;
+    const auto entry = state::decode_entry(written.wire);
+    const state::Content& c = entry->content;
+    if (++places[{c.author, c.epoch, c.seq}] == 2) {
+      problems_.push_back(told(*written.writer) + " gave the place " + std::to_string(c.seq) + " in one epoch to two entries");
+    }
+  }
+}
+
 bool SharedSpace::written_by_author(const state::EntryId& id) const {
   const auto it = written_.find(id);
   return it != written_.end() && it->second.writer.has_value();
@@ -305,6 +319,7 @@ void SharedSpace::final_checks() {
     if (!same(at->second, here.documents())) problems_.push_back(told(node) + " shows documents that are not the fold of its entries");
   }
   check_kept(members, fold_of);
+  check_places();
 }
 
 }  // namespace weft::sim

@@ -3,7 +3,7 @@
 //
 // What it finds wrong (checker "state"): an acknowledged entry that is not in its writer's durable rows; and at the end, an acknowledged entry that
 // a living member lacks, members that differ, documents that are not the fold of their entries (naive_fold.h), entries that should
-// have been dropped, entries that nobody signed or that a member never wrote.
+// have been dropped, entries that nobody signed or that a member never wrote, two of a member's at one place in its history.
 //
 // Members are those that have kept the protocol all the time. Of one that was hostile once nothing is asked; what it wrote and others took,
 // all must have alike.
@@ -122,6 +122,7 @@ class SharedSpace {
   void check_kept(std::span<const std::size_t> members, const std::map<std::size_t, const NaiveFold*>& folds);
   bool written_by_author(const state::EntryId& id) const;
   void check_authors(std::size_t node, std::span<const Bytes> entries);
+  void check_places();
   void a_day_later();
 
   SimNetwork& network_;

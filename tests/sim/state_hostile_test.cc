@@ -132,6 +132,28 @@ until = "20s"
   EXPECT_LE(lost, 40U);
 }
 
+TEST(StateFaults, AuthorsWhoOverwriteEachOtherDropWhatIsUseless) {
+  const scenario::Scenario scenario = parsed(R"(
+nodes = 5
+duration = "60s"
+heal = "30s"
+[link]
+latency = "20ms"
+loss = "2%"
+[[load]]
+do = "state"
+rate = 25
+size = 10
+keys = 3
+)" + at("20s", "do = \"backup\"\nwho = \"0-4\"") + at("30s", "do = \"kill\"\nwho = \"1\"") + at("34s", "do = \"restart\"\nwho = \"1\"") +
+                                             at("45s", "do = \"restore-backup\"\nwho = \"2\""));
+  std::uint64_t dropped = 0;
+  run(scenario, [&](SimNetwork& network, Duration) {
+    if (network.size() == 5) dropped = std::max(dropped, network.core(0).shared_state().stats().dropped_total);
+  });
+  EXPECT_GT(dropped, 300U);
+}
+
 TEST(StateFaults, ATwinWritesAndStops) {
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     scenario::Scenario scenario = parsed(kSmall + at("5s", "do = \"partition\"\nwho = \"3,4\"\nfor = \"6s\"") +
