@@ -201,6 +201,7 @@ SharedSpace::Acknowledged SharedSpace::acknowledged() const {
   for (const auto& [id, written] : written_) {
     if (!acknowledged(written)) continue;
     ++out.entries;
+    out.ahead += ahead_.contains(id) ? 1U : 0U;
     if (written.holders.empty()) ++out.lost;
     else if (!reachable(written)) ++out.unreachable;
   }

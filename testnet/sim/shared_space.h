@@ -73,6 +73,7 @@ class SharedSpace {
     std::size_t entries = 0;
     std::size_t lost = 0;         // with a disk or a memory, before anybody else had them
     std::size_t unreachable = 0;  // only at members that are down
+    std::size_t ahead = 0;        // stamped so far ahead that others hold them back
   };
   Acknowledged acknowledged() const;
 

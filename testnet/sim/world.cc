@@ -134,7 +134,7 @@ RunResult World::run() {
   result.verdict.report["violations"] = std::move(found);
   if (shared_) {
     const SharedSpace::Acknowledged a = shared_->acknowledged();
-    result.verdict.report["acknowledged"] = {{"entries", a.entries}, {"lost_with_a_disk", a.lost}, {"nowhere_reachable", a.unreachable}};
+    result.verdict.report["acknowledged"] = {{"entries", a.entries}, {"lost_with_a_disk", a.lost}, {"nowhere_reachable", a.unreachable}, {"stamped_ahead", a.ahead}};
   }
   if (stopped) result.verdict.report["interrupted_ms"] = at() / 1ms;
   result.verdict.report["passed"] = result.passed();
