@@ -33,8 +33,10 @@ bool add_to(std::uint64_t& sum, std::uint64_t more) {
 
 }  // namespace
 
-// A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back.
+// A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back. One that goes back farther than
+// others bear is followed: what it stamped before is held back everywhere until it is due, and so would be all that came after it.
 std::uint64_t State::Inside::stamp(Now now) {
+  if (last_stamp > wall_stamp(now, kSkewMax)) last_stamp = 0;
   last_stamp = std::max(last_stamp + 1, wall_stamp(now));
   return last_stamp;
 }

@@ -190,6 +190,27 @@ TEST(StateFaults, WhatAClockADayAheadHasWrittenIsEverywhereADayLater) {
   EXPECT_EQ(result.verdict.report["acknowledged"]["lost_with_a_disk"], 0);
 }
 
+TEST(StateFaults, AClockThatIsRightAgainStampsRightAgain) {
+  for (const bool restarted : {false, true}) {
+    std::string text = R"(
+nodes = 5
+duration = "60s"
+heal = "65s"
+[[load]]
+do = "state"
+rate = 2
+size = 10
+keys = 5
+writers = 1
+)" + at("10s", "do = \"clock-step\"\nwho = \"0\"\namount = \"24h\"\nfor = \"5s\"");
+    if (restarted) text += at("20s", "do = \"kill\"\nwho = \"0\"") + at("22s", "do = \"restart\"\nwho = \"0\"");
+    const RunResult result = run(parsed(text));
+    const std::uint64_t ahead = result.verdict.report["acknowledged"]["stamped_ahead"];
+    EXPECT_GE(ahead, 8U);  // of these five seconds
+    EXPECT_LE(ahead, 11U);
+  }
+}
+
 TEST(StateFaults, RealProcessesRefuseThem) {
   const auto why = [](const std::string& rest) {
     const auto scenario = scenario::parse_scenario(kSmall + at("1s", rest), "inline");
