@@ -184,6 +184,9 @@ class NodeCore {
   OpId state_import(Now now, const state::NamespaceId& space, std::span<const ByteView> entries, Output& out);
   OpId state_grant(Now now, const state::NamespaceId& space, const state::Grant& grant, Output& out);
   OpId state_revoke(Now now, const state::NamespaceId& space, const NodeId& of, Output& out);
+  // For simulated liars alone; no node that keeps the protocol calls it. Says these bytes, at most kPayloadBytesMax, to a peer in its
+  // session, as they are. Whoever is not known here is told nothing.
+  void say(Now now, const NodeId& to, ByteView payload, Output& out);
   // Other limits from now on, within the bounds of limits.h.
   void set_limits(const Limits& limits);
   // The addresses of the host changed.

@@ -131,14 +131,28 @@ void NodeCore::State::send_once(Now now, const Target& to, const M& message, Out
   Writer w(MutableBytes(scratch).first(kPayloadBytesMax));
   encode(w, 0, message);
   CHECK(w.ok());
+  send_once(now, to, w.view(), out);
+}
+
+void NodeCore::State::send_once(Now now, const Target& to, ByteView payload, Output& out) {
   const auto known = sessions.session_endpoint(to.id);
   RequestTable::Request probe;  // only to choose an address the way requests do
   probe.to = to;
   if (known) {
-    sessions.send(now, to.key, *known, w.view(), /*early_ok=*/false, out.send);
+    sessions.send(now, to.key, *known, payload, /*early_ok=*/false, out.send);
   } else if (pick_endpoint(now, probe)) {
-    sessions.send(now, to.key, probe.tried, w.view(), /*early_ok=*/false, out.send);
+    sessions.send(now, to.key, probe.tried, payload, /*early_ok=*/false, out.send);
   }
+}
+
+void NodeCore::say(Now now, const NodeId& to, ByteView payload, Output& out) {
+  CHECK(payload.size() <= kPayloadBytesMax);
+  State& s = *state_;
+  const auto target = s.membership == nullptr ? std::nullopt : s.target_for(to);
+  if (!target) return;
+  const std::size_t before = out.send.datagrams().size();
+  s.send_once(now, *target, payload, out);
+  s.count_sent(out, before);
 }
 
 template <class M>

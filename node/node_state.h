@@ -52,6 +52,7 @@ struct NodeCore::State {
   // Once and without an answer: in the session with the peer, or with a handshake.
   template <class M>
   void send_once(Now now, const Target& to, const M& message, Output& out);
+  void send_once(Now now, const Target& to, ByteView payload, Output& out);
   template <class M>
   void request(Now now, RequestInfo info, const M& message, Output& out);
   void transmit(Now now, RequestTable::Request& r, bool fresh_handshake, Output& out);

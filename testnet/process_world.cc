@@ -117,6 +117,10 @@ class World {
   void operator()(const scenario::SetLink& c) { set_link(c.link); }
   void operator()(const scenario::FaultNode&) {}  // refused by `unsupported`
   void operator()(const scenario::CalmNode&) {}
+  void operator()(const scenario::BackUp&) {}
+  void operator()(const scenario::RestoreBackup&) {}
+  void operator()(const scenario::StartTwin&) {}
+  void operator()(const scenario::EndTwin&) {}
   void operator()(const scenario::PutValue& c);
   void operator()(const scenario::GetValue& c);
   void operator()(const scenario::LookUp& c);

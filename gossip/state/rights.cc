@@ -104,6 +104,7 @@ Bytes revocation_body(const Revocation& revocation) {
 void Rights::add(const Entry& entry) {
   const Content& c = entry.content;
   const Rank rank(c.stamp, entry.id);
+  last_stamp_ = std::max(last_stamp_, c.stamp);
   if (c.kind == Kind::kGrant) {
     const auto grant = read_grant(c.body);
     CHECK(grant.has_value());

@@ -8,8 +8,8 @@
 // - A Grant gives a node rights at a path and below it (or everywhere), until a moment, for so many entries. An entry of another author than the
 //   owner names in `saw` a Grant to it; it is admitted if one that it names covers it. What it names cannot change, so a second
 //   Grant after a revocation admits what is written under it and nothing from between.
-// - A Grant ends by the stamp of the entry, not by a clock. Stamps grow along an author's chain, so an honest author stops in time. A liar can
-//   stamp its entries earlier for ever: what ends that is a revocation.
+// - A Grant ends by the stamp of the entry, not by a clock. An honest author stamps by its own and stops in time. A liar can stamp its
+//   entries earlier for ever: what ends that is a revocation.
 // - A Revoke holds against Grants of lower (stamp, id) and lists the frontier of the revoked: of each of its epochs the last seq that its
 //   issuer had. What lies beyond is cut off, whenever it arrives; an epoch that is not listed is cut off whole. So a revoked author cannot add anything by dating
 //   it back, but at places that it had used, which is a fork and shown as one. The cost: what the issuer had not yet seen is lost.
@@ -103,6 +103,8 @@ class Rights {
   // The most entries that an author may have in the set; nullopt: no other limit than for all.
   std::optional<std::uint64_t> entries_max(const NodeId& author) const;
   std::size_t size() const { return grants_.size() + revocations_; }
+  // The highest of a Grant or Revoke here.
+  std::uint64_t last_stamp() const { return last_stamp_; }
 
   struct Given {
     EntryId id;
@@ -133,6 +135,7 @@ class Rights {
   std::map<NodeId, std::vector<EntryId>> by_receiver_;
   std::map<NodeId, std::vector<Cut>> cuts_;
   std::size_t revocations_ = 0;
+  std::uint64_t last_stamp_ = 0;
 };
 
 }  // namespace weft::state

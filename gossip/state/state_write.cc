@@ -45,13 +45,17 @@ bool add_to(std::uint64_t& sum, std::uint64_t more) {
 
 }  // namespace
 
-// A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back.
+// A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back. One that goes back farther than
+// others bear is followed: what it stamped before is held back everywhere until it is due, and so would be all that came after it.
 std::uint64_t State::Inside::stamp(Now now) {
   last_stamp = next_stamp(now);
   return last_stamp;
 }
 
-std::uint64_t State::Inside::next_stamp(Now now) const { return std::max(last_stamp + 1, wall_stamp(now)); }
+std::uint64_t State::Inside::next_stamp(Now now) const {
+  const std::uint64_t last = last_stamp > wall_stamp(now, kSkewMax) ? 0 : last_stamp;
+  return std::max(last + 1, wall_stamp(now));
+}
 
 std::expected<std::optional<Rights::Choice>, Error> State::Inside::choose_grant(Now now, const Local& local, Kind kind,
                                                                                 ByteView path) const {
@@ -150,8 +154,12 @@ std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, s
   std::vector<Content> contents;
   std::optional<EntryId> prev = local.prev;
   for (const Draft& draft : drafts) {
+    // A later Revoke must stand above the Grants that it ends, whatever the clock has done meanwhile.
+    const bool ranked = draft.kind == Kind::kGrant || draft.kind == Kind::kRevoke;
+    std::uint64_t at = stamp(now);
+    if (ranked) last_stamp = at = std::max(at, local.space.rights().last_stamp() + 1 + contents.size());
     contents.push_back({.space = local.space.genesis().id, .author = identity.public_key(), .epoch = *local.epoch,
-                        .seq = local.seq + 1 + contents.size(), .prev = prev, .stamp = stamp(now), .kind = draft.kind,
+                        .seq = local.seq + 1 + contents.size(), .prev = prev, .stamp = at, .kind = draft.kind,
                         .path = draft.path, .body = draft.body, .saw = draft.saw});
     const auto id = id_of_content(contents.back());
     if (!id) return std::unexpected(Error::kTooLarge);

@@ -79,7 +79,9 @@ void Director::State::end_phase() {
   f.counters = {.bytes = c.bytes - counters_before.bytes,
                 .packets = c.packets - counters_before.packets,
                 .cpu_us = c.cpu_us - counters_before.cpu_us,
-                .pss_mean_kib = c.pss_mean_kib};
+                .pss_mean_kib = c.pss_mean_kib,
+                .lies = c.lies};
+  for (const auto& [role, before] : counters_before.lies) f.counters.lies[role] -= before;
   if (!plan.shares_state()) return;
   look_at_state();
   f.state_equal = state_equal_since.has_value();
@@ -179,6 +181,8 @@ void Director::State::heal() {
   clean.spec.loss_ppm = clean.spec.dup_ppm = clean.spec.reorder_ppm = clean.corrupt_ppm = 0;
   out->push_back(SetLink{clean});
   for (const NodeIndex node : faulted) out->push_back(CalmNode{node});
+  for (const NodeIndex node : twinned) out->push_back(EndTwin{node});
+  twinned.clear();
   faulted.clear();
   drifting.clear();
   for (NodeIndex i = 0; i < ledger.known(); ++i) {

@@ -56,6 +56,11 @@ struct HealSplit {};
 struct SetLink { Link link; };
 struct FaultNode { NodeIndex node; Action action; };  // a fault that only the simulator has
 struct CalmNode { NodeIndex node; };                  // undoes it
+struct BackUp { NodeIndex node; };                    // keeps what it has on disk
+struct RestoreBackup { NodeIndex node; };             // of a node that is down: it begins with that again
+// The node's home once more, in a second process elsewhere; and the end of that one, if it still runs.
+struct StartTwin { NodeIndex node; std::optional<NodeIndex> seed; };
+struct EndTwin { NodeIndex node; };
 // `quorum` 0: the node's own.
 struct PutValue { OpNumber op; NodeIndex node; std::string key; Bytes value; std::uint32_t quorum = 0; };
 struct GetValue { OpNumber op; NodeIndex node; std::string key; NodeIndex writer; std::uint32_t quorum = 0; };
@@ -66,7 +71,7 @@ struct ShareState { NodeIndex node; };
 struct SetState { OpNumber op; NodeIndex node; std::vector<std::pair<std::string, Bytes>> registers; };
 using Command = std::variant<StartNode, KillNode, StopNode, RestartNode, PauseNode, ResumeNode,
                              SplitNodes, HealSplit, SetLink, FaultNode, CalmNode, PutValue,
-                             GetValue, LookUp, ShareState, SetState>;
+                             GetValue, LookUp, ShareState, SetState, BackUp, RestoreBackup, StartTwin, EndTwin>;
 
 // ---- what the world tells
 enum class Seen : std::uint8_t { kUnknown, kAlive, kSuspect, kFailed, kLeft };
@@ -97,6 +102,7 @@ struct Counters {
   std::uint64_t packets = 0;
   std::uint64_t cpu_us = 0;
   std::uint64_t pss_mean_kib = 0;
+  std::map<std::string, std::uint64_t> lies{};  // by role: those that reached an honest node
 };
 
 // Sums over all nodes since the first start; what a world cannot tell stays 0.

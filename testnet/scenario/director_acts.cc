@@ -403,6 +403,31 @@ void Director::State::act(const Action& action) {
         out->push_back(CalmNode{node});
       }
       break;
+    case Do::kBackup:
+      for (const NodeIndex node : chosen(action, up)) {
+        backed_up.insert(node);
+        say({{"event", "backup"}, {"node", node}});
+        out->push_back(BackUp{node});
+      }
+      break;
+    case Do::kRestoreBackup: {
+      const std::vector<NodeIndex> kept(backed_up.begin(), backed_up.end());
+      for (const NodeIndex node : chosen(action, kept)) {
+        kill(node);
+        say({{"event", "restore_backup"}, {"node", node}});
+        out->push_back(RestoreBackup{node});
+        restart(node);
+      }
+      break;
+    }
+    case Do::kTwin:
+      for (const NodeIndex node : chosen(action, up)) {
+        twinned.insert(node);
+        Rng rng = luck(plan.seed, "twin", node);
+        say({{"event", "twin"}, {"node", node}});
+        out->push_back(StartTwin{node, some_seed(node, rng)});
+      }
+      break;
     case Do::kSlowCpu:
     case Do::kSlowDisk:
     case Do::kFailDisk:

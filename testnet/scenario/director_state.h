@@ -77,6 +77,8 @@ struct Director::State {
   std::map<std::string, Written, std::less<>> written;
   std::vector<std::uint32_t> lives;      // starts of each node so far
   std::set<NodeIndex> faulted;
+  std::set<NodeIndex> backed_up;
+  std::set<NodeIndex> twinned;
   // Whose clock drifts, and which of the drifts it is: another fault ends it.
   std::map<NodeIndex, std::uint64_t> drifting;
   std::vector<std::string> told;  // each `say`

@@ -89,6 +89,7 @@ void Figures::add(const Figures& later) {
   counters.packets += later.counters.packets;
   counters.cpu_us += later.counters.cpu_us;
   counters.pss_mean_kib = later.counters.pss_mean_kib;
+  for (const auto& [role, n] : later.counters.lies) counters.lies[role] += n;
   nodes_alive = later.nodes_alive;
   converged = later.converged;
   converge = later.converge;
@@ -112,38 +113,40 @@ Json Figures::json() const {
   const auto per_node_s = [&](std::uint64_t n) {
     return lived_us == 0 ? Json(nullptr) : Json(static_cast<double>(n) / lived_s);
   };
-  return {{"name", name},
-          {"start_s", seconds(start)},
-          {"end_s", seconds(end)},
-          {"nodes_alive", nodes_alive},
-          {"members",
-           {{"converged", converged},
-            {"converge_s", converge ? seconds(*converge) : Json(nullptr)},
-            {"false_failures", false_failures},
-            {"detect_first_s", detect_first_us.json(1e6)},
-            {"detect_all_s", detect_all_us.json(1e6)},
-            {"deaths_unseen", deaths_unseen}}},
-          {"puts", puts.json()},
-          {"gets", gets.json()},
-          {"lookups", lookups.json()},
-          {"state",
-           {{"converged", state_equal ? Json(*state_equal) : Json(nullptr)},
-            {"converge_s", state_converge ? seconds(*state_converge) : Json(nullptr)},
-            {"writes", writes.ops},
-            {"ok", writes.ok},
-            {"ok_share", share(writes.ok, writes.ops)},
-            {"errors", writes.errors},
-            {"latency_ms", writes.latency_us.json(1e3)},
-            {"everywhere_ms", everywhere_us.json(1e3)},
-            {"copies_per_delivery", share(state_sent, state_received)}}},
-          {"traffic",
-           {{"bytes_per_node_s", per_node_s(counters.bytes)},
-            {"packets_per_node_s", per_node_s(counters.packets)}}},
-          {"cpu_share",
-           end == start ? Json(nullptr)
-                        : Json(static_cast<double>(counters.cpu_us) /
-                               static_cast<double>((end - start).count()))},
-          {"memory", {{"pss_mean_kib", counters.pss_mean_kib}}}};
+  Json out = {{"name", name},
+              {"start_s", seconds(start)},
+              {"end_s", seconds(end)},
+              {"nodes_alive", nodes_alive},
+              {"members",
+               {{"converged", converged},
+                {"converge_s", converge ? seconds(*converge) : Json(nullptr)},
+                {"false_failures", false_failures},
+                {"detect_first_s", detect_first_us.json(1e6)},
+                {"detect_all_s", detect_all_us.json(1e6)},
+                {"deaths_unseen", deaths_unseen}}},
+              {"puts", puts.json()},
+              {"gets", gets.json()},
+              {"lookups", lookups.json()},
+              {"state",
+               {{"converged", state_equal ? Json(*state_equal) : Json(nullptr)},
+                {"converge_s", state_converge ? seconds(*state_converge) : Json(nullptr)},
+                {"writes", writes.ops},
+                {"ok", writes.ok},
+                {"ok_share", share(writes.ok, writes.ops)},
+                {"errors", writes.errors},
+                {"latency_ms", writes.latency_us.json(1e3)},
+                {"everywhere_ms", everywhere_us.json(1e3)},
+                {"copies_per_delivery", share(state_sent, state_received)}}},
+              {"traffic",
+               {{"bytes_per_node_s", per_node_s(counters.bytes)},
+                {"packets_per_node_s", per_node_s(counters.packets)}}},
+              {"cpu_share",
+               end == start ? Json(nullptr)
+                            : Json(static_cast<double>(counters.cpu_us) /
+                                   static_cast<double>((end - start).count()))},
+              {"memory", {{"pss_mean_kib", counters.pss_mean_kib}}}};
+  if (!counters.lies.empty()) out["lies"] = counters.lies;
+  return out;
 }
 
 }  // namespace weft::scenario

@@ -283,6 +283,9 @@ const Shape kShapes[] = {
     {Do::kHostile, {"!who", "!role", "for"}},
     {Do::kEnd, {}},
     {Do::kCalm, {"!who"}},
+    {Do::kBackup, {"!who"}},
+    {Do::kRestoreBackup, {"!who"}},
+    {Do::kTwin, {"!who"}},
 };
 
 Action read_action(Reader& in, Duration duration) {
@@ -298,7 +301,7 @@ Action read_action(Reader& in, Duration duration) {
     in.wrong(nullptr, "[[at]] needs t or when");
   }
   if (!in.has("do") && !in.has("phase")) in.wrong(nullptr, "[[at]] needs do or phase");
-  in.word("do", Do::kCalm, action.what);
+  in.word("do", Do::kLast, action.what);
   const std::string name(to_string(action.what));
   const Shape* shape = nullptr;
   for (const Shape& one : kShapes) {
@@ -343,7 +346,7 @@ Action read_action(Reader& in, Duration duration) {
     } else if (key == "ppm") {
       in.whole("ppm", action.ppm, action.what == Do::kClockDrift ? 1 : -200'000, 200'000);
     } else if (key == "role") {
-      in.word("role", Role::kGrind, action.role);
+      in.word("role", Role::kLast, action.role);
     }
   }
   if (action.what == Do::kPartition && in.has("share") == in.has("who")) {

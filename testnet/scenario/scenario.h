@@ -131,10 +131,14 @@ enum class Do : std::uint8_t {
   // both worlds
   kKill, kStop, kPause, kResume, kRestart, kAdd, kPartition, kHeal, kLink, kNote, kPut, kGet, kEnd,
   // the simulator alone
-  kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kClockStep, kClockSkew, kClockDrift, kHostile, kCalm,
+  kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kClockStep, kClockSkew, kClockDrift, kHostile, kCalm, kBackup, kRestoreBackup, kTwin,
+  kLast = kTwin,
 };
 enum class Role : std::uint8_t {
   kDrop, kLieContacts, kAccomplices, kFlood, kReplay, kForge, kSpoof, kGrind,
+  // of shared state
+  kStateFork, kStateForge, kStateFuture, kStateReplay, kStateWithhold, kStateFlood, kStateVoid,
+  kLast = kStateVoid,
 };
 // [[at]]: one thing that happens at a time, or once a condition holds.
 struct Action {

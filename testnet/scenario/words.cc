@@ -35,6 +35,9 @@ std::string_view to_string(Do what) {
     case Do::kClockDrift: return "clock-drift";
     case Do::kHostile: return "hostile";
     case Do::kCalm: return "calm";
+    case Do::kBackup: return "backup";
+    case Do::kRestoreBackup: return "restore-backup";
+    case Do::kTwin: return "twin";
   }
   return "?";
 }
@@ -49,6 +52,13 @@ std::string_view to_string(Role role) {
     case Role::kForge: return "forge";
     case Role::kSpoof: return "spoof";
     case Role::kGrind: return "grind";
+    case Role::kStateFork: return "state-fork";
+    case Role::kStateForge: return "state-forge";
+    case Role::kStateFuture: return "state-future";
+    case Role::kStateReplay: return "state-replay";
+    case Role::kStateWithhold: return "state-withhold";
+    case Role::kStateFlood: return "state-flood";
+    case Role::kStateVoid: return "state-void";
   }
   return "?";
 }
@@ -104,6 +114,10 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
   };
   if (world == World::kSimulator) {
     for (const Action& action : scenario.actions) {
+      // Nodes are numbered in the order in which they start, and a twin takes a number that is nobody's.
+      const bool more = (scenario.churn && scenario.churn->new_identity) ||
+                        std::ranges::any_of(scenario.actions, [](const Action& a) { return a.what == Do::kAdd; });
+      if (action.what == Do::kTwin && more) return no(action.place, "a twin where nodes are added while it runs");
       if (action.what != Do::kHostile) continue;
       if (action.role == Role::kGrind && action.who.ranges.empty()) {
         return no(action.place, "a share of ground ids: they are ground before the start, name indexes");
@@ -129,7 +143,9 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
   for (const Action& action : scenario.actions) {
     if (const char* key = simulated(action.link)) return no(action.place, key);
     if (action.what >= Do::kSlowCpu) {
-      return no(action.place, "do = \"" + std::string(to_string(action.what)) + "\"");
+      std::string what = "do = \"" + std::string(to_string(action.what)) + "\"";
+      if (action.what == Do::kHostile) what += ", role = \"" + std::string(to_string(action.role)) + "\"";
+      return no(action.place, std::move(what));
     }
   }
   return std::nullopt;

@@ -1,11 +1,14 @@
 #include "testnet/sim/liars.h"
 
-#include <deque>
+#include <algorithm>
 
+#include "crypto/fold_hash.h"
 #include "node/codec.h"
 
 namespace weft::sim {
 namespace {
+
+constexpr std::size_t kSaysWaitingMax = 4096;
 
 // Copies of what views of a changed message point into.
 using Keep = std::deque<Bytes>;
@@ -17,7 +20,46 @@ ByteView spoilt(ByteView bytes, Keep& keep, Rng& rng) {
   return keep.back();
 }
 
+LieLedger::Tag tag_of(ByteView sealed) {
+  LieLedger::Tag tag{};
+  if (sealed.size() >= tag.size()) std::ranges::copy(sealed.last(tag.size()), tag.begin());
+  return tag;
+}
+
 }  // namespace
+
+std::string_view to_string(Lie lie) {
+  switch (lie) {
+    case Lie::kNone: return "none";
+    case Lie::kContacts: return "lie-contacts";
+    case Lie::kAccomplices: return "accomplices";
+    case Lie::kForge: return "forge";
+    case Lie::kDeny: return "grind";
+    case Lie::kStateFork: return "state-fork";
+    case Lie::kStateForge: return "state-forge";
+    case Lie::kStateFuture: return "state-future";
+    case Lie::kStateReplay: return "state-replay";
+    case Lie::kStateWithhold: return "state-withhold";
+    case Lie::kStateFlood: return "state-flood";
+    case Lie::kStateVoid: return "state-void";
+  }
+  return "?";
+}
+
+void LieLedger::told(const Tag& tag, Lie lie) {
+  if (!under_way_.emplace(tag, lie).second) return;
+  order_.push_back(tag);
+  if (order_.size() <= kLiesUnderWayMax) return;
+  under_way_.erase(order_.front());
+  order_.pop_front();
+}
+
+void LieLedger::opened(const Tag& tag) {
+  const auto it = under_way_.find(tag);
+  if (it == under_way_.end()) return;
+  ++reached_[static_cast<std::size_t>(it->second)];
+  under_way_.erase(it);
+}
 
 std::optional<Bytes> LyingProvider::changed(ByteView plain) const {
   Reader r(plain);
@@ -78,7 +120,12 @@ std::optional<Bytes> LyingProvider::changed(ByteView plain) const {
     case gossip::kPing:
       return tell(gossip::Ping{}, [&](gossip::Ping& m) { items(m.items); });
     case gossip::kAck:
-      return tell(gossip::Ack{}, [&](gossip::Ack& m) { items(m.items); });
+      return tell(gossip::Ack{}, [&](gossip::Ack& m) {
+        items(m.items);
+        if (lie_ != Lie::kStateWithhold || !m.state || rng_.below(2) == 0) return;
+        for (auto& byte : *m.state) byte = static_cast<std::uint8_t>(rng_.below(256));
+        lied = true;
+      });
     case gossip::kGossip:
       return tell(gossip::Gossip{}, [&](gossip::Gossip& m) { items(m.items); });
     case gossip::kSyncPage:
@@ -88,13 +135,39 @@ std::optional<Bytes> LyingProvider::changed(ByteView plain) const {
   }
 }
 
+void LyingProvider::will_say(ByteView payload) {
+  if (to_say_.size() >= kSaysWaitingMax) to_say_.clear();  // what found no session and no queue
+  to_say_.insert(fold_hash(0, payload));
+}
+
+bool LyingProvider::withheld(ByteView datagram) { return !withheld_.empty() && withheld_.erase(tag_of(datagram)) != 0; }
+
 void LyingProvider::seal(const CipherKey& key, std::uint64_t counter, ByteView ad, ByteView plain,
                          MutableBytes out) const {
   if (lie_ == Lie::kNone) return honest_.seal(key, counter, ad, plain, out);
-  const auto lie = changed(plain);
-  if (!lie) return honest_.seal(key, counter, ad, plain, out);
-  ++lies_;
-  honest_.seal(key, counter, ad, *lie, out);
+  const std::size_t size = plain.size();
+  const auto made = to_say_.empty() ? to_say_.end() : to_say_.find(fold_hash(0, plain));
+  const bool said = made != to_say_.end();
+  if (said) to_say_.erase(made);
+  const auto lie = said ? std::nullopt : changed(plain);
+  const bool withheld = !said && ear_.withholds && ear_.withholds(plain);
+  honest_.seal(key, counter, ad, lie ? ByteView(*lie) : plain, out);
+  const LieLedger::Tag tag = tag_of(ByteView(out).first(size + kTagBytes));
+  if (withheld) withheld_.insert(tag);
+  if (said || lie) ledger_.told(tag, lie_);
+}
+
+bool LyingProvider::open(const CipherKey& key, std::uint64_t counter, ByteView ad, ByteView sealed,
+                         MutableBytes out) const {
+  // `out` may lie where `sealed` does.
+  const LieLedger::Tag tag = tag_of(sealed);
+  const std::size_t size = sealed.size();
+  if (!honest_.open(key, counter, ad, sealed, out)) return false;
+  if (lie_ == Lie::kNone) ledger_.opened(tag);
+  const MutableBytes plain = out.first(size - kTagBytes);
+  // What does not begin with an array is dropped as malformed.
+  if (ear_.hears && !plain.empty() && ear_.hears(plain)) plain[0] = 0xc0;
+  return true;
 }
 
 }  // namespace weft::sim

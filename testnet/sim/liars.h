@@ -11,10 +11,16 @@
 //                 signed half of the time
 //   deny          a bit of each value; contacts as accomplices do (what ground ids are good for)
 //
+// Liars of shared state (state_liar.h) say more than their node does, hear what it does not, and leave out what it says; this is where
+// they listen. Of each role it is counted how many datagrams with a lie an honest node has opened.
+//
 // Simulations only: it needs CheapProvider's plain sealing. One thread.
 #pragma once
 
+#include <deque>
 #include <functional>
+#include <map>
+#include <set>
 
 #include "crypto/contact.h"
 #include "crypto/provider.h"
@@ -22,7 +28,34 @@
 
 namespace weft::sim {
 
-enum class Lie : std::uint8_t { kNone, kContacts, kAccomplices, kForge, kDeny };
+enum class Lie : std::uint8_t {
+  kNone, kContacts, kAccomplices, kForge, kDeny,
+  // of shared state
+  kStateFork, kStateForge, kStateFuture, kStateReplay, kStateWithhold, kStateFlood, kStateVoid,
+  kLast = kStateVoid,
+};
+inline bool of_state(Lie lie) { return lie >= Lie::kStateFork; }
+// The role's word in a scenario.
+std::string_view to_string(Lie lie);
+
+inline constexpr std::size_t kLiesUnderWayMax = 65'536;
+
+// Which datagrams under way carry a lie, known by their tags, and how many of each kind have reached an honest node: arrived, opened
+// in a session, and so taken for what a peer says. Of more than kLiesUnderWayMax the oldest are taken for lost.
+class LieLedger {
+ public:
+  using Tag = ByteArray<kTagBytes>;
+  using Totals = std::array<std::uint64_t, static_cast<std::size_t>(Lie::kLast) + 1>;
+
+  void told(const Tag& tag, Lie lie);
+  void opened(const Tag& tag);
+  const Totals& reached() const { return reached_; }
+
+ private:
+  std::map<Tag, Lie> under_way_;
+  std::deque<Tag> order_;
+  Totals reached_{};
+};
 
 class LyingProvider final : public CryptoProvider {
  public:
@@ -33,16 +66,27 @@ class LyingProvider final : public CryptoProvider {
     std::function<NodeId(Rng&)> victim;                    // some member
   };
 
-  // `honest` must outlive it.
-  explicit LyingProvider(const CryptoProvider& honest) : honest_(honest) {}
+  // What a liar of shared state makes of what its node hears and is about to say.
+  struct Ear {
+    std::function<bool(ByteView)> hears;      // true: the node is not to hear it
+    std::function<bool(ByteView)> withholds;  // true: it does not leave the node
+  };
+
+  // Both must outlive it.
+  LyingProvider(const CryptoProvider& honest, LieLedger& ledger) : honest_(honest), ledger_(ledger) {}
   // From now on; kNone: tells the truth again.
   void lie(Lie lie, Rng rng, Knowledge knowledge) {
     lie_ = lie;
+    to_say_.clear();
     rng_ = rng;
     knowledge_ = std::move(knowledge);
   }
   Lie lying() const { return lie_; }
-  std::uint64_t lies_total() const { return lies_; }
+  void listen(Ear ear) { ear_ = std::move(ear); }
+  // The node has been made to say this, which is a lie.
+  void will_say(ByteView payload);
+  // Whether this datagram of the node's is one that it withholds; asked once for each.
+  bool withheld(ByteView datagram);
 
   SigningKey signing_key(const ByteArray<32>& seed) const override { return honest_.signing_key(seed); }
   Signature sign(const SigningKey& key, ByteView message) const override {
@@ -66,19 +110,20 @@ class LyingProvider final : public CryptoProvider {
   void seal(const CipherKey& key, std::uint64_t counter, ByteView ad, ByteView plain,
             MutableBytes out) const override;
   bool open(const CipherKey& key, std::uint64_t counter, ByteView ad, ByteView sealed,
-            MutableBytes out) const override {
-    return honest_.open(key, counter, ad, sealed, out);
-  }
+            MutableBytes out) const override;
 
  private:
   // The changed message, or nothing if there is nothing to lie about in it.
   std::optional<Bytes> changed(ByteView plain) const;
 
   const CryptoProvider& honest_;
+  LieLedger& ledger_;
   Lie lie_ = Lie::kNone;
   mutable Rng rng_{0};
   Knowledge knowledge_;
-  mutable std::uint64_t lies_ = 0;
+  Ear ear_;
+  mutable std::multiset<std::uint64_t> to_say_;      // hashes of payloads that are not sealed yet
+  mutable std::set<LieLedger::Tag> withheld_;
 };
 
 }  // namespace weft::sim

@@ -44,12 +44,6 @@ std::size_t SimNetwork::add(std::optional<std::size_t> seed,
   return add_with(nullptr, seed, adjust);
 }
 
-std::size_t SimNetwork::add_twin(std::size_t of, std::optional<std::size_t> seed,
-                                 const std::function<void(node::Config&)>& adjust) {
-  const ByteArray<32> secret = nodes_[of]->secret;
-  return add_with(&secret, seed, adjust);
-}
-
 std::size_t SimNetwork::add_ground(const NodeId& target, std::optional<std::size_t> seed,
                                    const std::function<void(node::Config&)>& adjust) {
   SeededEntropy luck(mixed(mixed(options_.seed, 0x6772696e64), nodes_.size()));
@@ -61,10 +55,10 @@ std::size_t SimNetwork::add_ground(const NodeId& target, std::optional<std::size
 }
 
 std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
-                                 const std::function<void(node::Config&)>& adjust) {
+                                 const std::function<void(node::Config&)>& adjust, std::optional<std::size_t> disk_of) {
   const std::size_t index = nodes_.size();
   auto n = std::make_unique<Node>();
-  n->provider = std::make_unique<LyingProvider>(cheap_);
+  n->provider = std::make_unique<LyingProvider>(cheap_, lies_);
   n->entropy = std::make_unique<SeededEntropy>(mixed(options_.seed, index + 1));
   n->entropy->fill(n->secret);
   if (secret != nullptr) n->secret = *secret;
@@ -79,6 +73,11 @@ std::size_t SimNetwork::add_with(const ByteArray<32>* secret, std::optional<std:
   n->config.loopback_only = true;  // one simulated prefix
   n->config.rng_seed = mixed(options_.seed, 0x10000 + index);
   if (adjust) adjust(n->config);
+  if (disk_of) {
+    n->durable = nodes_[*disk_of]->durable;
+    n->node_time = nodes_[*disk_of]->node_time;
+    n->last_seen = nodes_[*disk_of]->last_seen;
+  }
   nodes_.push_back(std::move(n));
   boot(index);
   return index;
@@ -124,6 +123,7 @@ void SimNetwork::crash(std::size_t index) {
   n.waiting.clear();
   n.faults = {};
   n.provider->lie(Lie::kNone, Rng(0), {});
+  set_state_liar(index, Lie::kNone);
   mix(index);
 }
 
@@ -143,6 +143,7 @@ void SimNetwork::set_faults(std::size_t index, const NodeFaults& faults) {
     push(now_.mono + faults.flood_every, std::move(e));
   }
   n.provider->lie(faults.lie, n.mischief.fork("lies"), knowledge(index));
+  set_state_liar(index, faults.lie);
   n.armed.reset();
   n.wanted.reset();
   if (n.core != nullptr) arm(index);
@@ -271,6 +272,7 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   ++datagrams_;
   bytes_ += bytes.size();
   if (n.faults.drop_ppm != 0 && n.mischief.chance({n.faults.drop_ppm, 1'000'000})) return;
+  if (n.provider->withheld(bytes)) return;
   if (n.faults.replay_ppm != 0 || n.faults.spoof_ppm != 0) mischief(index, to, bytes);
   const Endpoint from = source_of(index, to);
   auto at = index_of(to);
@@ -468,6 +470,7 @@ void SimNetwork::take(std::uint32_t slot) {
         return;
       }
       tell(Step::What::kDatagram, e.node, e.from, e.bytes);
+      if (n.state_liar) heard_from_ = id_at(e.from);
       if (is_ghost(e.from)) ghosts_[{e.from, e.node}].from_bytes += e.bytes.size();
       if (watching_replays_ && is_data(e.bytes)) {
         const std::uint64_t before = n.core->dropped();
@@ -526,12 +529,18 @@ void SimNetwork::take(std::uint32_t slot) {
       push(now_.mono + n.faults.flood_every, std::move(e));
       return;
     }
+    case Event::Kind::kLie:
+      if (e.life != n.life || !n.state_liar || e.due != n.lies_from) return;
+      lie_of_state(e.node, /*acts=*/true);
+      push(now_.mono + n.state_liar->pace(), std::move(e));
+      return;
     case Event::Kind::kFree:
       return;
   }
   ++events_;
   if (n.faults.cpu.count() > 0) n.busy_until = now_.mono + n.faults.cpu;
   carry_out(e.node, scratch_);
+  if (n.state_liar && n.core != nullptr) lie_of_state(e.node, /*acts=*/false);
 }
 
 // Whether this life of the node took this very packet of late. From now on it did.

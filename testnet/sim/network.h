@@ -20,6 +20,7 @@
 #include "testnet/sim/disk.h"
 #include "testnet/sim/liars.h"
 #include "testnet/sim/nat.h"
+#include "testnet/sim/state_liar.h"
 #include "testnet/sim/weather.h"
 
 namespace weft::sim {
@@ -111,6 +112,9 @@ class SimNetwork {
   // The same with the identity of `of`, an empty store and an address of its own.
   std::size_t add_twin(std::size_t of, std::optional<std::size_t> seed,
                        const std::function<void(node::Config&)>& adjust = {});
+  // The same home started a second time, elsewhere: a twin with a copy of all that `of` has on disk.
+  std::size_t add_double(std::size_t of, std::optional<std::size_t> seed,
+                         const std::function<void(node::Config&)>& adjust = {});
   // The same as add, with an identity whose id shares kGroundBits bits with `target`.
   std::size_t add_ground(const NodeId& target, std::optional<std::size_t> seed,
                          const std::function<void(node::Config&)>& adjust = {});
@@ -118,6 +122,10 @@ class SimNetwork {
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
   void restart(std::size_t node, std::optional<std::size_t> seed);
+  // Keeps what a node has on disk now, in place of what was kept before.
+  void back_up(std::size_t node);
+  // A crashed node's next life begins with what was kept, or with nothing.
+  void restore_backup(std::size_t node);
   // A crashed node's next life is at another address (behind another NAT of its kind).
   void move(std::size_t node);
   // Changes the configuration of a node's next life.
@@ -168,6 +176,8 @@ class SimNetwork {
   // The most that one input made of a node's core, of each kind.
   const Work& most(std::size_t node) const { return nodes_[node]->most; }
   const node::Config& config(std::size_t node) const { return nodes_[node]->config; }
+  // Lies that honest nodes were told, by kind.
+  const LieLedger::Totals& lies_reached() const { return lies_.reached(); }
   // What a node has on disk.
   const std::map<Bytes, Bytes>& durable(std::size_t node) const { return nodes_[node]->durable; }
   // Whose address this is or once was: the node's own, or a mapping of its NAT.
@@ -183,6 +193,7 @@ class SimNetwork {
   std::uint64_t life(std::size_t node) const { return nodes_[node]->life; }
   const Endpoint& endpoint(std::size_t node) const { return nodes_[node]->endpoint; }
   NodeId id(std::size_t node) const { return nodes_[node]->identity->id(); }
+  const PublicKey& public_key(std::size_t node) const { return nodes_[node]->identity->public_key(); }
   // Runs `call` on a node's core with an Output that is then carried out.
   OpId operate(std::size_t node, const std::function<OpId(node::NodeCore&, Now, node::Output&)>& call);
   void observe(Observer observer) { observer_ = std::move(observer); }
@@ -202,6 +213,8 @@ class SimNetwork {
   struct Node {
     ByteArray<32> secret{};  // of the identity
     std::unique_ptr<LyingProvider> provider;  // honest unless its faults say otherwise
+    std::unique_ptr<StateLiar> state_liar;    // while it lies so...
+    Instant lies_from;                        // ...and since when
     std::unique_ptr<Identity> identity;
     std::unique_ptr<SeededEntropy> entropy;
     std::unique_ptr<node::NodeCore> core;
@@ -212,6 +225,11 @@ class SimNetwork {
     bool natted = false;
     std::map<Bytes, Bytes> durable;
     UnixMillis node_time, last_seen;  // at the last commit
+    struct Backup {
+      std::map<Bytes, Bytes> durable;
+      UnixMillis node_time, last_seen;
+    };
+    Backup backup;
     std::optional<std::size_t> seed;
     std::uint64_t life = 0;  // events of a former life are dropped
     bool paused = false;
@@ -238,7 +256,7 @@ class SimNetwork {
     std::optional<dht::Loaded> answer;
   };
   struct Event {
-    enum class Kind : std::uint8_t { kDatagram, kWake, kCommit, kLoad, kFree, kFlood } kind = Kind::kWake;
+    enum class Kind : std::uint8_t { kDatagram, kWake, kCommit, kLoad, kFree, kFlood, kLie } kind = Kind::kWake;
     std::size_t node = 0;
     std::uint64_t life = 0;
     Endpoint from;
@@ -260,8 +278,9 @@ class SimNetwork {
     }
   };
 
+  // `disk_of`: begins with a copy of that node's.
   std::size_t add_with(const ByteArray<32>* secret, std::optional<std::size_t> seed,
-                       const std::function<void(node::Config&)>& adjust);
+                       const std::function<void(node::Config&)>& adjust, std::optional<std::size_t> disk_of = {});
   void boot(std::size_t index);
   const CryptoProvider& provider(const Node& n) const {
     return options_.real_crypto ? static_cast<const CryptoProvider&>(real_) : *n.provider;
@@ -273,6 +292,11 @@ class SimNetwork {
   bool taken_before(Node& n, ByteView bytes);
   Now local(const Node& n) const;
   LyingProvider::Knowledge knowledge(std::size_t index);
+  std::optional<NodeId> id_at(const Endpoint& endpoint) const;
+  // Begins to lie about shared state, or ends that.
+  void set_state_liar(std::size_t index, Lie lie);
+  // What a liar of shared state does now and then, and what it answers: `acts` and else.
+  void lie_of_state(std::size_t index, bool acts);
   Instant to_true(const Node& n, Instant local) const;
   void mischief(std::size_t index, const Endpoint& to, ByteView bytes);
   static void place(std::size_t index, Node& n);
@@ -293,6 +317,8 @@ class SimNetwork {
   NetworkOptions options_;
   SodiumProvider real_;
   CheapProvider cheap_;
+  LieLedger lies_;
+  std::optional<NodeId> heard_from_;  // whose datagram a node is taking
   std::unique_ptr<RecordCache> records_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<Entry> heap_;

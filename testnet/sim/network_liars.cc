@@ -36,6 +36,54 @@ LyingProvider::Knowledge SimNetwork::knowledge(std::size_t index) {
   };
 }
 
+std::optional<NodeId> SimNetwork::id_at(const Endpoint& endpoint) const {
+  const auto at = index_of(endpoint);
+  return at ? std::optional(id(*at)) : std::nullopt;
+}
+
+void SimNetwork::set_state_liar(std::size_t index, Lie lie) {
+  Node& n = *nodes_[index];
+  n.state_liar.reset();
+  n.provider->listen({});
+  if (!of_state(lie) || n.core == nullptr) return;
+  n.state_liar = std::make_unique<StateLiar>(lie, n.mischief.fork("state"), *n.identity);
+  StateLiar& liar = *n.state_liar;
+  n.provider->listen({
+      .hears = [this, &liar](ByteView payload) { return heard_from_ && liar.hears(*heard_from_, payload); },
+      .withholds = [&liar](ByteView payload) { return liar.withholds(payload); },
+  });
+  n.lies_from = now_.mono;
+  Event e;
+  e.kind = Event::Kind::kLie;
+  e.node = index;
+  e.life = n.life;
+  e.due = n.lies_from;
+  push(now_.mono + liar.pace(), std::move(e));
+}
+
+void SimNetwork::lie_of_state(std::size_t index, bool acts) {
+  Node& n = *nodes_[index];
+  heard_from_.reset();
+  if (acts) {
+    std::set<NodeId> others;  // a twin is its other half's
+    for (const auto& other : nodes_) {
+      if (other->core != nullptr && other->identity->id() != n.identity->id()) others.insert(other->identity->id());
+    }
+    const std::vector<NodeId> peers(others.begin(), others.end());
+    n.state_liar->act(local(n), n.core->shared_state(), peers);
+  } else {
+    n.state_liar->answer(n.core->shared_state());
+  }
+  const std::vector<StateLiar::Say> says = n.state_liar->take_says();
+  if (says.empty()) return;
+  node::Output out;
+  for (const StateLiar::Say& say : says) {
+    n.provider->will_say(say.payload);
+    n.core->say(local(n), say.to, say.payload, out);
+  }
+  carry_out(index, out);
+}
+
 // What a liar does beside its protocol: replays an old datagram to its receiver, and shows a third
 // node the present one under the receiver's address.
 void SimNetwork::mischief(std::size_t index, const Endpoint& to, ByteView bytes) {

@@ -44,6 +44,12 @@ TEST(Model, KeysGoIntoTextAndBack) {
   comes_back_the_same(at_1s("do = \"partition\"\nwho = \"1-3,7\"\npartial = \"10%\"\none_way = true\n"));
   comes_back_the_same(at_1s("do = \"partition\"\nshare = \"50%\"\npartial = \"10%\"\n"));
   comes_back_the_same(at_1s("do = \"clock-drift\"\nwho = \"2\"\nppm = 300\nevery = \"10s\"\nfor = \"1m\"\n"));
+  for (const char* role : {"grind", "state-fork", "state-void"}) {
+    comes_back_the_same(at_1s("do = \"hostile\"\nwho = \"2\"\nrole = \"" + std::string(role) + "\"\n"));
+  }
+  for (const char* what : {"backup", "restore-backup", "twin"}) {
+    comes_back_the_same(at_1s("do = \"" + std::string(what) + "\"\nwho = \"1-3\"\n"));
+  }
   comes_back_the_same(at_1s("do = \"link\"\nlatency = \"coordinates\"\nspread = \"1s\"\n"));
 }
 
@@ -99,6 +105,8 @@ TEST(Model, RealProcessesRefuseWhatTheyCannotDo) {
   EXPECT_THAT(real("nodes = 5\n[link]\nnat = \"symmetric\"\nnat_share = \"5%\"\n"), HasSubstr("cannot honour nat"));
   EXPECT_THAT(real("nodes = 5\n[churn]\nmedian_session = \"9s\"\naddress = \"new\"\n"), HasSubstr("s.toml:2: real processes cannot honour address"));
   EXPECT_THAT(real(at_1s("do = \"clock-drift\"\nwho = \"1\"\nppm = 5\nevery = \"1s\"\n")), HasSubstr("cannot honour do = \"clock-drift\""));
+  const Scenario grows = parsed(at_1s("do = \"twin\"\nwho = \"1\"\n[[at]]\nt = \"2s\"\ndo = \"add\"\nnodes = 1\n"));
+  EXPECT_THAT(refused_by(scenario::World::kSimulator, grows), HasSubstr("cannot honour a twin where nodes are added"));
   // These they can.
   EXPECT_EQ(real("nodes = 5\n[churn]\nmodel = \"trace\"\ntrace = \"f.csv\"\n"), "accepted");
   EXPECT_EQ(real(at_1s("do = \"partition\"\nwho = \"1-3\"\npartial = \"20%\"\n")), "accepted");
