@@ -42,7 +42,10 @@ bool takes_away(const Entry& by, const Entry& other) {
     case Kind::kAdd:
     case Kind::kRemove: return kind == Kind::kAdd && mine == theirs && text(by.content.body) == text(other.content.body);
     case Kind::kClear: return (kind == Kind::kSet || kind == Kind::kCount || kind == Kind::kAdd) && below(theirs, mine);
-    case Kind::kCheckpoint: return false;
+    case Kind::kCheckpoint:
+    case Kind::kGrant:
+    case Kind::kRevoke:
+    case Kind::kFork: return false;
   }
   return false;
 }
@@ -149,7 +152,10 @@ NaiveFold naive_fold(std::vector<Bytes> entries) {
       case Kind::kAdd: out.sets[path].insert(to_bytes(entry.content.body)); break;
       case Kind::kRemove:
       case Kind::kClear:
-      case Kind::kCheckpoint: continue;  // no values
+      case Kind::kCheckpoint:
+      case Kind::kGrant:
+      case Kind::kRevoke:
+      case Kind::kFork: continue;  // no values
     }
     out.paths.insert(path);
   }

@@ -155,6 +155,8 @@ bool SharedSpace::equal() const {
     if (due(written_.at(id).stamp)) continue;
     early.ids.insert(id);
     early.of_liars = early.of_liars || !written_by_author(id);
+    const auto entry = state::decode_entry(written_.at(id).wire);
+    early.proofs = early.proofs || entry->content.kind == state::Kind::kFork;
   }
   if (early.ids.empty()) return false;
   const std::vector<std::size_t> members = living();
@@ -171,7 +173,8 @@ bool SharedSpace::same_but(std::span<const std::size_t> members, const Early& ea
   for (const std::size_t node : members) {
     std::vector<state::EntryKey> keys;
     space(node)->tree().visit({}, {}, [&](const state::EntryKey& key) {
-      const bool left_out = early.ids.contains(key.id()) || (early.of_liars && !written_by_author(key.id()));
+      const bool left_out = early.ids.contains(key.id()) || (early.of_liars && !written_by_author(key.id())) ||
+                            (early.proofs && space(node)->documents().kind(key.id()) == state::Kind::kFork);
       if (!left_out) keys.push_back(key);
       return true;
     });

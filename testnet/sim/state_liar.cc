@@ -104,7 +104,7 @@ Bytes StateLiar::some_checkpoint() {
   return state::checkpoint_body({&section, 1});
 }
 
-state::Kind StateLiar::some_kind() { return static_cast<state::Kind>(1 + rng_.below(static_cast<std::uint64_t>(state::Kind::kLast))); }
+state::Kind StateLiar::some_kind() { return static_cast<state::Kind>(1 + rng_.below(static_cast<std::uint64_t>(state::Kind::kCheckpoint))); }
 
 // Well-formed, at the next place of its own.
 StateLiar::Draft StateLiar::draft(Now now, state::Kind kind) {
@@ -127,6 +127,9 @@ StateLiar::Draft StateLiar::draft(Now now, state::Kind kind) {
       out.body = some_checkpoint();
       out.saw.clear();
       break;
+    case state::Kind::kGrant:
+    case state::Kind::kRevoke:
+    case state::Kind::kFork: break;  // made elsewhere
   }
   return out;
 }
@@ -187,7 +190,24 @@ std::optional<Bytes> StateLiar::forged(Now now) {
   const auto entry = state::decode_entry(seen->wire);
   state::Content content = std::move(entry->content);
   Signature signature = entry->signature;
-  switch (rng_.below(6)) {
+  switch (rng_.below(7)) {
+    case 6: {  // a proof that another forked: a header of its own, and one that it never signed
+      const auto honest = state::decode_entry(seen->wire);
+      const Draft changed{.kind = content.kind, .path = some_path(), .body = to_bytes(content.body), .saw = {}, .epoch = content.epoch,
+                          .seq = content.seq, .prev = content.prev, .stamp = content.stamp};
+      state::Content other = content_of(changed);
+      other.author = content.author;
+      const auto wire = state::assemble_entry(other, 1, 0, {}, signature);
+      const auto entry_of_other = wire ? state::decode_entry(*wire) : std::unexpected(state::EntryError::kMalformed);
+      const auto body = entry_of_other ? state::fork_body(*honest, *entry_of_other) : std::nullopt;
+      if (!body) return std::nullopt;
+      Draft accusation = draft(now, state::Kind::kFork);
+      accusation.path = to_bytes(as_bytes(state::kForkPath));
+      accusation.body = *body;
+      accusation.saw.clear();
+      const auto wires = sign({&accusation, 1});
+      return wires.empty() ? std::nullopt : std::optional(wires.front());
+    }
     case 0: {  // another's name under its own signature
       const Draft mine = draft(now, state::Kind::kSet);
       const auto wires = sign({&mine, 1});
