@@ -107,9 +107,6 @@ TEST(Parse, UsageErrorsAreOneLineAndNameTheHelp) {
 
 TEST(Parse, WhatComesLaterIsNamed) {
   EXPECT_THAT(refused({"add", "file"}), HasSubstr("`weft add` is not available yet"));
-  EXPECT_THAT(refused({"state", "grant", "room", "0123456789abcdef", "--rights", "write"}),
-              HasSubstr("`weft state grant` is not available yet"));
-  EXPECT_THAT(refused({"state", "revoke", "room", "0123456789abcdef"}), HasSubstr("`weft state revoke` is not available yet"));
 }
 
 TEST(Parse, SharedState) {
@@ -131,6 +128,13 @@ TEST(Parse, SharedState) {
   EXPECT_EQ(parsed({"state", "ls", "room@01234567"}).state.name, "room@01234567");
   EXPECT_EQ(parsed({"state", "digest"}).command, "state digest");
   EXPECT_TRUE(parsed({"state", "create", "room", "--owned"}).state.owned);
+  const Args grant = parsed({"state", "grant", "room", "0123456789abcdef", "--path", "a/b", "--rights", "add", "--entries", "9", "--expires", "24h"});
+  EXPECT_EQ(grant.state.node, "0123456789abcdef");
+  EXPECT_EQ(grant.state.path, "a/b");
+  EXPECT_EQ(grant.state.rights, "add");
+  EXPECT_EQ(grant.state.entries, 9U);
+  EXPECT_EQ(grant.state.expires, 24h);
+  EXPECT_EQ(parsed({"state", "revoke", "room", "n7"}).state.node, "n7");
   const Args watch = parsed({"state", "watch", "room", "--from", "0", "--count", "2", "--timeout", "5s"});
   EXPECT_EQ(watch.state.from, 0U);
   EXPECT_EQ(watch.state.count, 2U);
@@ -144,7 +148,10 @@ TEST(Parse, SharedState) {
                                                                  {"state", "inc", "a/b", "--", "-9223372036854775808"},
                                                                  {"state", "create", "room", "--open", "--owned"},
                                                                  {"state", "watch", "room", "--from", "x"},
-                                                                 {"state", "import", "room"}}) {
+                                                                 {"state", "import", "room"},
+                                                                 {"state", "grant", "room"},
+                                                                 {"state", "rights"},
+                                                                 {"state", "grant", "room", "x", "--expires", "soon"}}) {
     EXPECT_THAT(refused(words), HasSubstr("--help"));
   }
 }

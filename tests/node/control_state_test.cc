@@ -169,7 +169,20 @@ TEST(ControlState, RefusesWhatMakesNoSense) {
   EXPECT_EQ(code(set(rig, "room/a", std::string(1050, 'x'))), "too_large") << "an entry has no room for it";
   EXPECT_EQ(code(set(rig, "room/a", std::string(5000, 'x'))), "too_large");
   EXPECT_EQ(write(rig, {{"doc", "room/a"}, {"what", "set"}, {"value", ""}}).status, 200) << "an empty value is one";
-  EXPECT_EQ(code(rig.post("/v1/state/create", R"({"space":"a","access":"owned"})")), "bad_request");
+  EXPECT_EQ(code(rig.post("/v1/state/create", R"({"space":"a","access":"mine"})")), "bad_request");
+  const std::string id(64, 'a');
+  const auto give = [&](const std::string& more) { return code(rig.post("/v1/state/grant", R"({"space":"room","id":")" + id + "\"" + more + "}")); };
+  for (const std::string more : {R"(,"path":"/a")", R"(,"rights":[])", R"(,"rights":["overwrite"])", R"(,"rights":["rule"])", R"(,"entries":0)",
+                                 R"(,"expires_ms":0)", R"(,"expires_ms":"1h")", R"(,"frobnicate":1)"}) {
+    EXPECT_EQ(give(more), "bad_request") << more;
+  }
+  EXPECT_EQ(give(""), "bad_request") << "an open namespace has no rights";
+  EXPECT_EQ(code(rig.post("/v1/state/grant", R"({"space":"room","id":"nobody"})")), "not_found");
+  EXPECT_EQ(code(rig.post("/v1/state/revoke", R"({"space":"room"})")), "bad_request");
+  EXPECT_EQ(code(rig.post("/v1/state/revoke", R"({"space":"nowhere","id":")" + id + "\"}")), "not_found");
+  EXPECT_EQ(code(rig.get("/v1/state/rights")), "bad_request");
+  EXPECT_EQ(code(rig.get("/v1/state/rights?space=nowhere")), "not_found");
+  EXPECT_EQ(rig.get("/v1/state/forks").status, 200);
   EXPECT_EQ(code(rig.post("/v1/state/create", R"({"space":"a@0123abcd"})")), "bad_request");
   EXPECT_EQ(code(rig.post("/v1/state/create", R"({"space":"a/b"})")), "bad_request");
   EXPECT_EQ(code(join(rig, "other", "AAAA")), "bad_request");
