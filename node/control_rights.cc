@@ -13,7 +13,7 @@ namespace {
 using json = nlohmann::ordered_json;  // fields in the order of the documentation
 
 constexpr std::size_t kNodeTextMax = 255;
-constexpr std::uint64_t kExpiresMsMax = 100ULL * 365 * 24 * 3600 * 1000;
+constexpr std::uint64_t kLastsMsMax = 100ULL * 365 * 24 * 3600 * 1000;
 constexpr std::size_t kRightsTextMax = 16;
 
 json right_names(std::uint8_t rights) {
@@ -152,7 +152,7 @@ ControlApi::Result ControlApi::state_give(Now now, RequestId id, const ControlRe
       if ((grant.rights & state::kRightAdd) == 0) fields.fail("overwrite comes with add");
     }
     grant.entries = fields.number("entries", 1, state::kAuthorEntriesMax).value_or(0);
-    const auto expires = fields.number("expires_ms", 1, kExpiresMsMax);
+    const auto expires = fields.number("expires_ms", 1, kLastsMsMax);
     if (expires) grant.expires_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value)) + *expires;
   }
   if (fields.error()) return *fields.error();

@@ -221,7 +221,7 @@ ApiError to_error(state::Error error, std::string_view what) {
     case state::Error::kExpired: return denied("what was granted has expired");
     case state::Error::kRevoked: return denied("what was granted has been revoked");
     case state::Error::kNoOverwrite: return denied("others wrote what is there, and the right to overwrite was not granted");
-    case state::Error::kOverQuota: return denied("as many entries of this node are there as were granted");
+    case state::Error::kOverQuota: return denied("as many entries of this node are there as it may have, but for an eighth that is kept for what takes the place of its own");
     case state::Error::kNotOwner: return denied("only the creator of the namespace grants and revokes");
     case state::Error::kOpen: return bad_request(named + " is an open namespace: every member may write; see weft state create --owned");
     case state::Error::kShutdown: return {"shutdown", "the node is leaving"};

@@ -119,6 +119,17 @@ std::optional<Checkpoints::Newest> Checkpoints::newest(const PublicKey& author) 
   return Newest{.rank = rank, .epoch = checkpoint.epoch};
 }
 
+std::size_t Checkpoints::count(const PublicKey& author) const {
+  const auto of = authors_.find(author);
+  return of == authors_.end() ? 0 : of->second.all.size();
+}
+
+std::optional<Checkpoints::Rank> Checkpoints::lowest(const PublicKey& author) const {
+  const auto of = authors_.find(author);
+  if (of == authors_.end()) return std::nullopt;
+  return of->second.all.rbegin()->first;
+}
+
 std::vector<Section> Checkpoints::counting(const PublicKey& author) const {
   std::vector<Section> out;
   const auto of = authors_.find(author);

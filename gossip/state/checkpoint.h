@@ -65,6 +65,9 @@ class Checkpoints {
     std::uint64_t epoch = 0;
   };
   std::optional<Newest> newest(const PublicKey& author) const;
+  // How many the author has here, and the rank of the lowest.
+  std::size_t count(const PublicKey& author) const;
+  std::optional<Rank> lowest(const PublicKey& author) const;
   // The sections of the author's that count; they may overlap.
   std::vector<Section> counting(const PublicKey& author) const;
 

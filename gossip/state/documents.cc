@@ -243,6 +243,14 @@ Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, cons
   return out;
 }
 
+bool Documents::has_own(Kind kind, ByteView path, ByteView element, const PublicKey& author) const {
+  bool found = false;
+  visit(path, kind, [&](const EntryId&, const Item& item) {
+    found = found || (item.author == author && (kind != Kind::kAdd || equal(item.body, element)));
+  });
+  return found;
+}
+
 Counted Documents::counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const {
   Counted out;
   visit(path, Kind::kCount, [&](const EntryId&, const Item& item) {

@@ -100,6 +100,8 @@ class Documents {
     bool others = false;  // there is something of others that it may not name
   };
   Seen seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch, bool over_others = true) const;
+  // Whether something of this author's is left at this path: a value of a register, or an addition of this element to a set.
+  bool has_own(Kind kind, ByteView path, ByteView element, const PublicKey& author) const;
   // What this author has counted at this path in this epoch, and would count on from.
   Counted counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const;
 

@@ -93,7 +93,10 @@ bool within_limits(const Content& c) {
     case Kind::kCheckpoint: return c.saw.size() <= 1 && as_text(c.path) == kCheckpointPath && read_checkpoint(c.body).has_value();
     case Kind::kGrant: return c.saw.empty() && as_text(c.path) == kGrantPath && read_grant(c.body).has_value();
     case Kind::kRevoke: return c.saw.empty() && as_text(c.path) == kRevokePath && read_revocation(c.body).has_value();
-    case Kind::kFork: return c.saw.empty() && as_text(c.path) == kForkPath && read_fork(c.space, c.body).has_value();
+    case Kind::kFork: {
+      const bool no_place = c.epoch == 0 && c.seq == 1 && !c.prev && c.stamp == 0;
+      return no_place && c.saw.empty() && as_text(c.path) == kForkPath && read_fork(c.space, c.body).has_value();
+    }
   }
   return false;
 }

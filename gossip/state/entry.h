@@ -122,6 +122,7 @@ bool valid_path(ByteView path);
 struct Counted {
   std::uint64_t up = 0;
   std::uint64_t down = 0;
+  bool operator==(const Counted&) const = default;
 };
 std::optional<Counted> read_count(ByteView body);
 Bytes count_body(const Counted& counted);

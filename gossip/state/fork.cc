@@ -51,6 +51,7 @@ void read_side(Reader& r, ForkSide& side) {
 std::optional<Bytes> fork_body(const Entry& a, const Entry& b) {
   const auto place = [](const Entry& entry) { return std::tie(entry.content.author, entry.content.epoch, entry.content.seq); };
   if (a.content.space != b.content.space || place(a) != place(b) || a.id == b.id) return std::nullopt;
+  if (a.content.kind == Kind::kFork || b.content.kind == Kind::kFork) return std::nullopt;
   return a.id < b.id ? encode(side_of(a), side_of(b)) : encode(side_of(b), side_of(a));
 }
 
@@ -71,6 +72,7 @@ std::optional<Fork> read_fork(const NamespaceId& space, ByteView body) {
   read_side(r, out.sides[1]);
   if (r.finish() || h.seq == 0) return std::nullopt;
   for (ForkSide& side : out.sides) {
+    if (side.header.kind == Kind::kFork) return std::nullopt;
     if (!root_of_header(space, side.header, side.batch, side.place, side.siblings)) return std::nullopt;
     side.id = id_of_header(space, side.header);
   }

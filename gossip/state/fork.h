@@ -1,7 +1,8 @@
 // A proof that an author forked: two headers of one namespace, author, epoch and seq, both signed by the author, of different entries.
 //
 // It is the body of an entry of kind Fork by whoever saw both, and proves itself: who reads it checks the accused's two signatures and
-// believes the witness nothing. An honest author signs a place once (a number is never used again, and each life has an epoch of
+// believes the witness nothing. That entry has no place in its author's history: epoch 0, seq 1, no predecessor, stamp 0. So a witness can make
+// one entry of a body and no more (or it could go on making lower ids), and no clock holds it back; and such entries are no forks of their witness. An honest author signs a place once (a number is never used again, and each life has an epoch of
 // its own, also that of a copied home or a restored backup), so there is no proof against one but by a forged signature.
 //
 // What a fork costs its author: it is marked as one that forks, for good. Both entries stay in the set and in their documents, as what

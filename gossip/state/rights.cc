@@ -12,18 +12,62 @@ namespace weft::state {
 namespace {
 
 constexpr std::size_t kGrantBytesMax = 400;
-constexpr std::size_t kFrontierBytesMax = kFrontierMax * 16;
 
 bool covers(ByteView top, ByteView path) {
   if (top.empty()) return true;
   return path.size() >= top.size() && equal(path.first(top.size()), top) && (path.size() == top.size() || path[top.size()] == '/');
 }
 
-// Where (epoch, seq) lies is asked of the frontier.
+// Whether this place is in its range and none of those that stay.
 bool beyond(const Revocation& revocation, std::uint64_t epoch, std::uint64_t seq) {
-  if (epoch < revocation.first || epoch > revocation.last) return false;
-  const auto at = std::ranges::lower_bound(revocation.frontier, epoch, {}, [](const auto& one) { return one.first; });
-  return at == revocation.frontier.end() || at->first != epoch || seq > at->second;
+  const Revocation::Place place(epoch, seq);
+  if (place < revocation.first || place > revocation.last) return false;
+  // The last run that begins at or before it.
+  const auto after = std::ranges::upper_bound(revocation.frontier, place, {}, [](const Run& run) { return Revocation::Place(run.epoch, run.first); });
+  if (after == revocation.frontier.begin()) return true;
+  const Run& run = *std::prev(after);
+  return run.epoch != epoch || seq > run.last;
+}
+
+Bytes frontier_bytes(std::span<const Run> runs) {
+  Bytes out;
+  for (std::size_t at = 0; at < runs.size();) {
+    std::size_t end = at;
+    while (end < runs.size() && runs[end].epoch == runs[at].epoch) ++end;
+    ByteArray<8> epoch;
+    store_le(epoch.data(), runs[at].epoch);
+    out.insert(out.end(), epoch.begin(), epoch.end());
+    put_varint(out, end - at);
+    for (std::uint64_t next = 1; at < end; ++at) {
+      put_varint(out, runs[at].first - next);
+      put_varint(out, runs[at].last - runs[at].first);
+      next = runs[at].last + 1;
+    }
+  }
+  return out;
+}
+
+std::optional<std::vector<Run>> read_frontier(ByteView bytes) {
+  std::vector<Run> out;
+  while (!bytes.empty()) {
+    if (bytes.size() < 8) return std::nullopt;
+    const auto epoch = load_le<std::uint64_t>(bytes.data());
+    if (!out.empty() && out.back().epoch >= epoch) return std::nullopt;
+    bytes = bytes.subspan(8);
+    const auto count = take_varint(bytes);
+    if (!count || *count == 0) return std::nullopt;
+    std::uint64_t next = 1;  // the least that a run may begin with
+    for (std::uint64_t i = 0; i < *count; ++i) {
+      const auto gap = take_varint(bytes);
+      const auto length = gap ? take_varint(bytes) : std::nullopt;
+      if (!length || next > kSeqMax || *gap > kSeqMax - next || (i > 0 && *gap == 0)) return std::nullopt;
+      const std::uint64_t first = next + *gap;
+      if (*length > kSeqMax - first) return std::nullopt;
+      out.push_back({.epoch = epoch, .first = first, .last = first + *length});
+      next = first + *length + 1;
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -48,7 +92,7 @@ std::optional<Grant> read_grant(ByteView body) {
   const ByteView path = r.bin(kPathBytesMax);
   out.rights = static_cast<std::uint8_t>(r.uint(kRightsAll));
   out.entries = r.uint();
-  out.expires_ms = r.uint();
+  out.expires_ms = r.uint(kExpiresMsMax);
   if (r.finish() || (!path.empty() && !valid_path(path)) || (out.rights & kRightAdd) == 0) return std::nullopt;
   out.path = to_bytes(path);
   if (!equal(grant_body(out), body)) return std::nullopt;
@@ -66,45 +110,58 @@ Bytes grant_body(const Grant& grant) {
 std::optional<Revocation> read_revocation(ByteView body) {
   Reader r(body);
   Revocation out;
-  r.array_of(4);
+  r.array_of(6);
   out.of.bytes = r.bin_exact<32>();
-  out.first = r.uint();
-  out.last = r.uint();
-  ByteView frontier = r.bin(kFrontierBytesMax);
+  out.first.first = r.uint();
+  out.first.second = r.uint(kSeqMax);
+  out.last.first = r.uint();
+  out.last.second = r.uint(kSeqMax);
+  const ByteView frontier = r.bin(kFrontierBytesMax);
   if (r.finish() || out.first > out.last) return std::nullopt;
-  while (!frontier.empty()) {
-    if (out.frontier.size() == kFrontierMax || frontier.size() < 8) return std::nullopt;
-    const auto epoch = load_le<std::uint64_t>(frontier.data());
-    frontier = frontier.subspan(8);
-    const auto seq = take_varint(frontier);
-    if (!seq || *seq == 0 || *seq > kSeqMax || epoch < out.first || epoch > out.last) return std::nullopt;
-    if (!out.frontier.empty() && out.frontier.back().first >= epoch) return std::nullopt;
-    out.frontier.emplace_back(epoch, *seq);
-  }
-  if (!equal(revocation_body(out), body)) return std::nullopt;
+  auto runs = read_frontier(frontier);
+  if (!runs) return std::nullopt;
+  out.frontier = std::move(*runs);
+  const bool outside = std::ranges::any_of(out.frontier, [&](const Run& run) {
+    return std::pair(run.epoch, run.first) < out.first || std::pair(run.epoch, run.last) > out.last;
+  });
+  if (outside || !equal(revocation_body(out), body)) return std::nullopt;
   return out;
 }
 
 Bytes revocation_body(const Revocation& revocation) {
-  CHECK(revocation.frontier.size() <= kFrontierMax);
-  Bytes frontier;
-  for (const auto& [epoch, seq] : revocation.frontier) {
-    ByteArray<8> bytes;
-    store_le(bytes.data(), epoch);
-    frontier.insert(frontier.end(), bytes.begin(), bytes.end());
-    put_varint(frontier, seq);
-  }
-  ByteArray<kFrontierBytesMax + 64> room;
+  ByteArray<kFrontierBytesMax + 100> room;
   Writer w(room);
-  w.array(4).bin(revocation.of.bytes).uint(revocation.first).uint(revocation.last).bin(frontier);
+  w.array(6).bin(revocation.of.bytes).uint(revocation.first.first).uint(revocation.first.second).uint(revocation.last.first);
+  w.uint(revocation.last.second).bin(frontier_bytes(revocation.frontier));
   CHECK(w.ok());
   return to_bytes(w.view());
+}
+
+std::vector<Revocation> revocations(const NodeId& of, std::span<const Run> frontier) {
+  std::vector<Revocation> out{{.of = of}};
+  std::size_t bytes = 0;
+  for (const Run& run : frontier) {
+    // An epoch and a count, and the two numbers of the run.
+    Bytes numbers;
+    put_varint(numbers, run.first);
+    put_varint(numbers, run.last - run.first);
+    const bool begins = out.back().frontier.empty() || out.back().frontier.back().epoch != run.epoch;
+    const std::size_t more = numbers.size() + (begins ? 8 + 3 : 0);
+    if (bytes + more > kFrontierBytesMax) {
+      if (out.size() == kRevokesMax) return out;  // what follows is in the last one's range, and not told
+      out.back().last = run.first == 1 ? Revocation::Place(run.epoch - 1, kSeqMax) : Revocation::Place(run.epoch, run.first - 1);
+      out.push_back({.of = of, .first = {run.epoch, run.first}});
+      bytes = 8 + 3;
+    }
+    bytes += more;
+    out.back().frontier.push_back(run);
+  }
+  return out;
 }
 
 void Rights::add(const Entry& entry) {
   const Content& c = entry.content;
   const Rank rank(c.stamp, entry.id);
-  last_stamp_ = std::max(last_stamp_, c.stamp);
   if (c.kind == Kind::kGrant) {
     const auto grant = read_grant(c.body);
     CHECK(grant.has_value());
@@ -185,6 +242,17 @@ std::expected<Rights::Choice, Refusal> Rights::choose(const NodeId& author, Kind
   }
   if (best == nullptr) return std::unexpected(why.value_or(Refusal::kNoGrant));
   return Choice{.grant = best->rank.second, .over_others = (best->grant.rights & kRightOverwrite) != 0};
+}
+
+std::uint64_t Rights::last_stamp(const NodeId& of) const {
+  std::uint64_t last = 0;
+  if (const auto ids = by_receiver_.find(of); ids != by_receiver_.end()) {
+    for (const EntryId& id : ids->second) last = std::max(last, grants_.at(id).rank.first);
+  }
+  if (const auto cuts = cuts_.find(of); cuts != cuts_.end()) {
+    for (const Cut& one : cuts->second) last = std::max(last, one.rank.first);
+  }
+  return last;
 }
 
 std::optional<std::uint64_t> Rights::entries_max(const NodeId& author) const {

@@ -10,10 +10,11 @@
 //   Grant after a revocation admits what is written under it and nothing from between.
 // - A Grant ends by the stamp of the entry, not by a clock. An honest author stamps by its own and stops in time. A liar can stamp its
 //   entries earlier for ever: what ends that is a revocation.
-// - A Revoke holds against Grants of lower (stamp, id) and lists the frontier of the revoked: of each of its epochs the last seq that its
-//   issuer had. What lies beyond is cut off, whenever it arrives; an epoch that is not listed is cut off whole. So a revoked author cannot add anything by dating
-//   it back, but at places that it had used, which is a fork and shown as one. The cost: what the issuer had not yet seen is lost.
-//   A frontier that takes more than one entry is several Revokes, each for a range of epochs; each holds by itself.
+// - A Revoke holds against Grants of lower (stamp, id) and lists the frontier of the revoked: all places of its history at which its issuer had
+//   an entry, as runs. All others are cut off, whenever they arrive: also those between (an author may have left gaps on purpose) and those whose entries were
+//   dropped. So a revoked author cannot add anything by dating it back, but at places that it had used, which is a fork and shown as one. The cost: what
+//   the issuer had not yet seen is lost. A frontier that takes more than one entry is several Revokes, each for a range of places; each holds by itself.
+//   An issuer writes at most kRevokesMax for one revocation: of an author that left more gaps than they tell the rest is cut off, too.
 //
 // Grants, Revokes and proofs of forks are never discarded by checkpoints: what is admitted must not depend on what is kept of them.
 //
@@ -22,7 +23,9 @@
 // Bodies, canonical msgpack; the paths of the entries are kGrantPath and kRevokePath:
 //   Grant   [to: node id bin 32, path bin (empty: everywhere), rights 1 to 3, entries (0: no other limit than for all), expires (0: never;
 //           milliseconds of Unix time, exclusive)]
-//   Revoke  [of: node id bin 32, first epoch, last epoch, frontier bin: ascending by epoch, each 8 bytes little-endian and the seq as a varint]
+//   Revoke  [of: node id bin 32, first epoch, first seq, last epoch, last seq, frontier bin]
+//   frontier: for each epoch, ascending, 8 bytes little-endian, then varints: how many runs, and of each run the distance of its first seq from the end
+//   of the one before (of the first: from 1) and its length less one
 #pragma once
 
 #include <functional>
@@ -37,8 +40,10 @@ namespace weft::state {
 
 inline constexpr std::string_view kGrantPath = "grant";
 inline constexpr std::string_view kRevokePath = "revoke";
-inline constexpr std::size_t kGrantsMax = 4096;        // Grants and Revokes that an owner writes in one namespace
-inline constexpr std::size_t kFrontierMax = 48;        // epochs in one Revoke
+inline constexpr std::size_t kGrantsMax = 4096;        // with so many Grants and Revokes in one namespace an owner grants nothing more; it may always revoke
+inline constexpr std::size_t kRevokesMax = 200;        // of one revocation
+inline constexpr std::size_t kFrontierBytesMax = 760;  // of one Revoke
+inline constexpr std::uint64_t kExpiresMsMax = (std::uint64_t{1} << 47) - 1;
 
 inline constexpr std::uint8_t kRightAdd = 1;        // to write values, and take its own away
 inline constexpr std::uint8_t kRightOverwrite = 2;  // to overwrite and take away what others wrote
@@ -56,15 +61,25 @@ std::optional<Grant> read_grant(ByteView body);
 // The path must be empty or valid, the rights from kRightAdd to kRightsAll.
 Bytes grant_body(const Grant& grant);
 
+// Places of one epoch, from the first to the last seq.
+struct Run {
+  std::uint64_t epoch = 0;
+  std::uint64_t first = 1;
+  std::uint64_t last = 1;
+  bool operator==(const Run&) const = default;
+};
 struct Revocation {
+  using Place = std::pair<std::uint64_t, std::uint64_t>;  // epoch, seq
   NodeId of;
-  std::uint64_t first = 0;  // epochs from here
-  std::uint64_t last = UINT64_MAX;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> frontier;  // (epoch, last seq that stays), ascending, within [first, last]
+  Place first{0, 0};  // of all places from here
+  Place last{UINT64_MAX, kSeqMax};
+  std::vector<Run> frontier{};  // these stay: ascending, with a gap between two of one epoch, within [first, last]
   bool operator==(const Revocation&) const = default;
 };
 std::optional<Revocation> read_revocation(ByteView body);
 Bytes revocation_body(const Revocation& revocation);
+// As few as these runs take, at most kRevokesMax; what they do not tell is cut off.
+std::vector<Revocation> revocations(const NodeId& of, std::span<const Run> frontier);
 
 // Why an entry is not admitted.
 enum class Refusal : std::uint8_t {
@@ -103,8 +118,8 @@ class Rights {
   // The most entries that an author may have in the set; nullopt: no other limit than for all.
   std::optional<std::uint64_t> entries_max(const NodeId& author) const;
   std::size_t size() const { return grants_.size() + revocations_; }
-  // The highest of a Grant or Revoke here.
-  std::uint64_t last_stamp() const { return last_stamp_; }
+  // The highest of a Grant to or a Revoke of this node; 0: there is none.
+  std::uint64_t last_stamp(const NodeId& of) const;
 
   struct Given {
     EntryId id;
@@ -135,7 +150,6 @@ class Rights {
   std::map<NodeId, std::vector<EntryId>> by_receiver_;
   std::map<NodeId, std::vector<Cut>> cuts_;
   std::size_t revocations_ = 0;
-  std::uint64_t last_stamp_ = 0;
 };
 
 }  // namespace weft::state

@@ -36,7 +36,6 @@ Space::Inserted Space::insert(const Entry& entry, ByteView wire, bool settled) {
 bool Space::restore(const Entry& entry, ByteView wire, std::uint64_t arrival) {
   if (entries_.contains(entry.id) || arrivals_.contains(arrival)) return false;
   put(entry, wire, arrival).settled = true;
-  find_forks(entry);
   tree_.insert(key_of(entry));
   switch (entry.content.kind) {
     case Kind::kCheckpoint: checkpoints_.add(entry); break;
@@ -44,7 +43,7 @@ bool Space::restore(const Entry& entry, ByteView wire, std::uint64_t arrival) {
     case Kind::kRevoke: rights_.add(entry); break;
     default: break;
   }
-  if (!comes_first(entry.content.kind)) ++heads_[entry.content.author].settled;
+  if (counted(entry.content.kind)) ++heads_[entry.content.author].settled;
   return true;
 }
 
@@ -52,12 +51,18 @@ void Space::restored(std::uint64_t luck) {
   last_restored_ = last_arrival_;
   last_arrival_ += kArrivalJump + luck % kArrivalLuck;
   life_begin_ = last_arrival_;
+  for (const EntryKey& key : first_keys()) take_proof(decode(key.id()));
+  proven_.clear();
   for (const auto& [author, head] : heads_) {
-    enforce(author);
+    enforce(author, /*restoring=*/true);
     sweep(author);
     trim(author);
+    std::optional<EntryKey> before;
+    for (const EntryKey& key : keys_of(author)) {
+      if (before && before->epoch() == key.epoch() && before->seq() == key.seq()) find_forks(decode(key.id()));
+      before = key;
+    }
   }
-  for (const EntryKey& key : first_keys()) take_proof(decode(key.id()));
 }
 
 Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival) {
@@ -106,14 +111,17 @@ void Space::into_tree(const Entry& entry) {
   if (comes_first(c.kind)) {
     if (c.kind == Kind::kFork) return take_proof(entry);
     rights_.add(entry);
-    return enforce(c.kind == Kind::kGrant ? read_grant(c.body)->to : read_revocation(c.body)->of);
+    if (c.kind == Kind::kRevoke) return enforce(read_revocation(c.body)->of);
+    // A Grant changes what names it, and nothing else.
+    if (!documents_.named_by(entry.id).empty()) enforce(read_grant(c.body)->to);
+    return;
   }
   // Anew, as another write that was withdrawn meanwhile may have taken it along.
-  ++note_head(c.author, c.stamp, entry.id).settled;
-  if (const auto places = places_.find(c.author); places != places_.end()) places->second.insert(place_of(entry.id));
+  note_head(c.author, c.stamp, entry.id).settled += counted(c.kind) ? 1U : 0U;
+  if (const auto places = places_.find(c.author); places != places_.end() && counted(c.kind)) places->second.insert(place_of(entry.id));
   // What was admitted meanwhile, or what it may do, has its say now.
   judge_anew(entry);
-  documents_.set_discarded(entry.id, discards(entry));
+  mark_discarded(entry.id, discards(entry));
   if (c.kind == Kind::kCheckpoint) {
     checkpoints_.add(entry);
     sweep(c.author);
@@ -126,6 +134,8 @@ void Space::take_proof(const Entry& entry) {
   if (entry.content.kind != Kind::kFork) return;
   const PublicKey accused = read_fork(genesis_.id, entry.content.body).value().author();
   const auto [at, fresh] = proofs_.emplace(accused, entry.id);
+  if (fresh && proven_.size() < kForksToldMax) proven_.push_back(accused);
+  if (fresh) forks_.erase(accused);
   if (fresh || at->second == entry.id) return;
   const EntryId other = at->second;
   at->second = std::min(other, entry.id);
@@ -134,14 +144,14 @@ void Space::take_proof(const Entry& entry) {
 
 void Space::find_forks(const Entry& entry) {
   const Content& c = entry.content;
-  if (proofs_.contains(c.author)) return;
+  if (c.kind == Kind::kFork || proofs_.contains(c.author) || forks_.contains(c.author)) return;
   for (const PublicKey& below : {c.author, PublicKey{}}) {
     if (below == PublicKey{} && rights_.size() == 0 && proofs_.empty()) continue;  // nothing comes first
     const Prefix place{.bytes = key_of(below, c.epoch, c.seq, {}).bytes, .nibbles = kPlaceNibbles};
     tree_.visit(place, {}, [&](const EntryKey& key) {
       const EntryId other = key.id();
-      if (other == entry.id || documents_.author(other) != c.author) return true;
-      if (forks_.size() < kForksToldMax) forks_.push_back({entries_.at(entry.id).wire, entries_.at(other).wire});
+      if (other == entry.id || documents_.author(other) != c.author || documents_.kind(other) == Kind::kFork) return true;
+      if (forks_.size() < kForksToldMax) forks_[c.author] = {entries_.at(entry.id).wire, entries_.at(other).wire};
       return false;
     });
   }
@@ -154,8 +164,12 @@ bool Space::unwanted(const Entry& entry) const {
     return proof != proofs_.end() && proof->second < entry.id;
   }
   if (discards(entry) && !documents_.holds_down(entry, judge(entry).over_others)) return true;
+  if (c.kind == Kind::kCheckpoint) {
+    const auto lowest = checkpoints_.count(c.author) < kCheckpointsKept ? std::nullopt : checkpoints_.lowest(c.author);
+    return lowest && Rank(c.stamp, entry.id) < *lowest;
+  }
   if (comes_first(c.kind) || entries_of(c.author) < entries_max(c.author)) return false;
-  const Place mine{.checkpoint = c.kind == Kind::kCheckpoint, .rank = {c.stamp, entry.id}};
+  const Place mine{.discarded = discards(entry), .rank = {c.stamp, entry.id}};
   const std::set<Place>& all = places(c.author);
   return all.empty() || *all.rbegin() < mine;
 }
@@ -200,13 +214,14 @@ std::set<std::uint64_t> Space::open_epochs(const PublicKey& author) const {
   return out;
 }
 
-std::vector<std::pair<std::uint64_t, std::uint64_t>> Space::frontier(const NodeId& author) const {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> out;
+std::vector<Run> Space::frontier(const NodeId& author) const {
+  std::vector<Run> out;
   const auto key = authors_.find(author);
   if (key == authors_.end()) return out;
   for (const EntryKey& place : keys_of(key->second)) {
-    if (out.empty() || out.back().first != place.epoch()) out.emplace_back(place.epoch(), 0);
-    out.back().second = place.seq();
+    const bool goes_on = !out.empty() && out.back().epoch == place.epoch() && place.seq() <= out.back().last + 1;
+    if (!goes_on) out.push_back({.epoch = place.epoch(), .first = place.seq(), .last = place.seq()});
+    out.back().last = place.seq();
   }
   return out;
 }
@@ -224,19 +239,25 @@ std::size_t Space::entries_max(const PublicKey& author) const {
 
 // ---- what goes
 
-bool Space::Place::operator<(const Place& other) const {
-  if (checkpoint != other.checkpoint) return checkpoint;
-  return checkpoint ? other.rank < rank : rank < other.rank;
+Space::Place Space::place_of(const EntryId& id) const {
+  return {.discarded = documents_.discarded(id), .rank = {documents_.stamp(id), id}};
 }
 
-Space::Place Space::place_of(const EntryId& id) const {
-  return {.checkpoint = documents_.is_checkpoint(id), .rank = {documents_.stamp(id), id}};
+bool Space::mark_discarded(const EntryId& id, bool discarded) {
+  if (documents_.discarded(id) == discarded) return false;
+  const auto places = counted(documents_.kind(id)) ? places_.find(documents_.author(id)) : places_.end();
+  const bool there = places != places_.end() && places->second.erase(place_of(id)) > 0;
+  documents_.set_discarded(id, discarded);
+  if (there) places->second.insert(place_of(id));
+  return true;
 }
 
 std::set<Space::Place>& Space::places(const PublicKey& author) const {
   const auto [at, fresh] = places_.try_emplace(author);
   if (fresh) {
-    for (const EntryKey& key : keys_of(author)) at->second.insert(place_of(key.id()));
+    for (const EntryKey& key : keys_of(author)) {
+      if (counted(documents_.kind(key.id()))) at->second.insert(place_of(key.id()));
+    }
   }
   return at->second;
 }
@@ -257,18 +278,22 @@ void Space::enforce(const NodeId& author) {
   if (key != authors_.end()) enforce(key->second);
 }
 
-void Space::enforce(const PublicKey& author) {
+void Space::enforce(const PublicKey& author, bool restoring) {
   if (rights_.open() || rights_.is_owner(author)) return;
   std::set<EntryId> candidates;
   bool checkpoints = false;
   for (const EntryKey& key : keys_of(author)) {
     const EntryId id = key.id();
     const Entry entry = decode(id);
-    if (!judge(entry).admitted()) {
+    if (const auto verdict = judge(entry); !verdict.admitted()) {
       const std::set<EntryId>& namers = documents_.named_by(id);
       candidates.insert(namers.begin(), namers.end());
-      ++cut_off_[author];
+      // Its Grant may have been lost, and come again: the row stays.
+      const bool aside = restoring && *verdict.refusal == Refusal::kNoGrant;
+      if (aside) set_aside_.push_back(entries_.at(id).wire);
+      else ++cut_off_[author];
       checkpoints = drop(id) || checkpoints;
+      if (aside) dropped_.pop_back();
     } else if (judge_anew(entry)) {
       candidates.insert(id);
     }
@@ -277,14 +302,18 @@ void Space::enforce(const PublicKey& author) {
 }
 
 void Space::trim(const PublicKey& author) {
+  while (checkpoints_.count(author) > kCheckpointsKept) {
+    drop(checkpoints_.lowest(author)->second);
+    sweep(author);
+  }
   const std::size_t most = entries_max(author);
   while (entries_of(author) > most) {
     const EntryId last = places(author).rbegin()->rank.second;
     const std::set<EntryId> namers = documents_.named_by(last);
-    const bool checkpoint = drop(last);
-    drop_unneeded(checkpoint ? std::set{author} : std::set<PublicKey>{}, namers);
+    drop(last);
+    drop_unneeded({}, namers);
   }
-  if (entries_of(author) < most) places_.erase(author);
+  if (entries_of(author) < most - most / 8) places_.erase(author);
 }
 
 // After the checkpoints of an author have changed.
@@ -299,7 +328,7 @@ void Space::drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candida
         std::optional<Checkpoints::Rank> above;
         if (documents_.is_checkpoint(id)) above = Checkpoints::Rank(documents_.stamp(id), id);
         const bool discarded = checkpoints_.discards(author, key.epoch(), key.seq(), above);
-        if (!documents_.set_discarded(id, discarded) || !discarded) continue;
+        if (!mark_discarded(id, discarded) || !discarded) continue;
         candidates.insert(id);
         const std::set<EntryId>& namers = documents_.named_by(id);
         candidates.insert(namers.begin(), namers.end());
@@ -332,7 +361,7 @@ Entry Space::take_out(const EntryId& id, Bytes& wire) {
 }
 
 bool Space::drop(const EntryId& id) {
-  if (!comes_first(documents_.kind(id))) {
+  if (counted(documents_.kind(id))) {
     const PublicKey author = documents_.author(id);
     --heads_[author].settled;
     if (const auto places = places_.find(author); places != places_.end()) places->second.erase(place_of(id));

@@ -9,8 +9,9 @@
 // In an owned namespace only what is admitted (rights.h) is in the set. When a Grant or a Revoke comes, its receiver's entries are judged
 // anew, and what is not admitted any more goes as if it had never been there.
 //
-// An author has at most so many entries as a Grant of its says, and kAuthorEntriesMax in any case. Of more, those with the lowest
-// (stamp, id) stay, its checkpoints before all others: which they are depends on the entries and not on their order.
+// An author has at most so many entries as a Grant of its says, and kAuthorEntriesMax in any case. Of more, those stay first that it has not
+// discarded, by the lowest (stamp, id), then the others: so what counts never depends on what does not, and which they are depends on
+// the entries and not on their order. Checkpoints are reckoned apart: the highest kCheckpointsKept of an author stay.
 //
 // Two entries of one author at one place are a fork: both stay, and take_forks() tells of them. Of the proofs against one author the one of
 // the lowest id stays.
@@ -37,7 +38,8 @@ namespace weft::state {
 
 inline constexpr std::uint64_t kArrivalJump = 1 << 20;
 inline constexpr std::size_t kAuthorEntriesMax = 1 << 17;
-inline constexpr std::size_t kForksToldMax = 64;  // that wait for take_forks()
+inline constexpr std::size_t kCheckpointsKept = 2 * kCheckpointsCounted;  // of an author
+inline constexpr std::size_t kForksToldMax = 64;  // authors that wait for take_forks()
 inline constexpr std::uint64_t kArrivalLuck = std::uint64_t{1} << 32;  // a million restarts stay below 2^53
 
 class Space {
@@ -106,9 +108,14 @@ class Space {
   const Checkpoints& checkpoints() const { return checkpoints_; }
   // Epochs of this author that a checkpoint of its has not closed: each that has an entry above the newest one, and that one's own.
   std::set<std::uint64_t> open_epochs(const PublicKey& author) const;
-  // Of each epoch of an author's the last seq here, ascending.
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> frontier(const NodeId& author) const;
-  // Settled entries of an author, and the most that it may have.
+  // The key of a node that has written here, in an owned namespace.
+  std::optional<PublicKey> author_of(const NodeId& id) const {
+    const auto at = authors_.find(id);
+    return at == authors_.end() ? std::nullopt : std::optional(at->second);
+  }
+  // The places at which this author has an entry here.
+  std::vector<Run> frontier(const NodeId& author) const;
+  // Settled entries of an author, checkpoints and what comes first (entry.h) aside, and the most that it may have.
   std::size_t entries_of(const PublicKey& author) const;
   std::size_t entries_max(const PublicKey& author) const;
 
@@ -117,9 +124,13 @@ class Space {
   struct Forked {
     Bytes first, second;
   };
-  std::vector<Forked> take_forks() { return std::exchange(forks_, {}); }
+  std::map<PublicKey, Forked> take_forks() { return std::exchange(forks_, {}); }
   // Who is proven to have forked, and the entry that proves it.
   const std::map<PublicKey, EntryId>& proofs() const { return proofs_; }
+  // Of them those that are new since the last call; at most kForksToldMax.
+  std::vector<PublicKey> take_proven() { return std::exchange(proven_, {}); }
+  // What a restored entry lacks is its Grant: it is not in the set, and its row is still there. Since the last call.
+  std::vector<Bytes> take_set_aside() { return std::exchange(set_aside_, {}); }
   // How many entries of whom were taken away because they are not admitted any more, since the last call.
   std::map<PublicKey, std::size_t> take_cut_off() { return std::exchange(cut_off_, {}); }
 
@@ -127,24 +138,26 @@ class Space {
   struct Head {
     EntryId id;
     std::uint64_t stamp = 0;
-    std::size_t settled = 0;  // entries of this author's, without those that come first (entry.h)
+    std::size_t settled = 0;  // entries of this author's, without checkpoints and those that come first (entry.h)
   };
   std::optional<Head> head(const PublicKey& author) const;
   std::size_t authors() const { return heads_.size(); }
 
  private:
   using Rank = std::pair<std::uint64_t, EntryId>;
-  // What stays last of an author that has too much: checkpoints go before others, the highest first; others the lowest first.
+  // What stays last of an author that has too much: what it has discarded, then the highest.
   struct Place {
-    bool checkpoint = false;
+    bool discarded = false;
     Rank rank;
-    // Before `other` stands what stays rather.
-    bool operator<(const Place& other) const;
+    auto operator<=>(const Place&) const = default;
   };
 
   Held& put(const Entry& entry, ByteView wire, std::uint64_t arrival);
   void into_tree(const Entry& entry);
   Place place_of(const EntryId& id) const;
+  static bool counted(Kind kind) { return kind != Kind::kCheckpoint && !comes_first(kind); }
+  // True if that is a change.
+  bool mark_discarded(const EntryId& id, bool discarded);
   bool discards(const Entry& entry) const { return !comes_first(entry.content.kind) && checkpoints_.discards(entry); }
   Entry decode(const EntryId& id) const;
   void find_forks(const Entry& entry);
@@ -156,7 +169,8 @@ class Space {
   void sweep(const PublicKey& author);
   void drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candidates);
   // Judges an author's entries anew.
-  void enforce(const PublicKey& author);
+  // `restoring`: what only lacks its Grant is set aside.
+  void enforce(const PublicKey& author, bool restoring = false);
   void enforce(const NodeId& author);
   bool judge_anew(const Entry& entry);
   // Takes what is too much away.
@@ -185,7 +199,9 @@ class Space {
   Checkpoints checkpoints_;
   std::vector<EntryId> dropped_;
   std::map<PublicKey, std::size_t> cut_off_;
-  std::vector<Forked> forks_;
+  std::map<PublicKey, Forked> forks_;
+  std::vector<PublicKey> proven_;
+  std::vector<Bytes> set_aside_;
   std::map<PublicKey, EntryId> proofs_;
 };
 

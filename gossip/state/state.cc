@@ -20,6 +20,12 @@ bool may_wait_for_a_grant(const Space& space, const Entry& entry, Refusal why) {
   return std::ranges::any_of(entry.content.saw, [&](const EntryId& id) { return !space.holds(id); });
 }
 
+// Whose entries a checkpoint or a revocation makes us look through.
+PublicKey cost_of(const Space& space, const Entry& entry) {
+  if (entry.content.kind == Kind::kCheckpoint) return entry.content.author;
+  return space.author_of(read_revocation(entry.content.body).value().of).value_or(entry.content.author);
+}
+
 Bytes row_key(std::uint8_t table, const NamespaceId& space) {
   Bytes key{table};
   key.insert(key.end(), space.bytes.begin(), space.bytes.end());
@@ -83,8 +89,9 @@ void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
   // What nobody waits for goes first: the order of rows is that of the calls.
   const auto ticket = static_cast<Ticket>(++tickets);
   if (Local* local = find(op.space); local != nullptr) local->writes_waiting += op.written.size();
-  waiting.emplace(ticket, std::move(op));
   std::vector<Write> all = std::exchange(unkept, {});
+  op.others = all;
+  waiting.emplace(ticket, std::move(op));
   all.insert(all.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
   keep_at.reset();
   out.persist.push_back({ticket, std::move(all)});
@@ -93,8 +100,17 @@ void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
 void State::Inside::keep(Output& out) {
   keep_at.reset();
   if (unkept.empty()) return;
-  // Should it fail, the next walk after a restart brings them again.
-  out.persist.push_back({static_cast<Ticket>(++tickets), std::exchange(unkept, {})});
+  const auto ticket = static_cast<Ticket>(++tickets);
+  const auto& rows = keeping.emplace(ticket, std::exchange(unkept, {})).first->second;
+  out.persist.push_back({ticket, rows});
+}
+
+void State::Inside::keep_again(Now now, std::vector<Write> rows) {
+  // Of too many the next walk after a restart brings the rest.
+  if (unkept.size() + rows.size() > kUnkeptMax) return;
+  rows.insert(rows.end(), std::move_iterator(unkept.begin()), std::move_iterator(unkept.end()));
+  unkept = std::move(rows);
+  if (!unkept.empty() && !keep_at) keep_at = now.mono + kKeepDelay;
 }
 
 Write State::Inside::entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held) {
@@ -118,7 +134,7 @@ std::uint64_t State::Inside::bytes() const {
 }
 
 bool State::Inside::room_for(std::size_t bytes_more, Kind kind) const {
-  const std::uint64_t shares = kind == Kind::kCheckpoint ? kRoomShares + 1 : kRoomShares;
+  const std::uint64_t shares = kind == Kind::kCheckpoint || comes_first(kind) ? kRoomShares + 1 : kRoomShares;
   return entries() < kEntriesMax / kRoomShares * shares && bytes() + bytes_more <= config.bytes_max / kRoomShares * shares;
 }
 
@@ -155,11 +171,14 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   if (!verdict.admitted() && !may_wait_for_a_grant(local.space, entry, *verdict.refusal)) {
     ++totals.forbidden_total;
     const NodeId author = node_id_of(entry.content.author);
-    const bool told = noticed.contains({StateNoticed::What::kRefused, entry.content.space, author});
-    if (!told && noticed.size() < kNoticedMax && verified(entry)) notice(StateNoticed::What::kRefused, entry.content.space, author, 0);
+    if (!was_noticed(StateNoticed::What::kRefused, entry.content.space, author) && verified(entry)) notice(StateNoticed::What::kRefused, entry.content.space, author, 0);
     return Taken::kForbidden;
   }
   if (!room_for(wire.size(), entry.content.kind)) return refuse(Taken::kFull);
+  // What makes us look through all entries of an author waits until that is no more than a part of our time; a walk brings it then.
+  const bool costly = entry.content.kind == Kind::kCheckpoint || entry.content.kind == Kind::kRevoke;
+  const auto until = costly ? local.costly_until.find(entry.content.author) : local.costly_until.end();
+  if (until != local.costly_until.end() && now.mono < until->second) return Taken::kLater;
   if (!verified(entry)) return refuse(Taken::kRefused);
   if (!verdict.admitted()) {
     park(entry, wire);
@@ -180,13 +199,17 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
     return Taken::kHeldBack;
   }
   observe(now, entry.content.stamp);
-  CHECK(local.space.insert(entry, wire, /*settled=*/true) == Space::Inserted::kNew);
+  if (costly) {
+    const std::size_t looked_at = local.space.entries_of(cost_of(local.space, entry));
+    if (looked_at > kCheapLook) local.costly_until[entry.content.author] = now.mono + kLookPause * static_cast<std::int64_t>(looked_at);
+  }
+  if (local.space.insert(entry, wire, /*settled=*/true) != Space::Inserted::kNew) return Taken::kDiscarded;
   local.arrived = true;
   ++local.since_checkpoint;
   digest.reset();
   ++totals.received_total;
   const Space::Held* held = local.space.find(entry.id);
-  CHECK(held != nullptr);  // what would go at once was unwanted
+  if (held == nullptr) return Taken::kDiscarded;  // it was too much, and went at once
   rows.push_back(entry_row(entry.content.space, entry.id, *held));
   return Taken::kNew;
 }
@@ -204,7 +227,7 @@ void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
   }
   unkept.insert(unkept.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
   if (!unkept.empty() && !keep_at) keep_at = now.mono + kKeepDelay;
-  if (unkept.size() >= kKeepRows) keep(out);
+  if (unkept.size() >= kKeepRows && keeping.empty()) keep(out);
   for (auto& [id, local] : spaces) {
     if (std::exchange(local.arrived, false)) out.events.push_back(StateArrived{id});
     if (local.since_checkpoint >= local.checkpoint_after) maybe_checkpoint(now, local, out);
@@ -253,7 +276,6 @@ void State::restored() {
   for (auto& [id, local] : inside_->spaces) {
     local.space.restored(inside_->rng.fork("arrivals of " + to_hex(id.bytes)).next());
     local.rights_seen = local.space.rights().size();
-    local.proofs_seen = local.space.proofs().size();
     inside_->digest.reset();
   }
 }
@@ -307,6 +329,7 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
   std::size_t fresh = 0;
   bool full = false;
   for (std::size_t i = 0; i < decoded.size(); ++i) {
+    local->costly_until.clear();  // it is our user who wants this
     const auto taken = s.take(now, *local, decoded[i], entries[i], rows);
     if (taken == Inside::Taken::kNew) {
       ++fresh;
@@ -336,9 +359,14 @@ void State::shutdown(Now now, Output& out) {
 
 void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   Inside& s = *inside_;
+  if (auto kept = s.keeping.extract(ticket); !kept.empty()) {
+    if (!ok) s.keep_again(now, std::move(kept.mapped()));
+    return;
+  }
   const auto it = s.waiting.find(ticket);
   if (it == s.waiting.end()) return;
-  const Inside::Waiting op = std::move(it->second);
+  Inside::Waiting op = std::move(it->second);
+  if (!ok) s.keep_again(now, std::move(op.others));
   s.waiting.erase(it);
   // The namespace may have been left meanwhile, and joined again; what was written is as gone as all of it.
   Inside::Local* local = s.find(op.space);
@@ -378,7 +406,7 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
     s.tend(now, *local, out);
     if (!written.empty()) {
       local->arrived = true;
-      local->since_checkpoint += written.size();
+      if (op.op) local->since_checkpoint += written.size();
       // With the first of a life come the epochs of those before.
       if (!std::exchange(local->epochs_looked_at, true)) local->since_checkpoint = local->checkpoint_after;
       s.digest.reset();

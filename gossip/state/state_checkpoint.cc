@@ -117,6 +117,7 @@ std::vector<Section> discarding_older(std::span<const Space::Own> own) {
 void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
   // What waits for the disk is in the documents already, and may be withdrawn: it must not make anything useless.
   if (ended || local.writes_waiting > 0) return;
+  if (waiting.size() >= kWritesMax) return;
   local.since_checkpoint = 0;
   const PublicKey& self = identity.public_key();
   const std::vector<Space::Own> own = local.space.own(self);
@@ -128,8 +129,9 @@ void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
   // What is discarded already and stays because of others does not go by another checkpoint.
   const auto useless = static_cast<std::size_t>(
       std::ranges::count_if(own, [](const Space::Own& place) { return !place.counts && !place.discarded && !place.checkpoint; }));
-  // Of the lives before this one.
-  std::set<std::uint64_t> open = local.space.open_epochs(self);
+  // Of the lives before this one, once: one that wrote ahead of its time would stay open until then.
+  std::set<std::uint64_t> open;
+  if (local.epoch && !std::exchange(local.epochs_closed, true)) open = local.space.open_epochs(self);
   if (local.epoch) open.erase(*local.epoch);
   const auto checkpoints = static_cast<std::size_t>(
       std::ranges::count_if(own, [](const Space::Own& place) { return place.checkpoint && !place.discarded; }));

@@ -49,8 +49,9 @@ struct State::Inside {
     std::size_t checkpoint_after = kCheckpointEvery;
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
     std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
-    std::size_t proofs_seen = 0;
+    std::map<PublicKey, Instant> costly_until;  // authors whose last checkpoint or revocation had much to look through
     bool epochs_looked_at = false;     // since something of this life was written
+    bool epochs_closed = false;        // those of the lives before
     bool kept = false;                 // its row is durable
   };
   struct Asked {
@@ -67,6 +68,7 @@ struct State::Inside {
     std::vector<EntryId> written;
     std::size_t count = 0;  // told in the end
     bool adds = false;      // the namespace is new here
+    std::vector<Write> others{};  // rows that nobody waits for and that share its commit
   };
   struct Verified {
     PublicKey author;
@@ -109,11 +111,12 @@ struct State::Inside {
   bool signed_by_author(const Entry& entry);
 
   // What became of an entry that somebody sent. `rows` gets what is to be kept.
-  // kForbidden: without a right; kHeldBack: parked, too.
-  enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kForbidden, kHeldBack, kRefused, kFull };
+  // kForbidden: without a right; kHeldBack: parked, too; kLater: it would cost too much now.
+  enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kForbidden, kHeldBack, kLater, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
-  // Hands the rows that nobody waits for to the store.
+  // Hands the rows that nobody waits for to the store; those that it refused are tried again.
   void keep(Output& out);
+  void keep_again(Now now, std::vector<Write> rows);
   // Ends a call: notes those of this one, tells of arrivals, and looks whether a checkpoint is due.
   void flush(Now now, std::vector<Write> rows, Output& out);
 
@@ -123,7 +126,7 @@ struct State::Inside {
     Bytes path;
     Bytes body;
     std::vector<EntryId> saw;
-    bool rights = false;  // comes first (entry.h): names no Grant
+    std::optional<NodeId> rights{};  // a Grant or Revoke: of whom. It names no Grant and stands above all others of that node
   };
   using Drafts = std::expected<std::vector<Draft>, Error>;
   std::uint64_t stamp(Now now);
@@ -132,6 +135,8 @@ struct State::Inside {
   std::uint64_t next_stamp(Now now) const;
   // The Grant that our entry of this kind has to name; none of an open namespace, or of our own.
   std::expected<std::optional<Rights::Choice>, Error> choose_grant(Now now, const Local& local, Kind kind, ByteView path) const;
+  // Whether it takes the place of an entry of ours, which then counts for nothing.
+  bool replaces_own(const Local& local, const Draft& draft) const;
   // Signs them, and puts them into the documents.
   std::expected<void, Error> sign(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
   std::expected<void, Error> sign_together(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
@@ -147,6 +152,7 @@ struct State::Inside {
   // What is parked of a namespace is looked at again.
   void unpark(Now now, Local& local, std::vector<Write>& rows);
   void notice(StateNoticed::What what, const NamespaceId& space, const NodeId& author, std::uint64_t number);
+  bool was_noticed(StateNoticed::What what, const NamespaceId& space, const NodeId& author) const;
   void note_skew(Now now, const Entry& entry);
   // What a call brought to light: Grants that something waits for, forks, what was cut off.
   void look_round(Now now, Local& local, std::vector<Write>& rows);
@@ -189,7 +195,7 @@ struct State::Inside {
   std::deque<EntryId> parked_order;  // the oldest first; some may be gone
   std::deque<Unproven> unproven;
   std::map<NodeId, std::uint64_t> skewed;
-  std::set<std::tuple<StateNoticed::What, NamespaceId, NodeId>> noticed;
+  std::map<StateNoticed::What, std::set<std::pair<NamespaceId, NodeId>>> noticed;
   std::vector<StateNoticed> to_notice;  // of this call
   std::uint64_t last_stamp = 0;
   std::uint64_t tickets = 0;
@@ -197,6 +203,7 @@ struct State::Inside {
   std::uint64_t walks = 0;
   std::optional<Instant> push_at;
   std::vector<Write> unkept;  // rows that nobody waits for
+  std::map<Ticket, std::vector<Write>> keeping;  // such rows that are on their way to the disk
   std::optional<Instant> keep_at;
   broadcast::Output tree_out;
   std::optional<Instant> look_at;  // at what is held back

@@ -17,7 +17,7 @@ std::expected<State::Inside::Local*, Error> State::Inside::owned(const Namespace
   const Rights& rights = local->space.rights();
   if (rights.open()) return std::unexpected(Error::kOpen);
   if (!rights.is_owner(identity.public_key())) return std::unexpected(Error::kNotOwner);
-  if (waiting.size() >= kWritesMax || rights.size() >= kGrantsMax) return std::unexpected(Error::kTooMany);
+  if (waiting.size() >= kWritesMax) return std::unexpected(Error::kTooMany);
   return local;
 }
 
@@ -35,10 +35,12 @@ void State::Inside::write_rights(Now now, OpId op, const NamespaceId& space, std
 
 void State::grant(Now now, OpId op, const NamespaceId& space, const Grant& grant, Output& out) {
   Inside& s = *inside_;
-  if (const auto local = s.owned(space); !local) return s.fail(op, local.error(), out);
+  const auto local = s.owned(space);
+  if (!local) return s.fail(op, local.error(), out);
+  if ((*local)->space.rights().size() >= kGrantsMax) return s.fail(op, Error::kTooMany, out);
   if (!grant.path.empty() && !valid_path(grant.path)) return s.fail(op, Error::kBadPath, out);
   const Inside::Draft draft{.kind = Kind::kGrant, .path = to_bytes(as_bytes(kGrantPath)), .body = grant_body(grant), .saw = {},
-                            .rights = true};
+                            .rights = grant.to};
   s.write_rights(now, op, space, {&draft, 1}, out);
 }
 
@@ -48,22 +50,13 @@ void State::revoke(Now now, OpId op, const NamespaceId& space, const NodeId& of,
   if (!local) return s.fail(op, local.error(), out);
   const Space& mine = (*local)->space;
   const auto given = mine.rights().given();
-  if (std::ranges::none_of(given, [&](const Rights::Given& one) { return one.grant.to == of && !one.revoked; })) {
+  // Also of one that was revoked before: it may have more to be cut off.
+  if (std::ranges::none_of(given, [&](const Rights::Given& one) { return one.grant.to == of; })) {
     return s.fail(op, Error::kNoGrant, out);
   }
-  // As many as it takes, each for its own epochs.
-  const auto frontier = mine.frontier(of);
   std::vector<Inside::Draft> drafts;
-  std::size_t at = 0;
-  for (std::uint64_t first = 0;;) {
-    const std::size_t end = std::min(frontier.size(), at + kFrontierMax);
-    Revocation part{.of = of, .first = first, .last = end == frontier.size() ? UINT64_MAX : frontier[end].first - 1, .frontier = {}};
-    part.frontier.assign(frontier.begin() + static_cast<std::ptrdiff_t>(at), frontier.begin() + static_cast<std::ptrdiff_t>(end));
-    drafts.push_back({.kind = Kind::kRevoke, .path = to_bytes(as_bytes(kRevokePath)), .body = revocation_body(part), .saw = {},
-                      .rights = true});
-    at = end;
-    if (at == frontier.size()) break;
-    first = frontier[at].first;
+  for (const Revocation& part : revocations(of, mine.frontier(of))) {
+    drafts.push_back({.kind = Kind::kRevoke, .path = to_bytes(as_bytes(kRevokePath)), .body = revocation_body(part), .saw = {}, .rights = of});
   }
   s.write_rights(now, op, space, drafts, out);
 }
@@ -109,8 +102,17 @@ void State::Inside::unpark(Now now, Local& local, std::vector<Write>& rows) {
 // ---- what an operator should know
 
 void State::Inside::notice(StateNoticed::What what, const NamespaceId& space, const NodeId& author, std::uint64_t number) {
-  if (noticed.size() >= kNoticedMax || !noticed.emplace(what, space, author).second) return;
+  // What we lost is told each time; of each of the others so many authors, so that one cannot be drowned in another.
+  if (what != StateNoticed::What::kCutOff) {
+    auto& told = noticed[what];
+    if (told.size() >= kNoticedMax || !told.emplace(space, author).second) return;
+  }
   to_notice.push_back({.what = what, .space = space, .author = author, .number = number});
+}
+
+bool State::Inside::was_noticed(StateNoticed::What what, const NamespaceId& space, const NodeId& author) const {
+  const auto told = noticed.find(what);
+  return told != noticed.end() && (told->second.size() >= kNoticedMax || told->second.contains({space, author}));
 }
 
 void State::Inside::note_skew(Now now, const Entry& entry) {
@@ -133,20 +135,18 @@ void State::Inside::look_round(Now now, Local& local, std::vector<Write>& rows) 
     digest.reset();
     if (author == identity.public_key()) notice(StateNoticed::What::kCutOff, space.genesis().id, identity.id(), count);
   }
-  for (Space::Forked& fork : space.take_forks()) {
-    const auto first = decode_entry(fork.first);
-    CHECK(first.has_value());
-    const PublicKey author = first->content.author;
+  for (auto& [author, fork] : space.take_forks()) {
     const auto same = [&](const Unproven& one) { return one.space == space.genesis().id && one.author == author; };
     if (unproven.size() == kForksWaitingMax || std::ranges::any_of(unproven, same)) continue;
     unproven.push_back({.space = space.genesis().id, .author = author, .first = std::move(fork.first),
                         .second = std::move(fork.second), .at = now.mono + rng.between(Duration::zero(), kProveDelayMax)});
   }
-  if (local.proofs_seen != space.proofs().size()) {
-    local.proofs_seen = space.proofs().size();
-    for (const auto& [author, proof] : space.proofs()) {
-      notice(StateNoticed::What::kForked, space.genesis().id, node_id_of(author), 0);
-    }
+  for (const PublicKey& author : space.take_proven()) notice(StateNoticed::What::kForked, space.genesis().id, node_id_of(author), 0);
+  // What was restored without its Grant; the rows are still there.
+  for (const Bytes& wire : space.take_set_aside()) {
+    const auto entry = decode_entry(wire);
+    CHECK(entry.has_value());
+    park(*entry, wire);
   }
 }
 
@@ -161,21 +161,26 @@ void State::Inside::prove(Now now, Output& out) {
     const Unproven one = std::move(*it);
     it = unproven.erase(it);
     Local* local = find(one.space);
-    if (local == nullptr || local->space.proofs().contains(one.author) || waiting.size() >= kWritesMax) continue;
+    if (local == nullptr || local->space.proofs().contains(one.author)) continue;
+    if (waiting.size() >= kWritesMax) {
+      unproven.push_back({.space = one.space, .author = one.author, .first = one.first, .second = one.second, .at = now.mono + kProveDelayMax});
+      break;
+    }
     const auto first = decode_entry(one.first);
     const auto second = decode_entry(one.second);
     CHECK(first.has_value() && second.has_value());
     const auto body = fork_body(*first, *second);
     CHECK(body.has_value());
-    std::vector<EntryId> written;
-    const Draft draft{.kind = Kind::kFork, .path = to_bytes(as_bytes(kForkPath)), .body = *body, .saw = {}, .rights = true};
-    if (!sign(now, *local, {&draft, 1}, written)) {
-      withdraw(*local, written);
-      continue;
-    }
+    const Content content{.space = one.space, .author = identity.public_key(), .epoch = 0, .seq = 1, .prev = {}, .stamp = 0,
+                          .kind = Kind::kFork, .path = as_bytes(kForkPath), .body = *body, .saw = {}};
+    const auto wires = sign_entries(identity, {&content, 1});
+    CHECK(wires.has_value());
+    const auto entry = decode_entry(wires->front());
+    if (!room_for(wires->front().size(), Kind::kFork) || local->space.insert(*entry, wires->front(), /*settled=*/false) != Space::Inserted::kNew) continue;
     ++totals.proofs_total;
+    const std::vector<EntryId> written{entry->id};
     std::vector<Write> rows = rows_of(*local, written);
-    wait_for({.op = {}, .space = one.space, .written = std::move(written), .count = 0}, std::move(rows), out);
+    wait_for({.op = {}, .space = one.space, .written = written, .count = 0}, std::move(rows), out);
   }
 }
 

@@ -79,6 +79,7 @@ void State::on_push(Now now, const NodeId& from, const Push& m, Output& out) {
         break;
       case Inside::Taken::kForbidden:
       case Inside::Taken::kHeldBack:
+      case Inside::Taken::kLater:
       case Inside::Taken::kRefused:
       case Inside::Taken::kFull: break;
     }
@@ -311,9 +312,9 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
   for (const Unpacked& one : *entries) {
     const auto taken = s.take(now, *local, one.entry, one.bytes, rows);
     refused = refused || taken == Inside::Taken::kRefused;
-    if (taken == Inside::Taken::kNew || taken == Inside::Taken::kDiscarded || taken == Inside::Taken::kForbidden) {
-      local->running->idle = false;
-    }
+    using Taken = Inside::Taken;
+    const bool idle = taken == Taken::kKnown || taken == Taken::kHeldBack || taken == Taken::kRefused || taken == Taken::kFull;
+    if (!idle) local->running->idle = false;
     if (taken != Inside::Taken::kNew) continue;
     ++fresh;
     ++s.totals.fetched_total;

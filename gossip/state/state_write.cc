@@ -10,6 +10,7 @@ namespace {
 
 // Bytes of an entry that is signed alone, without path, body and saw, at most.
 constexpr std::size_t kEntryFrameBytes = 200;
+constexpr std::size_t kRoomToReplace = 8;  // this part of a quota, at least one entry
 
 std::uint64_t wall_stamp(Now now, Duration ahead = {}) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + ahead / 1ms)) << kStampCounterBits;
@@ -130,6 +131,13 @@ State::Inside::Drafts State::Inside::draft(Now now, const Local& local, const Ch
   return out;
 }
 
+bool State::Inside::replaces_own(const Local& local, const Draft& draft) const {
+  if (draft.kind == Kind::kRemove || draft.kind == Kind::kClear) return true;
+  const Documents& documents = local.space.documents();
+  if (draft.kind == Kind::kCount) return local.epoch && documents.counted_by(draft.path, identity.public_key(), *local.epoch) != Counted{};
+  return documents.has_own(draft.kind, draft.path, draft.body, identity.public_key());
+}
+
 std::expected<void, Error> State::Inside::sign(Now now, Local& local, std::span<const Draft> drafts,
                                                std::vector<EntryId>& written) {
   if (!local.epoch) local.epoch = entropy.next_u64();
@@ -155,9 +163,8 @@ std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, s
   std::optional<EntryId> prev = local.prev;
   for (const Draft& draft : drafts) {
     // A later Revoke must stand above the Grants that it ends, whatever the clock has done meanwhile.
-    const bool ranked = draft.kind == Kind::kGrant || draft.kind == Kind::kRevoke;
     std::uint64_t at = stamp(now);
-    if (ranked) last_stamp = at = std::max(at, local.space.rights().last_stamp() + 1 + contents.size());
+    if (draft.rights) last_stamp = at = std::max(at, local.space.rights().last_stamp(*draft.rights) + 1 + contents.size());
     contents.push_back({.space = local.space.genesis().id, .author = identity.public_key(), .epoch = *local.epoch,
                         .seq = local.seq + 1 + contents.size(), .prev = prev, .stamp = at, .kind = draft.kind,
                         .path = draft.path, .body = draft.body, .saw = draft.saw});
@@ -171,13 +178,16 @@ std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, s
   for (const Bytes& wire : *wires) bytes_more += wire.size();
   if (!room_for(bytes_more, drafts.front().kind)) return std::unexpected(Error::kTooMany);
   const std::size_t ours = local.space.entries_of(identity.public_key()) + local.writes_waiting + written.size() + drafts.size();
-  const bool makes_room = drafts.front().kind == Kind::kCheckpoint || drafts.front().rights;
-  if (!makes_room && ours > local.space.entries_max(identity.public_key())) return std::unexpected(Error::kOverQuota);
+  const bool reckoned = drafts.front().kind != Kind::kCheckpoint && !drafts.front().rights;
+  const std::size_t most = local.space.entries_max(identity.public_key());
+  // The last of the room is for what takes the place of something of ours, so that a checkpoint can make more.
+  const bool replaces = std::ranges::all_of(drafts, [&](const Draft& draft) { return replaces_own(local, draft); });
+  if (reckoned && ours > (replaces ? most : most - std::max<std::size_t>(1, most / kRoomToReplace))) return std::unexpected(Error::kOverQuota);
   for (const Bytes& wire : *wires) {
     const auto entry = decode_entry(wire);
     CHECK(entry.has_value());
     // A place that nobody has used: no checkpoint of ours speaks of it.
-    CHECK(local.space.insert(*entry, wire, /*settled=*/false) == Space::Inserted::kNew);
+    if (local.space.insert(*entry, wire, /*settled=*/false) != Space::Inserted::kNew) return std::unexpected(Error::kOverQuota);
     written.push_back(entry->id);
   }
   local.seq += wires->size();

@@ -155,8 +155,6 @@ bool SharedSpace::equal() const {
     if (due(written_.at(id).stamp)) continue;
     early.ids.insert(id);
     early.of_liars = early.of_liars || !written_by_author(id);
-    const auto entry = state::decode_entry(written_.at(id).wire);
-    early.proofs = early.proofs || entry->content.kind == state::Kind::kFork;
   }
   if (early.ids.empty()) return false;
   const std::vector<std::size_t> members = living();
@@ -173,8 +171,7 @@ bool SharedSpace::same_but(std::span<const std::size_t> members, const Early& ea
   for (const std::size_t node : members) {
     std::vector<state::EntryKey> keys;
     space(node)->tree().visit({}, {}, [&](const state::EntryKey& key) {
-      const bool left_out = early.ids.contains(key.id()) || (early.of_liars && !written_by_author(key.id())) ||
-                            (early.proofs && space(node)->documents().kind(key.id()) == state::Kind::kFork);
+      const bool left_out = early.ids.contains(key.id()) || (early.of_liars && !written_by_author(key.id()));
       if (!left_out) keys.push_back(key);
       return true;
     });
@@ -239,7 +236,7 @@ void SharedSpace::check_forks(std::size_t node, const NaiveFold& fold) {
   std::set<PublicKey> forked;
   for (const auto& [id, entry] : fold.all) {
     const state::Content& c = entry.content;
-    if (++places[{c.author, c.epoch, c.seq}] == 2) forked.insert(c.author);
+    if (c.kind != state::Kind::kFork && ++places[{c.author, c.epoch, c.seq}] == 2) forked.insert(c.author);
   }
   forks_seen_ = std::max(forks_seen_, forked.size());
   for (const PublicKey& author : forked) {
@@ -281,7 +278,7 @@ void SharedSpace::check_places() {
     if (!acknowledged(written)) continue;
     const auto entry = state::decode_entry(written.wire);
     const state::Content& c = entry->content;
-    if (++places[{c.author, c.epoch, c.seq}] == 2) {
+    if (c.kind != state::Kind::kFork && ++places[{c.author, c.epoch, c.seq}] == 2) {
       problems_.push_back(told(*written.writer) + " gave the place " + std::to_string(c.seq) + " in one epoch to two entries");
     }
   }

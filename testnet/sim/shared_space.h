@@ -119,7 +119,6 @@ class SharedSpace {
   struct Early {
     std::set<state::EntryId> ids{};
     bool of_liars = false;
-    bool proofs = false;  // a proof of a fork is among them, which takes the place of another where it is taken
   };
   bool same_but(std::span<const std::size_t> members, const Early& early) const;
   bool acknowledged(const Written& written) const { return written.writer && !hostile_.contains(*written.writer); }

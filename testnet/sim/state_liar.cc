@@ -205,6 +205,10 @@ std::optional<Bytes> StateLiar::forged(Now now) {
       accusation.path = to_bytes(as_bytes(state::kForkPath));
       accusation.body = *body;
       accusation.saw.clear();
+      accusation.epoch = 0;
+      accusation.seq = 1;
+      accusation.prev.reset();
+      accusation.stamp = 0;
       const auto wires = sign({&accusation, 1});
       return wires.empty() ? std::nullopt : std::optional(wires.front());
     }

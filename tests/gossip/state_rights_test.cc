@@ -23,21 +23,57 @@ TEST(Rights, BodiesHaveOneForm) {
   for (std::size_t cut = 0; cut < body.size(); ++cut) EXPECT_FALSE(read_grant(ByteView(body).first(cut)));
   grant.rights = kRightOverwrite;  // without the right to add
   EXPECT_FALSE(read_grant(grant_body(grant)));
-  Revocation revocation{.of = NodeId{{7}}, .first = 3, .last = 90, .frontier = {{3, 1}, {4, kSeqMax}, {90, 200}}};
-  EXPECT_EQ(read_revocation(revocation_body(revocation)), revocation);
-  revocation.frontier = {{4, 1}, {4, 2}};
-  EXPECT_FALSE(read_revocation(revocation_body(revocation)));
-  revocation.frontier = {{91, 1}};
-  EXPECT_FALSE(read_revocation(revocation_body(revocation)));
-  revocation.frontier = {{5, 0}};
-  EXPECT_FALSE(read_revocation(revocation_body(revocation)));
+  Revocation revocation{.of = NodeId{{7}}, .first = {3, 1}, .last = {90, 200}, .frontier = {{3, 1, 1}, {3, 3, 9}, {4, 2, kSeqMax}, {90, 200, 200}}};
+  const Bytes cut_body = revocation_body(revocation);
+  EXPECT_EQ(read_revocation(cut_body), revocation);
+  for (std::size_t cut = 0; cut < cut_body.size(); ++cut) EXPECT_FALSE(read_revocation(ByteView(cut_body).first(cut)));
+  for (const std::vector<state::Run>& wrong : std::vector<std::vector<state::Run>>{{{4, 1, 1}, {4, 2, 2}}, {{91, 1, 1}}, {{90, 201, 201}}, {{3, 5, 6}, {3, 1, 1}}}) {
+    revocation.frontier = wrong;
+    EXPECT_FALSE(read_revocation(revocation_body(revocation)));
+  }
+}
+
+TEST(Rights, ARevocationTellsEachPlaceThatStaysAndNoOther) {
+  Rng rng(1);
+  for (int round = 0; round < 30; ++round) {
+    std::set<std::pair<std::uint64_t, std::uint64_t>> places;
+    const std::uint64_t spread = 1 + rng.below(5);
+    for (std::uint64_t epoch = 0, epochs = 1 + rng.below(200); epoch < epochs; ++epoch) {
+      std::uint64_t seq = rng.below(3);
+      for (std::size_t i = rng.below(60); i > 0; --i) places.emplace(epoch * epoch, seq += 1 + rng.below(spread));
+    }
+    std::vector<state::Run> runs;
+    for (const auto& [epoch, seq] : places) {
+      if (!runs.empty() && runs.back().epoch == epoch && runs.back().last + 1 == seq) runs.back().last = seq;
+      else runs.push_back({epoch, seq, seq});
+    }
+    const auto parts = revocations(NodeId{{7}}, runs);
+    Revocation::Place next{0, 0};
+    std::set<std::pair<std::uint64_t, std::uint64_t>> told;
+    for (const Revocation& part : parts) {
+      ASSERT_EQ(read_revocation(revocation_body(part)), part);
+      EXPECT_EQ(part.first, next);
+      next = part.last.second == kSeqMax ? Revocation::Place(part.last.first + 1, 1) : Revocation::Place(part.last.first, part.last.second + 1);
+      for (const state::Run& run : part.frontier) {
+        for (std::uint64_t seq = run.first; seq <= run.last; ++seq) told.emplace(run.epoch, seq);
+      }
+    }
+    EXPECT_EQ(parts.back().last, Revocation::Place(UINT64_MAX, kSeqMax));
+    EXPECT_EQ(told, places);
+  }
+  // Who leaves more gaps than that is cut off in the rest.
+  std::vector<state::Run> gaps;
+  for (std::uint64_t i = 0; i < 100'000; ++i) gaps.push_back({1, 1'000'000 * (i + 1), 1'000'000 * (i + 1)});
+  const auto parts = revocations(NodeId{{7}}, gaps);
+  EXPECT_EQ(parts.size(), kRevokesMax);
+  EXPECT_EQ(parts.back().last, Revocation::Place(UINT64_MAX, kSeqMax));
 }
 
 TEST(Rights, BodiesStandInTheProtocol) {
   const auto v = vectors_of("PROTOCOL-state.md").at("Rights");
   const Grant grant{.to = NodeId{{7}}, .path = to_bytes(as_bytes("a/b")), .rights = kRightAdd, .entries = 5, .expires_ms = 1'700'000'000'000};
   EXPECT_EQ(v.at("grant"), to_hex(grant_body(grant)));
-  const Revocation revocation{.of = NodeId{{7}}, .first = 0, .last = UINT64_MAX, .frontier = {{3, 1}, {4, 300}}};
+  const Revocation revocation{.of = NodeId{{7}}, .frontier = {{3, 1, 1}, {4, 2, 300}}};
   EXPECT_EQ(v.at("revoke"), to_hex(revocation_body(revocation)));
 }
 
@@ -82,9 +118,10 @@ class World {
         return sign(0, Kind::kGrant, kGrantPath, grant_body(grant), {});
       }
       case 1: {
-        Revocation cut{.of = id, .first = 0, .last = UINT64_MAX, .frontier = {}};
+        Revocation cut{.of = id};
         for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
-          if (rng.below(2) == 0) cut.frontier.emplace_back(epoch, 1 + rng.below(6));
+          const std::uint64_t first = 1 + rng.below(4);
+          if (rng.below(2) == 0) cut.frontier.push_back({epoch, first, first + rng.below(3)});
         }
         return sign(0, Kind::kRevoke, kRevokePath, revocation_body(cut), {});
       }
@@ -129,7 +166,7 @@ class World {
         const Revocation revocation = read_revocation(r.body).value();
         if (revocation.of != grant.to || std::pair(r.stamp, other->entry.id) < std::pair(g.stamp, kept->entry.id)) continue;
         bool stays = false;
-        for (const auto& [epoch, last] : revocation.frontier) stays = stays || (epoch == c.epoch && c.seq <= last);
+        for (const state::Run& run : revocation.frontier) stays = stays || (run.epoch == c.epoch && run.first <= c.seq && c.seq <= run.last);
         cut = cut || !stays;
       }
       if (cut) continue;
@@ -240,7 +277,7 @@ class OwnedMesh : public testing::Test {
 TEST_F(OwnedMesh, WhoMayNotWriteIsToldWhy) {
   EXPECT_EQ(lab.set(1, "k", "v").error(), Error::kNoGrant);
   EXPECT_EQ(lab.grant(1, {.to = id(1), .path = {}}).error(), Error::kNotOwner);
-  ASSERT_EQ(lab.grant(0, {.to = id(1), .path = to_bytes(as_bytes("room")), .rights = kRightAdd, .entries = 3,
+  ASSERT_EQ(lab.grant(0, {.to = id(1), .path = to_bytes(as_bytes("room")), .rights = kRightAdd, .entries = 4,
                           .expires_ms = wall(0) + 60'000}), 1U);
   ASSERT_EQ(lab.set(0, "room/owner", "mine"), 1U);
   settle();
@@ -256,14 +293,21 @@ TEST_F(OwnedMesh, WhoMayNotWriteIsToldWhy) {
     EXPECT_THAT(values(lab.documents(i), "room/owner"), ElementsAre("mine"));
     EXPECT_EQ(lab.documents(i).counter(as_bytes("room/n")), 2);
   }
-  // Two of three are there; what is overwritten makes room.
-  ASSERT_EQ(lab.set(1, "room/k", "w"), 1U);
-  auto done = lab.set(1, "room/other", "z");
-  for (int i = 0; i < 3 && !done; ++i) {
-    EXPECT_EQ(done.error(), Error::kOverQuota);
-    done = lab.set(1, "room/other", "z");
-  }
+  // Two of four are there, and one place is left for what overwrites; what was overwritten makes room again.
+  ASSERT_EQ(lab.set(1, "room/other", "z"), 1U);
   EXPECT_EQ(lab.set(1, "room/more", "z").error(), Error::kOverQuota);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(lab.set(1, "room/k", "w" + std::to_string(i)), 1U) << i;
+    lab.run(100ms);
+  }
+  ASSERT_EQ(lab.change(1, What::kRemove, "room/other", {}), 1U);
+  lab.run(1s);
+  ASSERT_EQ(lab.set(1, "room/more", "y"), 1U);
+  settle();
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "room/k"), ElementsAre("w19")) << i;
+    EXPECT_THAT(values(lab.documents(i), "room/more"), ElementsAre("y")) << i;
+  }
   lab.run(61s);
   EXPECT_EQ(lab.set(1, "room/k", "late").error(), Error::kExpired);
   EXPECT_EQ(lab.revoke(0, id(2)).error(), Error::kNoGrant);
@@ -323,6 +367,7 @@ TEST_F(OwnedMesh, OneRevocationCoversManyLives) {
   settle();
   // So many epochs do not fit one entry.
   ASSERT_EQ(lab.revoke(0, id(2)), 3U);
+  EXPECT_EQ(lab.revoke(0, id(2)), 3U) << "once more, should it have left more to cut off";
   settle();
   EXPECT_EQ(lab.documents(4).paths({}, 200).size(), 120U);
   EXPECT_EQ(lab.set(2, "k", "v").error(), Error::kRevoked);
@@ -384,6 +429,82 @@ TEST_F(OwnedMesh, WhatIsParkedIsBounded) {
   lab.run(1s);
   EXPECT_EQ(lab.state(1).stats().parked, kParkedOfAuthorMax);
   EXPECT_EQ(lab.state(1).stats().parked_lost_total, 200 - kParkedOfAuthorMax);
+}
+
+// The places between those that an author used are no more its own than those beyond.
+TEST_F(OwnedMesh, GapsThatWereLeftOnPurposeDoNotPassARevocation) {
+  ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}}), 1U);
+  settle();
+  const EntryId grant = lab.space(1).rights().given()[0].id;
+  const auto sign = [&](std::uint64_t seq, std::string_view value) {
+    const Content content{.space = lab.space_id, .author = lab.identity(2).public_key(), .epoch = 5, .seq = seq, .prev = {}, .stamp = seq,
+                          .kind = Kind::kSet, .path = as_bytes("k"), .body = as_bytes(value), .saw = {&grant, 1}};
+    return sign_entries(lab.identity(2), {&content, 1}).value()[0];
+  };
+  for (const std::uint64_t seq : {std::uint64_t{1}, std::uint64_t{7}, kSeqMax}) {
+    const Bytes wire = sign(seq, "before");
+    lab.deliver_push(2, 1, push_of(lab.space_id, {&wire, 1}));
+  }
+  lab.run(1s);
+  settle();
+  ASSERT_EQ(lab.revoke(0, id(2)), 1U);
+  settle();
+  ASSERT_EQ(lab.space(1).entries_of(lab.identity(2).public_key()), 3U);
+  for (const std::uint64_t seq : {std::uint64_t{2}, std::uint64_t{6}, std::uint64_t{8}, kSeqMax - 1}) {
+    const Bytes wire = sign(seq, "after");
+    lab.deliver_push(2, 1, push_of(lab.space_id, {&wire, 1}));
+  }
+  lab.run(1s);
+  EXPECT_EQ(lab.state(1).stats().forbidden_total, 4U);
+  EXPECT_EQ(lab.space(1).entries_of(lab.identity(2).public_key()), 3U);
+}
+
+// A quota's last entry is dropped for one that needs it: both go, and nobody is harmed.
+TEST_F(OwnedMesh, AnEntryThatHoldsDownWhatIsTooMuchGoesWithIt) {
+  ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}, .entries = 4}), 1U);
+  settle();
+  const EntryId grant = lab.space(1).rights().given()[0].id;
+  const auto sign = [&](Kind kind, std::uint64_t seq, std::uint64_t stamp, std::string_view path, const Bytes& body, std::vector<EntryId> saw) {
+    std::ranges::sort(saw);
+    const Content content{.space = lab.space_id, .author = lab.identity(2).public_key(), .epoch = 5, .seq = seq, .prev = {}, .stamp = stamp,
+                          .kind = kind, .path = as_bytes(path), .body = body, .saw = saw};
+    return sign_entries(lab.identity(2), {&content, 1}).value()[0];
+  };
+  const Bytes value = to_bytes(as_bytes("x"));
+  const Section place{.epoch = 5, .first = 7, .last = 7};
+  std::vector<Bytes> wires = {sign(Kind::kCheckpoint, 1, 1, kCheckpointPath, checkpoint_body({&place, 1}), {grant}),
+                              sign(Kind::kSet, 2, 100, "p", value, {grant})};
+  const EntryId last = decode_entry(wires[1])->id;
+  for (std::uint64_t i = 0; i < 3; ++i) wires.push_back(sign(Kind::kSet, 3 + i, 2 + i, "q" + std::to_string(i), value, {grant}));
+  const Bytes needs = sign(Kind::kSet, 7, 2, "p", value, {grant, last});
+  for (const Bytes& wire : wires) lab.deliver_push(2, 1, push_of(lab.space_id, {&wire, 1}));
+  lab.run(1s);
+  lab.deliver_push(2, 1, push_of(lab.space_id, {&needs, 1}));
+  lab.deliver_push(2, 3, push_of(lab.space_id, {&needs, 1}));
+  lab.run(1s);
+  settle();
+  EXPECT_EQ(lab.space(1).entries_of(lab.identity(2).public_key()), 4U);
+  EXPECT_TRUE(lab.space(1).holds(last));
+}
+
+TEST_F(OwnedMesh, ASmallQuotaOutlivesRestarts) {
+  ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}, .entries = 4}), 1U);
+  settle();
+  ASSERT_EQ(lab.set(2, "a", "1"), 1U);
+  ASSERT_EQ(lab.set(2, "b", "2"), 1U);
+  for (int life = 0; life < 40; ++life) {
+    lab.crash(2);
+    lab.start(2);
+    const auto done = lab.set(2, "c", std::to_string(life));
+    ASSERT_TRUE(done.has_value()) << life << " " << to_string(done.error());
+    lab.run(100ms);
+  }
+  settle();
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "a"), ElementsAre("1")) << i;
+    EXPECT_THAT(values(lab.documents(i), "b"), ElementsAre("2")) << i;
+    EXPECT_THAT(values(lab.documents(i), "c"), ElementsAre("39")) << i;
+  }
 }
 
 TEST_F(OwnedMesh, DatingBackInANewEpochDoesNotPassARevocation) {
@@ -461,8 +582,7 @@ TEST(Fork, TwoOfOneBatchOfSixteenFitAnEntry) {
   const auto body = fork_body(a, b).value();
   EXPECT_LE(body.size(), 620U);
   EXPECT_TRUE(verify_fork(provider, {}, read_fork({}, body).value()));
-  const Content proof{.space = {}, .author = author.public_key(), .epoch = UINT64_MAX, .seq = kSeqMax, .prev = EntryId{{1}},
-                      .stamp = UINT64_MAX, .kind = Kind::kFork, .path = as_bytes(kForkPath), .body = body, .saw = {}};
+  const Content proof{.space = {}, .author = author.public_key(), .epoch = 0, .seq = 1, .prev = {}, .stamp = 0, .kind = Kind::kFork, .path = as_bytes(kForkPath), .body = body, .saw = {}};
   EXPECT_TRUE(sign_entries(author, {&proof, 1}).has_value());
 }
 
