@@ -1,7 +1,7 @@
 // Shared state at one node: its namespaces, what it writes there, and how entries come and go. No I/O.
 //
 // - Writing. A change becomes one or a few signed entries (entry.h). They are told to the mesh, and the operation
-//   ends, when they are durable. The first write of a life opens a new random epoch that names the author's last entry, so that a restored backup
+//   ends, when they are durable. The first write of a life, and after the clock was set back by more than kSkewMax, opens a new random epoch that names the author's last entry, so that a restored backup
 //   or a store that lost its end never gives one place in a history to two entries.
 // - Spreading. What is new here goes along a tree for each namespace (gossip/broadcast/): about one copy to each node; forwarded only
 //   when accepted.

@@ -133,6 +133,7 @@ struct State::Inside {
   void observe(Now now, std::uint64_t other);
   Drafts draft(Now now, const Local& local, const Change& change) const;
   std::uint64_t next_stamp(Now now) const;
+  void follow_clock(Now now);
   // The Grant that our entry of this kind has to name; none of an open namespace, or of our own.
   std::expected<std::optional<Rights::Choice>, Error> choose_grant(Now now, const Local& local, Kind kind, ByteView path) const;
   // Whether it takes the place of an entry of ours, which then counts for nothing.

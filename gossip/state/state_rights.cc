@@ -23,6 +23,7 @@ std::expected<State::Inside::Local*, Error> State::Inside::owned(const Namespace
 
 void State::Inside::write_rights(Now now, OpId op, const NamespaceId& space, std::span<const Draft> drafts, Output& out) {
   Local& local = spaces.at(space);
+  follow_clock(now);
   std::vector<EntryId> written;
   if (const auto done = sign(now, local, drafts, written); !done) {
     withdraw(local, written);

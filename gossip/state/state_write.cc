@@ -46,16 +46,25 @@ bool add_to(std::uint64_t& sum, std::uint64_t more) {
 
 }  // namespace
 
-// A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back. One that goes back farther than
-// others bear is followed: what it stamped before is held back everywhere until it is due, and so would be all that came after it.
+// A hybrid logical clock (Kulkarni et al. 2014): the wall clock, and a counter where that stands still or goes back.
 std::uint64_t State::Inside::stamp(Now now) {
   last_stamp = next_stamp(now);
   return last_stamp;
 }
 
-std::uint64_t State::Inside::next_stamp(Now now) const {
-  const std::uint64_t last = last_stamp > wall_stamp(now, kSkewMax) ? 0 : last_stamp;
-  return std::max(last + 1, wall_stamp(now));
+std::uint64_t State::Inside::next_stamp(Now now) const { return std::max(last_stamp + 1, wall_stamp(now)); }
+
+// A clock that was set back farther than others bear is followed: what it stamped before is held back everywhere until it is due, and so would be all that
+// came after it. Stamps ascend within an epoch, so new ones begin.
+void State::Inside::follow_clock(Now now) {
+  if (last_stamp <= wall_stamp(now, kSkewMax)) return;
+  last_stamp = 0;
+  for (auto& [id, local] : spaces) {
+    local.epoch.reset();
+    local.seq = 0;
+    local.epochs_looked_at = false;
+    local.epochs_closed = false;
+  }
 }
 
 std::expected<std::optional<Rights::Choice>, Error> State::Inside::choose_grant(Now now, const Local& local, Kind kind,
@@ -246,6 +255,7 @@ void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Ch
   Inside::Local* local = s.find(space);
   if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
   if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  s.follow_clock(now);
   std::vector<EntryId> written;
   if (const auto done = s.write_all(now, *local, changes, written); !done) {
     s.withdraw(*local, written);
