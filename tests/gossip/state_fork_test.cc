@@ -1,0 +1,152 @@
+// Forks: proven to all, once, and never against an honest author. And the epochs of an author that starts over and over.
+#include <gmock/gmock.h>
+
+#include "tests/gossip/state_signed.h"
+
+namespace weft::state {
+namespace {
+
+using testing::ElementsAre;
+
+std::array<Bytes, 2> forked(const Identity& by, const NamespaceId& space, std::uint64_t seq = 1) {
+  std::array<Bytes, 2> out;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Content value{.space = space, .author = by.public_key(), .epoch = 5, .seq = seq, .prev = {}, .stamp = 2 + i,
+                        .kind = Kind::kSet, .path = as_bytes("k"), .body = as_bytes(i == 0 ? "left" : "right"), .saw = {}};
+    out[i] = sign_entries(by, {&value, 1}).value()[0];
+  }
+  return out;
+}
+
+TEST(Fork, AProofNamesTheAuthorAndNobodyElseCanMakeOne) {
+  SodiumProvider provider;
+  Identity author(provider, ByteArray<32>{1}), other(provider, ByteArray<32>{2});
+  const NamespaceId space{{3}};
+  const auto wires = forked(author, space);
+  const auto a = decode_entry(wires[0]).value();
+  const auto b = decode_entry(wires[1]).value();
+  const auto body = fork_body(a, b).value();
+  EXPECT_EQ(fork_body(b, a), body);
+  EXPECT_FALSE(fork_body(a, a));
+  const auto others = forked(other, space);
+  EXPECT_FALSE(fork_body(a, decode_entry(others[1]).value()));
+  const auto later = forked(author, space, 2);
+  EXPECT_FALSE(fork_body(a, decode_entry(later[1]).value()));
+  const Fork fork = read_fork(space, body).value();
+  EXPECT_EQ(fork.author(), author.public_key());
+  EXPECT_EQ(std::set({fork.sides[0].id, fork.sides[1].id}), std::set({a.id, b.id}));
+  EXPECT_TRUE(verify_fork(provider, space, fork));
+  EXPECT_FALSE(verify_fork(provider, NamespaceId{{4}}, fork));
+  // No bit of it can be another.
+  for (std::size_t bit = 0; bit < 8 * body.size(); ++bit) {
+    Bytes bent = body;
+    bent[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+    const auto read = read_fork(space, bent);
+    EXPECT_FALSE(read && verify_fork(provider, space, *read)) << bit;
+  }
+  for (std::size_t cut = 0; cut < body.size(); ++cut) EXPECT_FALSE(read_fork(space, ByteView(body).first(cut)));
+}
+
+TEST(Fork, TwoOfOneBatchOfSixteenFitAnEntry) {
+  CheapProvider provider;
+  Identity author(provider, ByteArray<32>{1});
+  std::vector<Content> contents(16);
+  const std::string long_path(250, 'p');
+  for (std::size_t i = 0; i < 16; ++i) {
+    contents[i] = {.space = {}, .author = author.public_key(), .epoch = UINT64_MAX, .seq = kSeqMax - i / 2, .prev = EntryId{{1}},
+                   .stamp = UINT64_MAX - i, .kind = Kind::kSet, .path = as_bytes(long_path), .body = as_bytes("x"), .saw = {}};
+  }
+  const auto wires = sign_entries(author, contents).value();
+  const auto a = decode_entry(wires[0]).value();
+  const auto b = decode_entry(wires[1]).value();
+  const auto body = fork_body(a, b).value();
+  EXPECT_LE(body.size(), 620U);
+  EXPECT_TRUE(verify_fork(provider, {}, read_fork({}, body).value()));
+  const Content proof{.space = {}, .author = author.public_key(), .epoch = 0, .seq = 1, .prev = {}, .stamp = 0, .kind = Kind::kFork, .path = as_bytes(kForkPath), .body = body, .saw = {}};
+  EXPECT_TRUE(sign_entries(author, {&proof, 1}).has_value());
+}
+
+TEST(Fork, IsProvenToAllOnceAndBothSidesStay) {
+  StateLab lab(12);
+  lab.share();
+  lab.run(5s);
+  const Identity& liar = lab.identity(11);
+  const auto wires = forked(liar, lab.space_id);
+  lab.deliver_push(11, 1, push_of(lab.space_id, {&wires[0], 1}));
+  lab.deliver_push(11, 2, push_of(lab.space_id, {&wires[1], 1}));
+  ASSERT_EQ(lab.set(4, "other", "honest"), 1U);
+  lab.run(15s);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  std::size_t proofs = 0;
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "k"), ElementsAre("right", "left")) << i;
+    ASSERT_EQ(lab.space(i).proofs().size(), 1U);
+    EXPECT_EQ(lab.space(i).proofs().begin()->first, liar.public_key());
+    proofs += lab.state(i).stats().proofs_total;
+    const auto told = [&](const StateNoticed& n) { return n.what == StateNoticed::What::kForked && n.author == liar.id(); };
+    EXPECT_EQ(std::ranges::count_if(lab.noticed(i), told), 1) << i;
+  }
+  EXPECT_GE(proofs, 1U);
+  EXPECT_LE(proofs, 4U) << "most wait for somebody else's";
+  const auto count = [&](std::size_t node) {
+    std::map<Kind, std::size_t> out;
+    lab.space(node).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView wire) { return ++out[decode_entry(wire)->content.kind] > 0; });
+    return out;
+  };
+  EXPECT_EQ(count(0)[Kind::kFork], 1U);
+  EXPECT_EQ(count(0)[Kind::kSet], 3U);
+  // Whoever sees a fork of somebody that is proven already says nothing more.
+  const auto more = forked(liar, lab.space_id, 2);
+  lab.deliver_push(11, 3, push_of(lab.space_id, more));
+  lab.run(10s);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  EXPECT_EQ(count(5)[Kind::kFork], 1U);
+  EXPECT_EQ(count(5)[Kind::kSet], 5U);
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    lab.crash(i);
+    lab.start(i);
+    EXPECT_EQ(lab.space(i).proofs().size(), 1U);
+  }
+}
+
+TEST(Fork, ThereIsNoProofAgainstAnHonestAuthorThatWasStartedTwiceAndRestored) {
+  StateLab lab(5);
+  lab.share();
+  for (int round = 0; round < 20; ++round) {
+    const auto backup = lab.rows(1);
+    ASSERT_EQ(lab.set(1, "k" + std::to_string(round % 3), "before " + std::to_string(round)), 1U);
+    lab.run(100ms);
+    lab.crash(1);
+    lab.rows(1) = backup;
+    lab.start(1);
+    ASSERT_EQ(lab.set(1, "k" + std::to_string(round % 3), "after " + std::to_string(round)), 1U);
+  }
+  lab.run(30s);
+  ASSERT_TRUE(lab.run_until_equal(30s));
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_TRUE(lab.space(i).proofs().empty());
+    EXPECT_EQ(lab.state(i).stats().proofs_total, 0U);
+  }
+}
+
+TEST(Epochs, AfterAThousandRestartsOneIsOpen) {
+  StateLab lab(2);
+  lab.share();
+  for (int life = 0; life < 1000; ++life) {
+    lab.crash(1);
+    lab.start(1);
+    ASSERT_EQ(lab.set(1, "k" + std::to_string(life % 50), std::to_string(life)), 1U);
+    lab.run(20ms);
+  }
+  ASSERT_TRUE(lab.run_until_equal(30s));
+  const PublicKey author = lab.identity(1).public_key();
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(lab.space(i).open_epochs(author).size(), 1U);
+    // What is left of it: the live ones and checkpoints.
+    EXPECT_LE(lab.space(i).tree().size(), 90U);
+    EXPECT_EQ(lab.documents(i).paths({}, 100).size(), 50U);
+  }
+}
+
+}  // namespace
+}  // namespace weft::state
