@@ -175,10 +175,10 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
     return Taken::kForbidden;
   }
   if (!room_for(wire.size(), entry.content.kind)) return refuse(Taken::kFull);
-  // What makes us look through all entries of an author waits until that is no more than a part of our time; a walk brings it then.
+  // What makes us look through all entries of an author waits if its author has had more than its part of our time; a walk brings it then.
   const bool costly = entry.content.kind == Kind::kCheckpoint || entry.content.kind == Kind::kRevoke;
   const auto until = costly ? local.costly_until.find(entry.content.author) : local.costly_until.end();
-  if (until != local.costly_until.end() && now.mono < until->second) return Taken::kLater;
+  if (until != local.costly_until.end() && now.mono + kLookDebtMax < until->second) return Taken::kLater;
   if (!verified(entry)) return refuse(Taken::kRefused);
   if (!verdict.admitted()) {
     park(entry, wire);
@@ -201,7 +201,10 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   observe(now, entry.content.stamp);
   if (costly) {
     const std::size_t looked_at = local.space.entries_of(cost_of(local.space, entry));
-    if (looked_at > kCheapLook) local.costly_until[entry.content.author] = now.mono + kLookPause * static_cast<std::int64_t>(looked_at);
+    if (looked_at > kCheapLook) {
+      Instant& paid = local.costly_until[entry.content.author];
+      paid = std::max(paid, now.mono) + kLookPause * static_cast<std::int64_t>(looked_at);
+    }
   }
   if (local.space.insert(entry, wire, /*settled=*/true) != Space::Inserted::kNew) return Taken::kDiscarded;
   local.arrived = true;

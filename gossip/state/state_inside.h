@@ -49,7 +49,7 @@ struct State::Inside {
     std::size_t checkpoint_after = kCheckpointEvery;
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
     std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
-    std::map<PublicKey, Instant> costly_until;  // authors whose last checkpoint or revocation had much to look through
+    std::map<PublicKey, Instant> costly_until;  // authors whose checkpoints or revocations had much to look through, and until when that is paid
     bool epochs_looked_at = false;     // since something of this life was written
     bool epochs_closed = false;        // those of the lives before
     bool kept = false;                 // its row is durable
