@@ -1,5 +1,7 @@
 #include "gossip/state/fork.h"
 
+#include <tuple>
+
 #include "crypto/check.h"
 
 namespace weft::state {

@@ -13,6 +13,7 @@ import time
 
 import control
 import mesh
+from state_write import joined
 
 BATCH = 64
 MIB = 1 << 20
@@ -106,14 +107,6 @@ def write(args, node, luck, problems, refused):
                 problems.append(str(error))
                 return
             time.sleep(0.1)
-
-
-def joined(node):
-    try:
-        node.post("/v1/state/join", space="bench")
-        return True
-    except control.ApiError:
-        return False  # its genesis is not published yet
 
 
 def alike(m):

@@ -8,6 +8,8 @@
 //    6  counters                     ACounterIsTheSumOfWhatWasCounted
 //    7  one encoding, no bit flips   state_properties_wire_test.cc
 //    8  liars                        AnyDeliveryComesToTheSame; among nodes: state_properties_mesh_test.cc
+//    9  forks are proven            state_properties_rights_test.cc; among nodes: state_fork_test.cc and the simulator's checker
+//   10  rights                      state_properties_rights_test.cc; among nodes: state_rights_test.cc
 //   11  what relays can do           AnyDeliveryComesToTheSame (they omit, repeat, reorder), WhoWasAwayBringsNothingBack
 //   12  compaction                   CheckpointsChangeNothing, ChainsAreCompactedInAnyOrder, WhoWasAwayBringsNothingBack
 //   13  size                         AfterAllHaveDiscardedOnlyWhatCountsIsLeft (in a mesh: CheckpointMesh.ManyOverwritesTakeTheRoomOfWhatIsLeft)
@@ -18,7 +20,7 @@
 //   25  same seed, same run          TraceHash.*, BroadcastMesh.SameSeedSameRun, Twins of tests/sim; planted_test: Faults.ShrinkToAFewNodes
 //
 // In whole simulated meshes the checkers of `weft sim` look for 8, 16, 19, 21 and 23 too (docs/SIMULATOR.md, tests/sim/shared_state_test.cc). Snapshots
-// (14) and foreign code (part of 3) do not exist; proofs of forks and rights (9, 10) have tests of their own.
+// (14) and foreign code (part of 3) do not exist.
 #include "tests/gossip/state_reference.h"
 
 namespace weft::state {
