@@ -189,7 +189,7 @@ class ControlApi {
   // Answers if there is something to tell or, `at_end`, in any case.
   void tell_changes(RequestId id, bool at_end);
   void on_geneses(Now now, RequestId id, const dht::GetOk& found, Output& out);
-  ControlReply state_reply(const StateOp& op, std::size_t entries) const;
+  ControlReply state_reply(Now now, const StateOp& op, std::size_t entries) const;
   void publish(Now now, const state::Genesis& genesis, Output& out);
   void unpublish(Now now, const state::Genesis& left, Output& out);
   // True if it was a publication, for which no client waits.

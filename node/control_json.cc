@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "crypto/sealed_value.h"
-#include "node/control_state.h"
 
 namespace weft::node {
 namespace {
@@ -71,6 +70,24 @@ json steps_json(const std::vector<dht::Step>& steps) {
   return list;
 }
 
+json state_json(const NodeCore& core) {
+  const state::Stats s = core.shared_state().stats();
+  json skewed = json::array();
+  for (const auto& [author, ahead_ms] : core.shared_state().skewed()) {
+    skewed.push_back({{"id", to_string(author)}, {"ahead_ms", ahead_ms}});
+  }
+  return {{"namespaces", s.namespaces},
+               {"entries", s.entries},
+               {"bytes", s.bytes},
+               {"held_back", s.held_back},
+               {"parked", s.parked},
+               {"refused", s.refused_total},
+               {"forbidden", s.forbidden_total},
+               {"cut_off", s.cut_off_total},
+               {"forked_authors", s.forked},
+               {"skewed", std::move(skewed)}};
+}
+
 }  // namespace
 
 std::string dump(const nlohmann::ordered_json& value) {
@@ -124,7 +141,7 @@ std::string status_json(const NodeCore& core, const ShellFacts& facts, Now now) 
                         {"own_copies", own_copies(core)},
                         {"queued_bytes", facts.store.queued_bytes},
                         {"failures", facts.store.failures_total}}},
-                      {"state", json::parse(state_status_json(core))},
+                      {"state", state_json(core)},
                       {"sessions", s.sessions},
                       {"network_size_estimate", s.network_size_estimate},
                       {"traffic",

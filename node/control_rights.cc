@@ -95,25 +95,6 @@ std::string forks_json(const state::State& state, const state::Space* space) {
   return dump(list);
 }
 
-std::string state_status_json(const NodeCore& core) {
-  const state::Stats s = core.shared_state().stats();
-  json skewed = json::array();
-  for (const auto& [author, ahead_ms] : core.shared_state().skewed()) {
-    if (skewed.size() == kSkewedShownMax) break;
-    skewed.push_back({{"id", to_string(author)}, {"ahead_ms", ahead_ms}});
-  }
-  return dump({{"namespaces", s.namespaces},
-               {"entries", s.entries},
-               {"bytes", s.bytes},
-               {"held_back", s.held_back},
-               {"parked", s.parked},
-               {"refused", s.refused_total},
-               {"forbidden", s.forbidden_total},
-               {"cut_off", s.cut_off_total},
-               {"forked_authors", s.forked},
-               {"skewed", std::move(skewed)}});
-}
-
 ControlApi::Result ControlApi::state_rights(const ControlRequest& request) {
   if (const auto error = check_query(request, {"space"})) return *error;
   const auto text = request.query.find("space");

@@ -158,7 +158,7 @@ ControlApi::Result ControlApi::get_state(Now now, RequestId id, const ControlReq
   const state::State& shared = core_.shared_state();
   if (path == "/v1/state/namespaces") {
     if (const auto error = check_query(request, {})) return *error;
-    return ok(spaces_json(core_));
+    return ok(spaces_json(core_, now));
   }
   if (path == "/v1/state/digest") {
     if (const auto error = check_query(request, {"space"})) return *error;
@@ -283,7 +283,7 @@ ControlApi::Result ControlApi::state_join(Now now, RequestId id, const ControlRe
   if (here && genesis && (*here)->genesis().id != genesis->id) {
     return several_spaces(name, {node_id_of((*here)->genesis().creator), node_id_of(genesis->creator)});
   }
-  if (here) return ok(space_json(**here, core_.identity().id()));
+  if (here) return ok(space_json(**here, core_.identity().id(), now));
   if (!genesis) {
     dht::GetOptions options;
     options.all = true;

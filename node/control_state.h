@@ -82,8 +82,8 @@ struct Publication {
 };
 
 // ---- JSON
-std::string space_json(const state::Space& space, const NodeId& self);
-std::string spaces_json(const NodeCore& core);
+std::string space_json(const state::Space& space, const NodeId& self, Now now);
+std::string spaces_json(const NodeCore& core, Now now);
 std::string left_json(const state::Genesis& genesis);
 // Documents of a namespace after the path `after`, with what they are.
 std::string documents_json(const state::Space& space, const SpaceName& name, const std::optional<std::string>& after,
@@ -105,7 +105,6 @@ std::string import_json(const state::Genesis& genesis, std::size_t imported, std
 std::string export_json(const state::Space& space, std::uint64_t after, std::size_t max);
 
 // ---- rights and forks (control_rights.cc)
-inline constexpr std::size_t kSkewedShownMax = 64;
 // Grants by receiver, with who owns the namespace.
 std::string rights_json(const state::Space& space);
 // What was granted last to a node; null if nothing is there.
@@ -113,8 +112,6 @@ std::string granted_json(const state::Space& space, const NodeId& to);
 std::string revoked_json(const state::Space& space, const NodeId& of, std::size_t entries);
 // Who is proven to have forked, each with both headers; of one namespace, or of all.
 std::string forks_json(const state::State& state, const state::Space* space);
-// What `weft status` tells of shared state.
-std::string state_status_json(const NodeCore& core);
 // As RFC 3339 with milliseconds.
 std::string stamp_text(std::uint64_t stamp);
 

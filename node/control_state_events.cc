@@ -38,17 +38,17 @@ void ControlApi::on_done(Now now, const state::StateDone& done, Output& out) {
   }
   if (op == nullptr) return;
   if (!done.entries) return answer(*id, to_error(done.entries.error(), subject(*op)));
-  answer(*id, state_reply(*op, *done.entries));
+  answer(*id, state_reply(now, *op, *done.entries));
 }
 
-ControlReply ControlApi::state_reply(const StateOp& op, std::size_t entries) const {
+ControlReply ControlApi::state_reply(Now now, const StateOp& op, std::size_t entries) const {
   if (op.left) return {200, left_json(*op.left)};
   const state::Space* space = core_.shared_state().find(op.id);
   if (space == nullptr) return to_reply(no_such_space(op.space));  // left by another client meanwhile
   switch (op.what) {
     case StateOp::What::kLeave:
     case StateOp::What::kCreate:
-    case StateOp::What::kJoin: return {200, space_json(*space, core_.identity().id())};
+    case StateOp::What::kJoin: return {200, space_json(*space, core_.identity().id(), now)};
     case StateOp::What::kWrite: return {200, written_json(*space, {op.space, op.path}, op.change)};
     case StateOp::What::kBatch: return {200, batch_json(space->genesis(), op.given, entries)};
     case StateOp::What::kGrant: return {200, granted_json(*space, op.node)};

@@ -43,13 +43,16 @@ std::string_view name_of(state::Kind kind) {
 }
 
 // Whether something of this node's would be taken in now, somewhere.
-bool may_write(const state::Space& space, const NodeId& self) {
+bool may_write(const state::Space& space, const NodeId& self, Now now) {
   if (space.rights().open() || node_id_of(space.genesis().creator) == self) return true;
   const auto given = space.rights().given();
-  return std::ranges::any_of(given, [&](const state::Rights::Given& one) { return one.grant.to == self && !one.revoked; });
+  return std::ranges::any_of(given, [&](const state::Rights::Given& one) {
+    const bool over = one.grant.expires_ms != 0 && now.wall.value >= static_cast<std::int64_t>(one.grant.expires_ms);
+    return one.grant.to == self && !one.revoked && !over;
+  });
 }
 
-json space_object(const state::Space& space, const NodeId& self) {
+json space_object(const state::Space& space, const NodeId& self, Now now) {
   const state::Genesis& genesis = space.genesis();
   const NodeId creator = node_id_of(genesis.creator);
   return {{"namespace", genesis.name},
@@ -60,7 +63,7 @@ json space_object(const state::Space& space, const NodeId& self) {
           {"entries", space.tree().size()},
           {"bytes", space.bytes()},
           {"authors", space.authors()},
-          {"may_write", may_write(space, self)},
+          {"may_write", may_write(space, self, now)},
           {"forks", space.proofs().size()},
           {"cursor", space.last_arrival()}};
 }
@@ -229,11 +232,11 @@ ApiError to_error(state::Error error, std::string_view what) {
   return {"internal", "unknown"};
 }
 
-std::string space_json(const state::Space& space, const NodeId& self) { return dump(space_object(space, self)); }
+std::string space_json(const state::Space& space, const NodeId& self, Now now) { return dump(space_object(space, self, now)); }
 
-std::string spaces_json(const NodeCore& core) {
+std::string spaces_json(const NodeCore& core, Now now) {
   json list = json::array();
-  core.shared_state().for_each([&](const state::Space& space) { list.push_back(space_object(space, core.identity().id())); });
+  core.shared_state().for_each([&](const state::Space& space) { list.push_back(space_object(space, core.identity().id(), now)); });
   return dump(list);
 }
 

@@ -72,18 +72,6 @@ std::optional<std::vector<Run>> read_frontier(ByteView bytes) {
 
 }  // namespace
 
-std::string_view to_string(Refusal why) {
-  switch (why) {
-    case Refusal::kNoGrant: return "no_grant";
-    case Refusal::kPath: return "path";
-    case Refusal::kExpired: return "expired";
-    case Refusal::kRevoked: return "revoked";
-    case Refusal::kNotOwner: return "not_owner";
-    case Refusal::kOpen: return "open";
-  }
-  return "unknown";
-}
-
 std::optional<Grant> read_grant(ByteView body) {
   Reader r(body);
   Grant out;

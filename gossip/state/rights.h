@@ -90,7 +90,6 @@ enum class Refusal : std::uint8_t {
   kNotOwner,   // only the owner writes this
   kOpen,       // an open namespace has no rights
 };
-std::string_view to_string(Refusal why);
 
 class Rights {
  public:

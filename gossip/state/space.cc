@@ -74,7 +74,8 @@ Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival
   arrivals_.emplace_hint(arrivals_.end(), arrival, entry.id);
   bytes_ += wire.size();
   documents_.insert(entry, judge(entry).over_others);
-  note_head(entry.content.author, entry.content.stamp, entry.id);
+  // A proof has no place in its author's history.
+  if (entry.content.kind != Kind::kFork) note_head(entry.content.author, entry.content.stamp, entry.id);
   if (!rights_.open()) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
   return held;
 }
@@ -387,7 +388,7 @@ void Space::withdraw(std::span<const EntryId> ids) {
   head = {.id = {}, .stamp = 0, .settled = head.settled};
   std::vector<EntryKey> keys = keys_of(*author);
   for (const EntryKey& key : first_keys()) {
-    if (documents_.author(key.id()) == *author) keys.push_back(key);
+    if (documents_.author(key.id()) == *author && documents_.kind(key.id()) != Kind::kFork) keys.push_back(key);
   }
   for (const EntryKey& key : keys) note_head(*author, documents_.stamp(key.id()), key.id());
   if (keys.empty()) heads_.erase(*author);

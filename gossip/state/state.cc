@@ -269,7 +269,7 @@ void State::restore(Now now, ByteView key, ByteView value) {
   s.digest.reset();
   if (entry->content.author == s.identity.public_key()) {
     s.last_stamp = std::max(s.last_stamp, entry->content.stamp);
-    local->prev = local->space.head(s.identity.public_key())->id;
+    if (const auto head = local->space.head(s.identity.public_key())) local->prev = head->id;
   } else {
     s.observe(now, entry->content.stamp);
   }

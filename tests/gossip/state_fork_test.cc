@@ -109,6 +109,32 @@ TEST(Fork, IsProvenToAllOnceAndBothSidesStay) {
   }
 }
 
+// Whoever has written nothing but a proof has no history: its first entry names none, also after a restart.
+TEST(Fork, AProofIsNoPartOfItsWitnessesHistory) {
+  StateLab lab(3);
+  lab.share();
+  lab.run(5s);
+  const auto wires = forked(lab.identity(2), lab.space_id);
+  lab.crash(2);
+  for (const Bytes& wire : wires) lab.deliver_push(2, 1, push_of(lab.space_id, {&wire, 1}));
+  lab.run(10s);
+  ASSERT_TRUE(lab.run_until_equal(20s));
+  ASSERT_GE(lab.state(0).stats().proofs_total + lab.state(1).stats().proofs_total, 1U);
+  const std::size_t witness = lab.state(0).stats().proofs_total > 0 ? 0 : 1;
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_FALSE(lab.space(witness).head(lab.identity(witness).public_key()).has_value());
+    lab.crash(witness);
+    lab.start(witness);
+  }
+  ASSERT_EQ(lab.set(witness, "mine", "first"), 1U);
+  lab.space(witness).visit_arrivals(0, [&](std::uint64_t, const EntryId&, ByteView wire) {
+    const auto entry = decode_entry(wire).value();
+    const bool mine = entry.content.kind == Kind::kSet && entry.content.author == lab.identity(witness).public_key();
+    EXPECT_FALSE(mine && entry.content.prev.has_value());
+    return true;
+  });
+}
+
 TEST(Fork, ThereIsNoProofAgainstAnHonestAuthorThatWasStartedTwiceAndRestored) {
   StateLab lab(5);
   lab.share();
