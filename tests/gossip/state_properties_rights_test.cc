@@ -182,5 +182,49 @@ TEST(RightsProperties, WhatIsAdmittedAndWhoForkedFollowFromTheSet) {
   });
 }
 
+// Two authors with a few entries each, who discard their own and hold each other's down.
+TEST(RightsProperties, WhatAQuotaLeavesFollowsFromTheSet) {
+  holds(1500, [] {
+    World world;
+    const auto sign = [&](std::size_t author, std::uint64_t seq, std::uint64_t stamp, Kind kind, std::string_view path, const Bytes& body,
+                          std::span<const EntryId> saw) {
+      const Content content{.space = world.genesis.id, .author = world.authors[author]->public_key(), .epoch = 5, .seq = seq, .prev = {},
+                            .stamp = stamp, .kind = kind, .path = as_bytes(path), .body = body, .saw = saw};
+      world.all.push_back(std::make_shared<const Kept>(sign_entries(*world.authors[author], {&content, 1}).value()[0]));
+    };
+    std::array<EntryId, 3> grants;
+    for (std::size_t who = 1; who <= 2; ++who) {
+      const Bytes body = grant_body({.to = world.authors[who]->id(), .path = {}, .entries = 2 + who});
+      sign(0, who, who, Kind::kGrant, kGrantPath, body, {});
+      grants[who] = world.all.back()->entry.id;
+    }
+    std::uint64_t seq = 0;
+    for (const Step& step : *weft::testing::scripts(24, {6, 2}, 4)) {
+      const std::size_t who = 1 + step.who % 2U;
+      ++seq;
+      if (step.does == 1) {
+        const std::uint64_t first = 1 + step.x % seq;
+        const Section section{.epoch = 5, .first = first, .last = first + step.y % 4};
+        const Bytes body = checkpoint_body({&section, 1});
+        sign(who, seq, step.z, Kind::kCheckpoint, kCheckpointPath, body, {&grants[who], 1});
+        continue;
+      }
+      std::vector<EntryId> saw{grants[who]};
+      for (const std::uint8_t one : step.list) saw.push_back(world.all[one % world.all.size()]->entry.id);
+      std::ranges::sort(saw);
+      saw.erase(std::unique(saw.begin(), saw.end()), saw.end());
+      sign(who, seq, step.z, Kind::kSet, step.x % 2 == 0 ? "a" : "c", to_bytes(as_bytes("v")), saw);
+    }
+    const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+    std::optional<std::set<EntryId>> first;
+    for (std::uint64_t order = 0; order < 4; ++order) {
+      const Offered offered(world, Rng(seed + order));
+      for (std::size_t who = 1; who <= 2; ++who) RC_ASSERT(offered.space.entries_of(world.authors[who]->public_key()) <= 2 + who);
+      if (!first) first = offered.ids;
+      RC_ASSERT(offered.ids == *first);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace weft::state
