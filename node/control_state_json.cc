@@ -89,6 +89,8 @@ bool at_or_below(std::string_view path, std::string_view top) {
 
 // A Clear further up concerns what is watched as well.
 bool concerns(const state::Content& content, std::string_view watched) {
+  // A revocation may take something away anywhere.
+  if (content.kind == state::Kind::kRevoke) return true;
   if (content.kind == state::Kind::kCheckpoint || state::comes_first(content.kind)) return false;
   const std::string_view path = as_text(content.path);
   return at_or_below(path, watched) || (content.kind == state::Kind::kClear && at_or_below(watched, path));
@@ -97,7 +99,7 @@ bool concerns(const state::Content& content, std::string_view watched) {
 json change_object(const state::Space& space, const SpaceName& name, std::uint64_t arrival, const state::Entry& entry) {
   const state::Content& content = entry.content;
   json change = {{"cursor", arrival},
-                 {"doc", name.text + "/" + std::string(as_text(content.path))},
+                 {"doc", content.kind == state::Kind::kRevoke ? name.text : name.text + "/" + std::string(as_text(content.path))},
                  {"kind", name_of(content.kind)},
                  {"author", to_string(node_id_of(content.author))},
                  {"at", stamp_text(content.stamp)},
@@ -108,6 +110,7 @@ json change_object(const state::Space& space, const SpaceName& name, std::uint64
     case state::Kind::kRemove: change["value_base64"] = base64(content.body); break;
     // The entry holds all that its author has counted; what a reader wants is what the counter stands at.
     case state::Kind::kCount: change["value"] = space.documents().counter(content.path); break;
+    case state::Kind::kRevoke: change["revoked"] = to_string(state::read_revocation(content.body).value().of); break;
     default: break;
   }
   return change;

@@ -255,7 +255,8 @@ struct DocumentNames {
 struct Change {
   std::uint64_t cursor = 0;
   std::string doc = {};
-  enum class Kind : std::uint8_t { kSet, kRemove, kIncrement, kAdd, kDelete } kind = Kind::kSet;
+  // kRevoke: a node's rights were taken away, and with them maybe documents of its writing anywhere in the namespace, which `doc` names then.
+  enum class Kind : std::uint8_t { kSet, kRemove, kIncrement, kAdd, kDelete, kRevoke } kind = Kind::kSet;
   std::string bytes = {};         // of kSet, kAdd and kDelete
   std::int64_t counter = 0;  // of kIncrement: what the counter stands at now
   std::string author = {};

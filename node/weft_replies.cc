@@ -155,6 +155,7 @@ Change::Kind kind_of(std::string_view word) {
   if (word == "inc") return Change::Kind::kIncrement;
   if (word == "add") return Change::Kind::kAdd;
   if (word == "del") return Change::Kind::kDelete;
+  if (word == "revoke") return Change::Kind::kRevoke;
   return Change::Kind::kSet;
 }
 

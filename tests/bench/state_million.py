@@ -13,7 +13,7 @@ import time
 
 import control
 import mesh
-from state_write import joined
+from state_write import share
 
 BATCH = 64
 MIB = 1 << 20
@@ -31,13 +31,7 @@ def main():
     luck = random.Random(args.seed)
 
     with mesh.Mesh(args.authors) as m:
-        m.spawn_all()
-        if m.wait_all_see(args.authors, 60) is None:
-            mesh.finish("state_million", args, {}, {"formed": False}, "the mesh did not form")
-        m.nodes[0].post("/v1/state/create", space="bench")
-        for node in m.nodes[1:]:
-            mesh.wait_until(lambda node=node: joined(node), 30)
-        time.sleep(5)
+        share(m, "state_million", args)
         before = [node.pss_kib() for node in m.nodes]
         cpu = sum(node.cpu_s() for node in m.nodes)
         problems, refused, peak = [], [0], {"entries": 0, "pss_kib": 0, "db": 0}

@@ -22,13 +22,7 @@ def main():
     luck = random.Random(args.seed)
 
     with mesh.Mesh(args.n) as m:
-        m.spawn_all()
-        if m.wait_all_see(args.n, 60) is None:
-            mesh.finish("state_write", args, {}, {"formed": False}, "the mesh did not form")
-        m.nodes[0].post("/v1/state/create", space="bench")
-        for node in m.nodes[1:]:
-            mesh.wait_until(lambda node=node: joined(node), 30)
-        time.sleep(3)
+        share(m, "state_write", args)
         writer, reader = m.nodes[-1], m.nodes[0]
         written, shown, problems = [], [], []
         for i in range(args.count):
@@ -50,6 +44,17 @@ def main():
                      "acknowledged_p50_at_most_3ms": result["acknowledged"].get("p50", 1e9) <= 3.0},
                     f"acknowledged p50 {result['acknowledged'].get('p50')} p99 {result['acknowledged'].get('p99')} ms, "
                     f"shown by another node p50 {result['elsewhere'].get('p50')} p99 {result['elsewhere'].get('p99')} ms")
+
+
+def share(m, name, args):
+    """The mesh forms, and all its nodes have the namespace `bench`."""
+    m.spawn_all()
+    if m.wait_all_see(len(m.nodes), 60) is None:
+        mesh.finish(name, args, {}, {"formed": False}, "the mesh did not form")
+    m.nodes[0].post("/v1/state/create", space="bench")
+    for node in m.nodes[1:]:
+        mesh.wait_until(lambda node=node: joined(node), 30)
+    time.sleep(3)
 
 
 def joined(node):

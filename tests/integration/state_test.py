@@ -403,6 +403,9 @@ class Rights(StateTest):
             self.assert_value(node, "plans/seen", b"1")
         self.assert_converges([a, b, c])
         self.assertIn("revoked", self.denied(b, "set", "plans/seen", "3"))
+        told = [json.loads(line) for line in weft("--json", "state", "watch", "plans/seen", "--from", "0", "--timeout", "1s", home=c.home).out.splitlines()]
+        revoked = [change for change in told if change["kind"] == "revoke"]
+        self.assertEqual([(change["doc"], change["revoked"], change["author"]) for change in revoked], [("plans", b.id, a.id)])
         self.assertEqual(b.get("/v1/status")["state"]["cut_off"], 1)
         self.grant(a, b)
         self.run_on(b, "set", "plans/seen", "4")
