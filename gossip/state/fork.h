@@ -11,6 +11,12 @@
 // Of several proofs against one author in a namespace the one whose entry has the lowest id stays, the others are dropped: so all
 // nodes come to the same one, whoever told first.
 //
+// How many there are: in an owned namespace one against each who was granted something, and the owner. In an open one anybody makes keys and forks with
+// each, so there a proof stays only while the accused has another entry in the set: one for each author, who has come in by the quotas and the room
+// that hold for all. Whoever has had an entry keeps one (the highest checkpoint discards itself by none), so nobody gets rid of a proof by discarding what it
+// forked; asking for both sides would allow that. A fixed number of proofs, the lowest ids, would be worse than none: ids cost a signature
+// each, so a liar would crowd the others' out. Nor can proofs take all of the room that is kept for checkpoints (room_for).
+//
 // Not proven: a fork of which one side was discarded by the author's own checkpoint before anybody had both. It counts for
 // nothing any more.
 //

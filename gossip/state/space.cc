@@ -51,7 +51,11 @@ void Space::restored(std::uint64_t luck) {
   last_restored_ = last_arrival_;
   last_arrival_ += kArrivalJump + luck % kArrivalLuck;
   life_begin_ = last_arrival_;
-  for (const EntryKey& key : first_keys()) take_proof(decode(key.id()));
+  for (const EntryKey& key : first_keys()) {
+    const Entry entry = decode(key.id());
+    if (entry.content.kind == Kind::kFork && !may_be_proven(accused_by(entry))) drop(entry.id);
+    else take_proof(entry);
+  }
   proven_.clear();
   for (const auto& [author, head] : heads_) {
     enforce(author, /*restoring=*/true);
@@ -130,10 +134,23 @@ void Space::into_tree(const Entry& entry) {
   trim(c.author);
 }
 
+PublicKey Space::accused_by(const Entry& proof) const { return read_fork(genesis_.id, proof.content.body).value().author(); }
+
+bool Space::may_be_proven(const PublicKey& accused) const {
+  if (!rights_.open()) return true;  // rights.h asks more
+  bool here = false;
+  const Prefix prefix{.bytes = key_of(accused, 0, 0, {}).bytes, .nibbles = kAuthorNibbles};
+  tree_.visit(prefix, {}, [&](const EntryKey& key) {
+    here = documents_.author(key.id()) == accused && documents_.kind(key.id()) != Kind::kFork;
+    return !here;
+  });
+  return here;
+}
+
 // Of the proofs against one author the lowest id stays.
 void Space::take_proof(const Entry& entry) {
   if (entry.content.kind != Kind::kFork) return;
-  const PublicKey accused = read_fork(genesis_.id, entry.content.body).value().author();
+  const PublicKey accused = accused_by(entry);
   const auto [at, fresh] = proofs_.emplace(accused, entry.id);
   if (fresh && proven_.size() < kForksToldMax) proven_.push_back(accused);
   if (fresh) forks_.erase(accused);
@@ -161,8 +178,9 @@ void Space::find_forks(const Entry& entry) {
 bool Space::unwanted(const Entry& entry) const {
   const Content& c = entry.content;
   if (c.kind == Kind::kFork) {
-    const auto proof = proofs_.find(read_fork(genesis_.id, c.body).value().author());
-    return proof != proofs_.end() && proof->second < entry.id;
+    const PublicKey accused = accused_by(entry);
+    const auto proof = proofs_.find(accused);
+    return proof == proofs_.end() ? !may_be_proven(accused) : proof->second < entry.id;
   }
   if (discards(entry) && !documents_.holds_down(entry, judge(entry).over_others)) return true;
   if (c.kind == Kind::kCheckpoint) {

@@ -14,7 +14,7 @@
 // the entries and not on their order. Checkpoints are reckoned apart: the highest kCheckpointsKept of an author stay.
 //
 // Two entries of one author at one place are a fork: both stay, and take_forks() tells of them. Of the proofs against one author the one of
-// the lowest id stays.
+// the lowest id stays; in an open namespace only if that author has another entry in the set (fork.h).
 //
 // Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
 // after. It says nothing to another node. A crash may take entries of others that were told of already and not yet on the disk: so that
@@ -92,7 +92,7 @@ class Space {
   void withdraw(std::span<const EntryId> ids);
 
   // Whether its author has discarded it and nothing here needs it, or its author has enough entries that go before it, or it is a proof and
-  // there is one.
+  // there is one, or nothing here is the accused's.
   bool unwanted(const Entry& entry) const;
   // What was dropped since the last call.
   std::vector<EntryId> take_dropped() { return std::exchange(dropped_, {}); }
@@ -161,6 +161,8 @@ class Space {
   bool discards(const Entry& entry) const { return !comes_first(entry.content.kind) && checkpoints_.discards(entry); }
   Entry decode(const EntryId& id) const;
   void find_forks(const Entry& entry);
+  PublicKey accused_by(const Entry& proof) const;
+  bool may_be_proven(const PublicKey& accused) const;
   void take_proof(const Entry& entry);
   Head& note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id);
   // Keys of an author's settled entries, ascending; without those that come first.

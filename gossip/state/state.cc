@@ -10,8 +10,9 @@ namespace weft::state {
 namespace {
 
 constexpr std::size_t kArrivalBytes = 8;
-// Of the room, a share so small is for checkpoints alone.
-constexpr std::uint64_t kRoomShares = 50;
+// Of the room, two shares so small are above what is for all: one for checkpoints, Grants and Revokes, the one below it also for proofs, which anybody
+// can multiply.
+constexpr std::uint64_t kRoomShares = 100;
 
 // Whether what is not admitted could be, once something comes that it names.
 bool may_wait_for_a_grant(const Space& space, const Entry& entry, Refusal why) {
@@ -134,7 +135,9 @@ std::uint64_t State::Inside::bytes() const {
 }
 
 bool State::Inside::room_for(std::size_t bytes_more, Kind kind) const {
-  const std::uint64_t shares = kind == Kind::kCheckpoint || comes_first(kind) ? kRoomShares + 1 : kRoomShares;
+  std::uint64_t shares = kRoomShares;
+  if (kind == Kind::kFork) shares += 1;
+  if (kind == Kind::kCheckpoint || kind == Kind::kGrant || kind == Kind::kRevoke) shares += 2;
   return entries() < kEntriesMax / kRoomShares * shares && bytes() + bytes_more <= config.bytes_max / kRoomShares * shares;
 }
 

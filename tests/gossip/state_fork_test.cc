@@ -66,6 +66,84 @@ TEST(Fork, TwoOfOneBatchOfSixteenFitAnEntry) {
   EXPECT_TRUE(sign_entries(author, {&proof, 1}).has_value());
 }
 
+Bytes proof_by(const Identity& witness, const NamespaceId& space, const std::array<Bytes, 2>& sides) {
+  const Bytes body = fork_body(decode_entry(sides[0]).value(), decode_entry(sides[1]).value()).value();
+  const Content proof{.space = space, .author = witness.public_key(), .epoch = 0, .seq = 1, .prev = {}, .stamp = 0, .kind = Kind::kFork,
+                      .path = as_bytes(kForkPath), .body = body, .saw = {}};
+  return sign_entries(witness, {&proof, 1}).value()[0];
+}
+
+// Keys are made at will in an open namespace: of those who have nothing in it no proof is kept, and who has cannot get rid of one.
+TEST(Fork, InAnOpenNamespaceAProofStaysBesideAnEntryOfTheAccused) {
+  CheapProvider provider;
+  Identity witness(provider, ByteArray<32>{1}), real(provider, ByteArray<32>{2});
+  Space empty{Genesis{}};
+  for (std::uint8_t n = 10; n < 200; ++n) {
+    Identity made_up(provider, ByteArray<32>{n});
+    const Bytes wire = proof_by(witness, {}, forked(made_up, {}));
+    EXPECT_EQ(empty.insert(decode_entry(wire).value(), wire, true), Space::Inserted::kDiscarded);
+  }
+  EXPECT_EQ(empty.documents().size(), 0U);
+  // Out of a store as well.
+  const auto sides = forked(real, {});
+  const Bytes proof = proof_by(witness, {}, sides);
+  EXPECT_TRUE(empty.restore(decode_entry(proof).value(), proof, 1));
+  empty.restored();
+  EXPECT_EQ(empty.documents().size(), 0U);
+  EXPECT_TRUE(empty.proofs().empty());
+  // The accused discards both sides; in every order the proof is there in the end.
+  const Section both{.epoch = 5, .first = 1, .last = 1, .wanted = {}};
+  const Bytes body = checkpoint_body({&both, 1});
+  const Content content{.space = {}, .author = real.public_key(), .epoch = 5, .seq = 2, .prev = {}, .stamp = 9, .kind = Kind::kCheckpoint,
+                        .path = as_bytes(kCheckpointPath), .body = body, .saw = {}};
+  std::vector<Bytes> all{sides[0], sides[1], proof, sign_entries(real, {&content, 1}).value()[0]};
+  std::ranges::sort(all);
+  std::optional<TreeHash> root;
+  do {
+    Space space{Genesis{}};
+    for (int round = 0; round < 3; ++round) {
+      for (const Bytes& wire : all) (void)space.insert(decode_entry(wire).value(), wire, true);
+    }
+    EXPECT_EQ(space.documents().size(), 2U) << "the checkpoint and the proof";
+    EXPECT_TRUE(space.proofs().contains(real.public_key()));
+    if (!root) root = space.tree().root();
+    EXPECT_EQ(space.tree().root(), *root);
+  } while (std::ranges::next_permutation(all).found);
+}
+
+// Proofs may fill some of the room that is kept beside what is for all, and not that of checkpoints.
+TEST(Fork, ProofsLeaveRoomForCheckpoints) {
+  StateLab lab(2);
+  lab.config.bytes_max = 100'000;
+  for (std::size_t i = 0; i < 2; ++i) {
+    lab.crash(i);
+    lab.start(i);
+  }
+  lab.share();
+  const auto import = [&](const Bytes& wire) {
+    const ByteView view(wire);
+    return lab.import(0, lab.space_id, {&view, 1}).value_or(0) == 1U;
+  };
+  const std::string filler(700, 'x');
+  std::vector<std::unique_ptr<Identity>> liars;
+  bool full = false;
+  for (std::uint8_t n = 1; n < 100; ++n) {
+    liars.push_back(std::make_unique<Identity>(lab.provider, ByteArray<32>{n, 1}));
+    const auto sides = forked(*liars.back(), lab.space_id);
+    if (!import(sides[0]) || !import(sides[1])) break;
+  }
+  for (std::uint64_t i = 0; lab.set(1, "k" + std::to_string(i), filler).has_value() && i < 200; ++i) {}
+  lab.run(30s);
+  for (const auto& liar : liars) full = !import(proof_by(lab.identity(1), lab.space_id, forked(*liar, lab.space_id))) || full;
+  EXPECT_TRUE(full);
+  EXPECT_LE(lab.state(0).stats().bytes, 101'000U);
+  const Section one{.epoch = 5, .first = 1, .last = 1, .wanted = {}};
+  const Bytes body = checkpoint_body({&one, 1});
+  const Content content{.space = lab.space_id, .author = liars[0]->public_key(), .epoch = 5, .seq = 2, .prev = {}, .stamp = 9, .kind = Kind::kCheckpoint,
+                        .path = as_bytes(kCheckpointPath), .body = body, .saw = {}};
+  EXPECT_TRUE(import(sign_entries(*liars[0], {&content, 1}).value()[0]));
+}
+
 TEST(Fork, IsProvenToAllOnceAndBothSidesStay) {
   StateLab lab(12);
   lab.share();
