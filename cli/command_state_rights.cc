@@ -72,6 +72,41 @@ std::string forks_text(const Json& list) {
   return text;
 }
 
+// In pages, as a node with many does nothing else while it makes a list. The last row of one leads to the next.
+std::string after(const Json& rows, const char* id) { return rows.empty() ? "" : text_at(rows.back(), id); }
+
+Result<Json> all_rights(const NodeClient& client, const std::string& name) {
+  const std::string first = "/v1/state/rights?space=" + encode_query(name);
+  auto all = ask(client, first);
+  if (!all || !at(*all, "grants").is_array()) return all;
+  Json& grants = (*all)["grants"];
+  bool more = true_at(*all, "more");
+  for (std::string last = after(grants, "grant"); more && !last.empty(); last = after(grants, "grant")) {
+    const auto page = ask(client, first + "&after=" + last);
+    if (!page) return page;
+    const Json& next = at(*page, "grants");
+    if (!next.is_array() || next.empty()) break;
+    grants.insert(grants.end(), next.begin(), next.end());
+    more = true_at(*page, "more");
+  }
+  all->erase("more");
+  return all;
+}
+
+Result<Json> all_forks(const NodeClient& client, const std::string& name) {
+  const std::string first = "/v1/state/forks?limit=" + std::to_string(node::kForksPageMax) + (name.empty() ? "" : "&space=" + encode_query(name));
+  Json all = Json::array();
+  for (std::string target = first;;) {
+    const auto page = ask(client, target);
+    if (!page) return page;
+    if (!page->is_array()) return all;
+    all.insert(all.end(), page->begin(), page->end());
+    const std::string last = after(*page, "proof");
+    if (page->size() < node::kForksPageMax || last.empty()) return all;
+    target = first + "&after=" + last;
+  }
+}
+
 }  // namespace
 
 Result<int> run_state_grant(const Context& context) {
@@ -101,17 +136,19 @@ Result<int> run_state_revoke(const Context& context) {
 Result<int> run_state_rights(const Context& context) {
   const std::string& name = context.args.state.name;
   if (const auto space = checked_space(name); !space) return std::unexpected(space.error());
-  return show(context, NodeClient(context).get("/v1/state/rights?space=" + encode_query(name)), grants_text);
+  const auto all = all_rights(NodeClient(context), name);
+  if (!all) return std::unexpected(all.error());
+  return print(context.json ? dump_line(*all) : grants_text(*all)) ? kExitDone : kExitFailed;
 }
 
 Result<int> run_state_forks(const Context& context) {
   const std::string& name = context.args.state.name;
-  std::string target = "/v1/state/forks";
   if (!name.empty()) {
     if (const auto space = checked_space(name); !space) return std::unexpected(space.error());
-    target += "?space=" + encode_query(name);
   }
-  return show(context, NodeClient(context).get(target), forks_text);
+  const auto all = all_forks(NodeClient(context), name);
+  if (!all) return std::unexpected(all.error());
+  return print(context.json ? dump_line(*all) : forks_text(*all)) ? kExitDone : kExitFailed;
 }
 
 }  // namespace weft::cli

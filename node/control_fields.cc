@@ -162,6 +162,13 @@ std::optional<std::uint64_t> query_number(const ControlRequest& request, const s
   return value;
 }
 
+std::expected<std::size_t, ApiError> query_limit(const ControlRequest& request, std::size_t max) {
+  bool bad = false;
+  const auto limit = query_number(request, "limit", max, bad);
+  if (bad || limit == std::uint64_t{0}) return std::unexpected(bad_request("limit must be a number from 1 to " + std::to_string(max)));
+  return static_cast<std::size_t>(limit.value_or(max));
+}
+
 std::optional<ApiError> check_query(const ControlRequest& request,
                                     std::initializer_list<std::string_view> known) {
   for (const auto& [name, value] : request.query) {

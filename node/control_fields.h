@@ -62,6 +62,8 @@ std::optional<ApiError> check_query(const ControlRequest& request,
 // A number of the query; nullopt if absent. `bad` is set if it is not one, or above `max`.
 std::optional<std::uint64_t> query_number(const ControlRequest& request, const std::string& name,
                                           std::uint64_t max, bool& bad);
+// The parameter limit: from 1 to `max`, and `max` if it is not there.
+std::expected<std::size_t, ApiError> query_limit(const ControlRequest& request, std::size_t max);
 
 // ---- small texts
 bool is_hex(std::string_view text);

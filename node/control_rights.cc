@@ -45,31 +45,46 @@ json side_object(const state::ForkSide& side) {
           {"signature", to_hex(side.signature.bytes)}};
 }
 
-void add_forks(const state::Space& space, json& list) {
-  for (const auto& [author, proof] : space.proofs()) {
-    const auto entry = state::decode_entry(space.find(proof)->wire);
-    CHECK(entry.has_value());
-    const auto fork = state::read_fork(space.genesis().id, entry->content.body);
-    CHECK(fork.has_value());
-    list.push_back({{"namespace", space.genesis().name},
-                    {"author", to_string(node_id_of(author))},
-                    {"epoch", fork->sides[0].header.epoch},
-                    {"seq", fork->sides[0].header.seq},
-                    {"sides", {side_object(fork->sides[0]), side_object(fork->sides[1])}},
-                    {"witness", to_string(node_id_of(entry->content.author))},
-                    {"proof", to_hex(proof.bytes)}});
-  }
+json fork_object(const state::Space& space, const state::EntryId& proof) {
+  const auto entry = state::decode_entry(space.find(proof)->wire);
+  CHECK(entry.has_value());
+  const auto fork = state::read_fork(space.genesis().id, entry->content.body);
+  CHECK(fork.has_value());
+  return {{"namespace", space.genesis().name},
+          {"author", to_string(node_id_of(fork->author()))},
+          {"epoch", fork->sides[0].header.epoch},
+          {"seq", fork->sides[0].header.seq},
+          {"sides", {side_object(fork->sides[0]), side_object(fork->sides[1])}},
+          {"witness", to_string(node_id_of(entry->content.author))},
+          {"proof", to_hex(proof.bytes)}};
+}
+
+// The parameter after: an entry's id, as a row told it.
+std::expected<std::optional<state::EntryId>, ApiError> query_entry(const ControlRequest& request) {
+  const auto found = request.query.find("after");
+  if (found == request.query.end()) return std::nullopt;
+  const auto bytes = array_from_hex<sizeof(state::EntryId)>(found->second);
+  if (!bytes) return std::unexpected(bad_request("after must be the id of a row, as an earlier answer told it"));
+  return state::EntryId{*bytes};
 }
 
 }  // namespace
 
-std::string rights_json(const state::Space& space) {
+std::optional<std::string> rights_json(const state::Space& space, const std::optional<state::EntryId>& after, std::size_t max) {
+  const std::vector<state::Rights::Given> given = space.rights().given();
+  auto next = given.begin();
+  if (after) {
+    next = std::ranges::find(given, *after, &state::Rights::Given::id);
+    if (next == given.end()) return std::nullopt;
+    ++next;
+  }
   json grants = json::array();
-  for (const state::Rights::Given& given : space.rights().given()) grants.push_back(grant_object(given));
+  for (; next != given.end() && grants.size() < max; ++next) grants.push_back(grant_object(*next));
   return dump({{"namespace", space.genesis().name},
                {"access", space.rights().open() ? "open" : "owned"},
                {"owner", space.rights().open() ? json(nullptr) : json(to_string(node_id_of(space.genesis().creator)))},
-               {"grants", std::move(grants)}});
+               {"grants", std::move(grants)},
+               {"more", next != given.end()}});
 }
 
 std::string granted_json(const state::Space& space, const NodeId& to) {
@@ -85,30 +100,41 @@ std::string revoked_json(const state::Space& space, const NodeId& of, std::size_
   return dump({{"namespace", space.genesis().name}, {"id", to_string(of)}, {"revoked", true}, {"entries", entries}});
 }
 
-std::string forks_json(const state::State& state, const state::Space* space) {
+std::string forks_json(const state::State& state, const state::Space* space, const std::optional<state::EntryId>& after, std::size_t max) {
+  std::map<state::EntryId, const state::Space*> page;  // the lowest after `after`
+  const auto look = [&](const state::Space& one) {
+    for (const auto& [author, proof] : one.proofs()) {
+      if (after && proof <= *after) continue;
+      page.emplace(proof, &one);
+      if (page.size() > max) page.erase(std::prev(page.end()));
+    }
+  };
+  if (space != nullptr) look(*space);
+  else state.for_each(look);
   json list = json::array();
-  if (space != nullptr) {
-    add_forks(*space, list);
-  } else {
-    state.for_each([&](const state::Space& one) { add_forks(one, list); });
-  }
+  for (const auto& [proof, where] : page) list.push_back(fork_object(*where, proof));
   return dump(list);
 }
 
 ControlApi::Result ControlApi::state_rights(const ControlRequest& request) {
-  if (const auto error = check_query(request, {"space"})) return *error;
+  if (const auto error = check_query(request, {"space", "after", "limit"})) return *error;
   const auto text = request.query.find("space");
   const state::State& shared = core_.shared_state();
   const bool forks = request.path == "/v1/state/forks";
-  if (text == request.query.end()) {
-    if (forks) return ControlReply{200, forks_json(shared, nullptr)};
-    return bad_request("the query parameter space is missing");
-  }
+  if (text == request.query.end() && !forks) return bad_request("the query parameter space is missing");
+  const auto limit = query_limit(request, forks ? kForksPageMax : kGrantsPageMax);
+  if (!limit) return limit.error();
+  const auto after = query_entry(request);
+  if (!after) return after.error();
+  if (text == request.query.end()) return ControlReply{200, forks_json(shared, nullptr, *after, *limit)};
   const auto name = parse_space(text->second);
   if (!name) return name.error();
   const auto space = find_space(shared, *name);
   if (!space) return space.error();
-  return ControlReply{200, forks ? forks_json(shared, *space) : rights_json(**space)};
+  if (forks) return ControlReply{200, forks_json(shared, *space, *after, *limit)};
+  auto rights = rights_json(**space, *after, *limit);
+  if (!rights) return bad_request("after must be the id of a grant that is here");
+  return ControlReply{200, std::move(*rights)};
 }
 
 // Grant and revoke.

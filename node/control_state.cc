@@ -34,14 +34,6 @@ std::expected<DocName, ApiError> query_doc(const ControlRequest& request) {
   return parse_doc(*text);
 }
 
-// The parameter limit: from 1 to `max`, and `max` if it is not there.
-std::expected<std::size_t, ApiError> query_limit(const ControlRequest& request, std::size_t max) {
-  bool bad = false;
-  const auto limit = query_number(request, "limit", max, bad);
-  if (bad || limit == std::uint64_t{0}) return std::unexpected(bad_request("limit must be a number from 1 to " + std::to_string(max)));
-  return static_cast<std::size_t>(limit.value_or(max));
-}
-
 std::expected<std::optional<std::uint64_t>, ApiError> query_cursor(const ControlRequest& request) {
   bool bad = false;
   const auto after = query_number(request, "after", std::numeric_limits<std::uint64_t>::max(), bad);

@@ -26,6 +26,8 @@ inline constexpr std::size_t kDocumentsPageMax = 256;
 inline constexpr std::size_t kItemsPageMax = 1024;
 inline constexpr std::size_t kConflictsShownMax = 64;
 inline constexpr std::size_t kExportPageMax = 256;
+inline constexpr std::size_t kGrantsPageMax = 256;
+inline constexpr std::size_t kForksPageMax = 256;
 inline constexpr std::size_t kPublicationsMax = 256;    // that wait for the disk
 // A joiner publishes the genesis, too, where fewer have: the creator may go.
 inline constexpr std::size_t kPublishersEnough = 4;
@@ -105,13 +107,13 @@ std::string import_json(const state::Genesis& genesis, std::size_t imported, std
 std::string export_json(const state::Space& space, std::uint64_t after, std::size_t max);
 
 // ---- rights and forks (control_rights.cc)
-// Grants by receiver, with who owns the namespace.
-std::string rights_json(const state::Space& space);
+// Grants by receiver, with who owns the namespace; those after `after`. nullopt: no such grant is here.
+std::optional<std::string> rights_json(const state::Space& space, const std::optional<state::EntryId>& after, std::size_t max);
 // What was granted last to a node; null if nothing is there.
 std::string granted_json(const state::Space& space, const NodeId& to);
 std::string revoked_json(const state::Space& space, const NodeId& of, std::size_t entries);
-// Who is proven to have forked, each with both headers; of one namespace, or of all.
-std::string forks_json(const state::State& state, const state::Space* space);
+// Who is proven to have forked, each with both headers; of one namespace, or of all, by the proof's id, after `after`.
+std::string forks_json(const state::State& state, const state::Space* space, const std::optional<state::EntryId>& after, std::size_t max);
 // As RFC 3339 with milliseconds.
 std::string stamp_text(std::uint64_t stamp);
 

@@ -412,6 +412,17 @@ class Rights(StateTest):
         self.assert_value(c, "plans/seen", b"4")
         self.assertEqual(self.json_of(c, "forks"), [])
 
+    def test_all_grants_are_shown_however_many_pages_they_take(self):
+        a, = self.plans(1)
+        for number in range(260):
+            self.run_on(a, "grant", "plans", f"{number:064x}")
+        rights = self.json_of(a, "rights", "plans")
+        self.assert_keys(rights, "namespace", "access", "owner", "grants")
+        self.assertNotIn("more", rights)
+        self.assertEqual([grant["id"] for grant in rights["grants"]], [f"{number:064x}" for number in range(260)])
+        self.assertEqual(len(self.run_on(a, "rights", "plans").out.splitlines()), 262)
+        self.assertTrue(a.get("/v1/state/rights?space=plans")["more"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -416,5 +416,69 @@ TEST(ControlState, ExportsComeInPagesAndGoWhereverTheGenesisGoes) {
   EXPECT_EQ(code(other.post("/v1/state/import", json({{"space", "room"}, {"entries_base64", many}}).dump())), "bad_request");
 }
 
+TEST(ControlState, GrantsComeInPages) {
+  Rig rig;
+  rig.post("/v1/state/create", R"({"space":"plans","access":"owned"})");
+  for (int i = 0; i < 5; ++i) {
+    const std::string id = std::string(63, 'a') + std::to_string(i % 2);
+    EXPECT_EQ(rig.post("/v1/state/grant", json({{"space", "plans"}, {"id", id}}).dump()).status, 200);
+  }
+  const json all = rig.get("/v1/state/rights?space=plans").body;
+  EXPECT_EQ(all["grants"].size(), 5U);
+  EXPECT_EQ(all["more"], false);
+  json paged = json::array();
+  std::string after;
+  for (const std::size_t expected : {2U, 2U, 1U}) {
+    const json page = rig.get("/v1/state/rights?space=plans&limit=2" + after).body;
+    EXPECT_EQ(page["grants"].size(), expected);
+    EXPECT_EQ(page["more"], expected == 2U);
+    EXPECT_EQ(page["owner"], all["owner"]);
+    paged.insert(paged.end(), page["grants"].begin(), page["grants"].end());
+    after = "&after=" + page["grants"].back()["grant"].get<std::string>();
+  }
+  EXPECT_EQ(paged, all["grants"]);
+  for (const std::string bad : {"&limit=0", "&limit=257", "&after=x", "&after=00000000000000000000000000000000"}) {
+    EXPECT_EQ(code(rig.get("/v1/state/rights?space=plans" + bad)), "bad_request") << bad;
+  }
+}
+
+TEST(ControlState, ForksComeInPagesOverAllNamespaces) {
+  Rig rig;
+  CheapProvider provider;
+  std::set<std::string> authors;
+  for (const std::string name : {"hall", "room"}) {
+    const auto made = create(rig, name);
+    state::NamespaceId space{*array_from_hex<32>(made.body["id"].get<std::string>())};
+    for (std::uint8_t n = 1; n <= 5; ++n) {
+      Identity liar(provider, ByteArray<32>{n, 77});
+      authors.insert(to_string(liar.id()));
+      json wires = json::array();
+      for (const std::string value : {"left", "right"}) {
+        const state::Content one{.space = space, .author = liar.public_key(), .epoch = 5, .seq = 1, .prev = {}, .stamp = 2,
+                                 .kind = state::Kind::kSet, .path = as_bytes("k"), .body = as_bytes(value), .saw = {}};
+        wires.push_back(base64(state::sign_entries(liar, {&one, 1}).value()[0]));
+      }
+      const auto taken = rig.post("/v1/state/import", json({{"space", name}, {"entries_base64", wires}}).dump());
+      EXPECT_EQ(taken.body["imported"], 2) << taken.body;
+    }
+  }
+  rig.advance(5s);
+  const json all = rig.get("/v1/state/forks").body;
+  ASSERT_EQ(all.size(), 10U);
+  EXPECT_EQ(rig.get("/v1/state/forks?space=room").body.size(), 5U);
+  json paged = json::array();
+  std::string after;
+  for (const std::size_t expected : {4U, 4U, 2U, 0U}) {
+    const json page = rig.get("/v1/state/forks?limit=4" + after).body;
+    EXPECT_EQ(page.size(), expected);
+    paged.insert(paged.end(), page.begin(), page.end());
+    if (!page.empty()) after = "&after=" + page.back()["proof"].get<std::string>();
+  }
+  EXPECT_EQ(paged, all);
+  for (const json& fork : all) authors.erase(fork["author"]);
+  EXPECT_TRUE(authors.empty());
+  for (const std::string bad : {"?limit=0", "?limit=257", "?after=x"}) EXPECT_EQ(code(rig.get("/v1/state/forks" + bad)), "bad_request") << bad;
+}
+
 }  // namespace
 }  // namespace weft::node
