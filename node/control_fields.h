@@ -4,6 +4,7 @@
 // handler reads straight down and asks error() once. An unknown field is a mistake.
 #pragma once
 
+#include <expected>
 #include <initializer_list>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
