@@ -39,18 +39,43 @@ std::uint64_t difference(const Sum& a, const Sum& b, std::uint64_t most) {
 
 }  // namespace
 
-Documents::Series Documents::series_of(const Item& item) {
-  return {item.path, item.kind, item.kind == Kind::kAdd ? item.body : Bytes{}, item.author, item.epoch};
+std::strong_ordering Documents::compare_series(const Item& a, const Item& b) {
+  if (const auto path = as_text(a.path) <=> as_text(b.path); path != 0) return path;
+  if (a.kind != b.kind) return a.kind <=> b.kind;
+  if (a.kind == Kind::kAdd) {
+    if (const auto element = as_text(a.body) <=> as_text(b.body); element != 0) return element;
+  }
+  if (const auto author = a.author <=> b.author; author != 0) return author;
+  return a.epoch <=> b.epoch;
+}
+
+bool Documents::SeriesOrder::operator()(Ref a, Ref b) const {
+  if (const auto series = compare_series(a->second, b->second); series != 0) return series < 0;
+  return std::pair(a->second.seq, a->first) < std::pair(b->second.seq, b->first);
+}
+
+bool Documents::SeriesOrder::operator()(Ref a, ByteView path) const { return as_text(a->second.path) < as_text(path); }
+
+bool Documents::SeriesOrder::operator()(const Item& a, Ref b) const {
+  if (const auto series = compare_series(a, b->second); series != 0) return series < 0;
+  return a.seq < b->second.seq;
+}
+
+Documents::Item Documents::item_of(const Entry& entry, bool over_others) {
+  const Content& c = entry.content;
+  return {.author = c.author, .epoch = c.epoch, .seq = c.seq, .stamp = c.stamp, .path = c.path, .body = c.body, .kind = c.kind,
+          .over_others = over_others};
 }
 
 bool Documents::may_void(const Item& by, const Item& item) {
   if (!by.over_others && item.author != by.author) return false;
+  const bool same_path = equal(item.path, by.path);
   switch (by.kind) {
-    case Kind::kSet: return item.kind == Kind::kSet && item.path == by.path;
-    case Kind::kCount: return item.kind == Kind::kCount && item.path == by.path && item.author == by.author;
+    case Kind::kSet: return item.kind == Kind::kSet && same_path;
+    case Kind::kCount: return item.kind == Kind::kCount && same_path && item.author == by.author;
     case Kind::kAdd:
-    case Kind::kRemove: return item.kind == Kind::kAdd && item.path == by.path && item.body == by.body;
-    case Kind::kClear: return holds_a_value(item.kind) && at_or_below(item.path, by.path);
+    case Kind::kRemove: return item.kind == Kind::kAdd && same_path && equal(item.body, by.body);
+    case Kind::kClear: return holds_a_value(item.kind) && at_or_below(as_text(item.path), as_text(by.path));
     case Kind::kCheckpoint:
     case Kind::kGrant:
     case Kind::kRevoke:
@@ -60,47 +85,65 @@ bool Documents::may_void(const Item& by, const Item& item) {
 }
 
 bool Documents::insert(const Entry& entry, bool over_others) {
-  const Content& c = entry.content;
-  const auto [at, fresh] = items_.try_emplace(
-      entry.id, Item{.author = c.author, .epoch = c.epoch, .seq = c.seq, .stamp = c.stamp, .kind = c.kind,
-                     .path = text_of(c.path), .body = to_bytes(c.body), .over_others = over_others});
+  const auto [at, fresh] = items_.try_emplace(entry.id, item_of(entry, over_others));
   if (!fresh) return false;
   Item& item = at->second;
-  for (const EntryId& seen : c.saw) {
-    named_by_[seen].insert(entry.id);
+  for (const EntryId& seen : entry.content.saw) {
+    names_.emplace(seen, entry.id);
     if (const auto other = items_.find(seen); other != items_.end() && may_void(item, other->second)) ++other->second.voiders;
   }
-  if (!holds_a_value(c.kind)) return true;
-  by_path_[item.path].insert(entry.id);
-  seqs_[series_of(item)].insert(item.seq);
+  if (!holds_a_value(item.kind)) return true;
+  order_.insert(&*at);
   // Those that named it before it came. An entry that names itself is not among them: its id would have to be in its own content.
-  for (const EntryId& by : named_by(entry.id)) item.voiders += may_void(items_.at(by), item) ? 1U : 0U;
+  for (auto it = names_.lower_bound({entry.id, EntryId{}}); it != names_.end() && it->first == entry.id; ++it) {
+    item.voiders += may_void(items_.at(it->second), item) ? 1U : 0U;
+  }
   return true;
 }
 
 void Documents::erase(const Entry& entry) {
   const auto at = items_.find(entry.id);
   CHECK(at != items_.end());
-  const Item item = std::move(at->second);
+  const Item item = at->second;
+  if (holds_a_value(item.kind)) order_.erase(&*at);
   items_.erase(at);
   for (const EntryId& seen : entry.content.saw) {
-    const auto named = named_by_.find(seen);
-    named->second.erase(entry.id);
-    if (named->second.empty()) named_by_.erase(named);
+    names_.erase({seen, entry.id});
+    if (item.kept) keepers_.erase({seen, entry.id});
     if (const auto other = items_.find(seen); other != items_.end() && may_void(item, other->second)) --other->second.voiders;
   }
-  if (!holds_a_value(item.kind)) return;
-  const auto here = by_path_.find(item.path);
-  here->second.erase(entry.id);
-  if (here->second.empty()) by_path_.erase(here);
-  const auto series = seqs_.find(series_of(item));
-  series->second.erase(series->second.find(item.seq));
-  if (series->second.empty()) seqs_.erase(series);
+}
+
+void Documents::keep(const Entry& entry) {
+  if (std::exchange(items_.at(entry.id).kept, true)) return;
+  for (const EntryId& seen : entry.content.saw) keepers_.emplace(seen, entry.id);
+}
+
+bool Documents::set_over_others(const Entry& entry, bool over_others) {
+  Item& item = items_.at(entry.id);
+  if (item.over_others == over_others) return false;
+  Item after = item;
+  after.over_others = over_others;
+  for (const EntryId& seen : entry.content.saw) {
+    const auto other = items_.find(seen);
+    if (other == items_.end()) continue;
+    if (may_void(item, other->second)) --other->second.voiders;
+    if (may_void(after, other->second)) ++other->second.voiders;
+  }
+  item = after;
+  return true;
+}
+
+bool Documents::is_named(const EntryId& id) const {
+  const auto it = names_.lower_bound({id, EntryId{}});
+  return it != names_.end() && it->first == id;
 }
 
 bool Documents::left(const Items::value_type& entry) const {
   const Item& item = entry.second;
-  return item.voiders == 0 && !item.discarded && *seqs_.at(series_of(item)).rbegin() == item.seq;
+  if (item.voiders > 0 || item.discarded) return false;
+  const auto above = order_.upper_bound(item);
+  return above == order_.end() || compare_series(item, (*above)->second) != 0;
 }
 
 bool Documents::counts(const EntryId& id) const {
@@ -113,47 +156,44 @@ bool Documents::set_discarded(const EntryId& id, bool discarded) {
 }
 
 bool Documents::holds_down(const Entry& entry, bool over_others) const {
-  const Content& c = entry.content;
-  const Item by{.author = c.author, .epoch = c.epoch, .seq = c.seq, .stamp = c.stamp, .kind = c.kind, .path = text_of(c.path),
-                .body = to_bytes(c.body), .over_others = over_others};
-  return std::ranges::any_of(c.saw, [&](const EntryId& id) {
+  const Item by = item_of(entry, over_others);
+  return std::ranges::any_of(entry.content.saw, [&](const EntryId& id) {
     const auto it = items_.find(id);
     return it != items_.end() && !it->second.discarded && may_void(by, it->second);
   });
 }
 
-const std::set<EntryId>& Documents::named_by(const EntryId& id) const {
-  static const std::set<EntryId> nobody;
-  const auto it = named_by_.find(id);
-  return it == named_by_.end() ? nobody : it->second;
+template <class Visit>
+void Documents::visit_path(ByteView path, Visit visit) const {
+  for (auto it = order_.lower_bound(path); it != order_.end() && equal((*it)->second.path, path); ++it) {
+    if (!visit(*it)) return;
+  }
 }
 
 template <class Visit>
 void Documents::visit(ByteView path, Kind kind, Visit visit) const {
-  const auto here = by_path_.find(text_of(path));
-  if (here == by_path_.end()) return;
-  for (const EntryId& id : here->second) {
-    const auto it = items_.find(id);
-    if (it->second.kind == kind && left(*it)) visit(id, it->second);
-  }
+  visit_path(path, [&](Ref ref) {
+    if (ref->second.kind == kind && left(*ref)) visit(ref);
+    return ref->second.kind <= kind;
+  });
 }
 
 std::vector<Written> Documents::read_register(ByteView path, std::size_t max) const {
-  std::vector<const Items::value_type*> found;
-  visit(path, Kind::kSet, [&](const EntryId& id, const Item&) { found.push_back(&*items_.find(id)); });
-  std::ranges::sort(found, std::ranges::greater{}, [](const auto* e) { return std::tuple(e->second.stamp, e->second.author, e->first); });
+  std::vector<Ref> found;
+  visit(path, Kind::kSet, [&](Ref ref) { found.push_back(ref); });
+  std::ranges::sort(found, std::ranges::greater{}, [](Ref e) { return std::tuple(e->second.stamp, e->second.author, e->first); });
   std::vector<Written> out;
-  for (const auto* e : found) {
+  for (const Ref e : found) {
     if (out.size() == max) break;
-    out.push_back({.id = e->first, .author = e->second.author, .stamp = e->second.stamp, .value = e->second.body});
+    out.push_back({.id = e->first, .author = e->second.author, .stamp = e->second.stamp, .value = to_bytes(e->second.body)});
   }
   return out;
 }
 
 std::int64_t Documents::counter(ByteView path) const {
   Sum up, down;
-  visit(path, Kind::kCount, [&](const EntryId&, const Item& item) {
-    const auto counted = read_count(item.body);
+  visit(path, Kind::kCount, [&](Ref ref) {
+    const auto counted = read_count(ref->second.body);
     CHECK(counted.has_value());
     up.add(counted->up);
     down.add(counted->down);
@@ -163,81 +203,69 @@ std::int64_t Documents::counter(ByteView path) const {
   return -static_cast<std::int64_t>(difference(down, up, kMost));
 }
 
-std::vector<Bytes> Documents::elements(ByteView path) const {
-  std::set<Bytes> all;
-  visit(path, Kind::kAdd, [&](const EntryId&, const Item& item) { all.insert(item.body); });
-  return {all.begin(), all.end()};
-}
+std::vector<Bytes> Documents::elements(ByteView path) const { return elements(path, SIZE_MAX, {}); }
 
+// They come in order.
 std::vector<Bytes> Documents::elements(ByteView path, std::size_t max, const std::optional<Bytes>& after) const {
-  std::set<Bytes> first;
-  visit(path, Kind::kAdd, [&](const EntryId&, const Item& item) {
-    if (after && item.body <= *after) return;
-    if (first.size() == max && (max == 0 || item.body >= *first.rbegin())) return;
-    first.insert(item.body);
-    if (first.size() > max) first.erase(std::prev(first.end()));
+  std::vector<Bytes> out;
+  visit_path(path, [&](Ref ref) {
+    const Item& item = ref->second;
+    if (item.kind != Kind::kAdd || !left(*ref) || (after && as_text(item.body) <= as_text(*after))) return item.kind <= Kind::kAdd;
+    if (!out.empty() && equal(out.back(), item.body)) return true;
+    if (out.size() == max) return false;
+    out.push_back(to_bytes(item.body));
+    return true;
   });
-  return {first.begin(), first.end()};
+  return out;
 }
 
 Documents::Kinds Documents::kinds(ByteView path) const {
   Kinds out;
-  const auto here = by_path_.find(text_of(path));
-  if (here == by_path_.end()) return out;
-  for (const EntryId& id : here->second) {
-    const auto it = items_.find(id);
-    const Kind kind = it->second.kind;
+  visit_path(path, [&](Ref ref) {
+    const Kind kind = ref->second.kind;
     bool& has = kind == Kind::kSet ? out.has_register : kind == Kind::kCount ? out.has_counter : out.has_set;
-    has = has || left(*it);
-    if (out.has_register && out.has_counter && out.has_set) break;
-  }
+    has = has || left(*ref);
+    return !(out.has_register && out.has_counter && out.has_set);
+  });
   return out;
 }
 
 std::vector<std::string> Documents::paths(ByteView path, std::size_t max, const std::optional<std::string>& after) const {
-  const std::string top = text_of(path);
   std::vector<std::string> out;
   // '/' is not the least byte of a path: what only begins alike lies between.
-  for (auto it = after ? by_path_.upper_bound(*after) : by_path_.lower_bound(top);
-       it != by_path_.end() && it->first.starts_with(top) && out.size() < max; ++it) {
-    if (!top.empty() && !at_or_below(it->first, top)) continue;
-    const bool any = std::ranges::any_of(it->second, [&](const EntryId& id) { return left(*items_.find(id)); });
-    if (any) out.push_back(it->first);
+  const ByteView from = after ? as_bytes(*after) : path;
+  for (auto it = order_.lower_bound(from); it != order_.end() && out.size() < max;) {
+    const ByteView here = (*it)->second.path;
+    if (!as_text(here).starts_with(as_text(path))) break;
+    const bool wanted = (!after || !equal(here, from)) && (path.empty() || at_or_below(as_text(here), as_text(path)));
+    bool any = false;
+    for (; it != order_.end() && equal((*it)->second.path, here); ++it) any = any || (wanted && left(**it));
+    if (any) out.push_back(text_of(here));
   }
   return out;
 }
 
 Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, const PublicKey& author, std::uint64_t epoch,
                                 bool over_others) const {
-  const Item by{.author = author, .epoch = epoch, .seq = 0, .stamp = 0, .kind = kind, .path = text_of(path),
-                .body = to_bytes(element)};
+  const Item by{.author = author, .epoch = epoch, .path = path, .body = element, .kind = kind};
   Seen out;
   // Each epoch's Count stands for itself: what a lost life counted is not known here, so it must not be counted on from.
   if (kind == Kind::kCount) return out;
-  const auto look_at = [&](const std::set<EntryId>& ids) {
-    for (const EntryId& id : ids) {
-      const auto it = items_.find(id);
-      if (!may_void(by, it->second) || !left(*it)) continue;
-      if (!over_others && it->second.author != author) {
-        out.others = true;
-        continue;
-      }
-      // Its own of this epoch gives way by its seq, but not to a Remove or a Clear, which are no values.
-      if (kind == it->second.kind && it->second.author == author && it->second.epoch == epoch) continue;
-      if (out.saw.size() == kSawMax) {
-        out.more = true;
-        return;
-      }
-      out.saw.push_back(id);
+  for (auto it = order_.lower_bound(path); it != order_.end(); ++it) {
+    const Item& item = (*it)->second;
+    if (kind == Kind::kClear ? !as_text(item.path).starts_with(as_text(path)) : !equal(item.path, path)) break;
+    if (!may_void(by, item) || !left(**it)) continue;
+    if (!over_others && item.author != author) {
+      out.others = true;
+      continue;
     }
-  };
-  const std::string top = text_of(path);
-  if (kind != Kind::kClear) {
-    if (const auto here = by_path_.find(top); here != by_path_.end()) look_at(here->second);
-  } else {
-    for (auto it = by_path_.lower_bound(top); it != by_path_.end() && it->first.starts_with(top) && !out.more; ++it) {
-      if (at_or_below(it->first, top)) look_at(it->second);
+    // Its own of this epoch gives way by its seq, but not to a Remove or a Clear, which are no values.
+    if (kind == item.kind && item.author == author && item.epoch == epoch) continue;
+    if (out.saw.size() == kSawMax) {
+      out.more = true;
+      break;
     }
+    out.saw.push_back((*it)->first);
   }
   std::ranges::sort(out.saw);
   return out;
@@ -245,7 +273,8 @@ Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, cons
 
 bool Documents::has_own(Kind kind, ByteView path, ByteView element, const PublicKey& author) const {
   bool found = false;
-  visit(path, kind, [&](const EntryId&, const Item& item) {
+  visit(path, kind, [&](Ref ref) {
+    const Item& item = ref->second;
     found = found || (item.author == author && (kind != Kind::kAdd || equal(item.body, element)));
   });
   return found;
@@ -253,7 +282,8 @@ bool Documents::has_own(Kind kind, ByteView path, ByteView element, const Public
 
 Counted Documents::counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const {
   Counted out;
-  visit(path, Kind::kCount, [&](const EntryId&, const Item& item) {
+  visit(path, Kind::kCount, [&](Ref ref) {
+    const Item& item = ref->second;
     if (item.author != author || item.epoch != epoch) return;
     const auto counted = read_count(item.body);
     out.up = sum(out.up, counted->up);

@@ -26,11 +26,12 @@
 // An author that forks, or signs the same place in its history twice, has both entries in the set: both are undominated, or one names
 // the other. That it did is found elsewhere; here it costs nothing but its own words.
 //
-// Costs: logarithmic in the entries for an insertion (times what the entry saw), linear in the entries at its path for a
-// reading. Memory: what is inserted and kSawMax references an entry; bounds are those of the caller, which decides what
-// is inserted. The caller has verified signatures and rights. One thread.
+// Costs: logarithmic in the entries for an insertion (times what the entry saw, and those that named it before it came), linear in the
+// entries at its path for a reading. Memory: some 210 bytes an entry and 80 for each that it names; paths and bodies stay where the caller
+// has them. Bounds are those of the caller, which decides what is inserted. The caller has verified signatures and rights. One thread.
 #pragma once
 
+#include <compare>
 #include <map>
 #include <set>
 #include <span>
@@ -51,7 +52,12 @@ struct Written {
 
 class Documents {
  public:
-  // True if the entry was not there before. `entry` need not outlive the call. `over_others`: it may void what others wrote.
+  Documents() = default;
+  Documents(Documents&&) = default;
+  Documents& operator=(Documents&&) = default;
+
+  // True if the entry was not there before. The bytes of its path and body must stay where they are for as long as it is here; the rest of
+  // it need not outlive the call. `over_others`: it may void what others wrote.
   bool insert(const Entry& entry, bool over_others = true);
   // Takes an entry away again, as if it had never been inserted. It must be there.
   void erase(const Entry& entry);
@@ -61,8 +67,20 @@ class Documents {
   // Whether an entry names one that is here, not discarded, and that it may void.
   bool holds_down(const Entry& entry, bool over_others) const;
   bool over_others(const EntryId& id) const { return items_.at(id).over_others; }
-  // Who names this entry.
-  const std::set<EntryId>& named_by(const EntryId& id) const;
+  // True if that is a change. It must be there.
+  bool set_over_others(const Entry& entry, bool over_others);
+  bool is_named(const EntryId& id) const;
+  // A discarded entry that stays, as it holds something down: from now on visit_keepers finds it by what it names.
+  void keep(const Entry& entry);
+  // Calls visit(id) for those kept that name `id` and are discarded still; returns how many it looked at. What it calls changes nothing here.
+  template <class Visit>
+  std::size_t visit_keepers(const EntryId& id, Visit visit) const {
+    std::size_t looked_at = 0;
+    for (auto it = keepers_.lower_bound({id, EntryId{}}); it != keepers_.end() && it->first == id; ++it, ++looked_at) {
+      if (items_.at(it->second).discarded) visit(it->second);
+    }
+    return looked_at;
+  }
   const PublicKey& author(const EntryId& id) const { return items_.at(id).author; }
   Kind kind(const EntryId& id) const { return items_.at(id).kind; }
   bool is_checkpoint(const EntryId& id) const { return kind(id) == Kind::kCheckpoint; }
@@ -106,40 +124,47 @@ class Documents {
   Counted counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const;
 
  private:
-  // Whose highest seq counts: of one kind, path and (of a set) element.
-  struct Series {
-    std::string path;
-    Kind kind = Kind::kSet;
-    Bytes element;
-    PublicKey author;
-    std::uint64_t epoch = 0;
-    auto operator<=>(const Series&) const = default;
-  };
   struct Item {
     PublicKey author;
     std::uint64_t epoch = 0;
     std::uint64_t seq = 0;
     std::uint64_t stamp = 0;
-    Kind kind = Kind::kSet;
-    std::string path;
-    Bytes body;
+    ByteView path;
+    ByteView body;
     std::uint32_t voiders = 0;  // entries here that name it and may void it
+    Kind kind = Kind::kSet;
     bool discarded = false;
+    bool kept = false;
     bool over_others = true;
   };
   using Items = std::map<EntryId, Item>;
+  using Ref = const Items::value_type*;
+  using Name = std::pair<EntryId, EntryId>;  // what is named, here or not yet, and who names it
+  // By path, kind, element (of a set), author and epoch: those alike are a series, of which the highest seq counts; then by seq and id.
+  struct SeriesOrder {
+    using is_transparent = void;
+    bool operator()(Ref a, Ref b) const;
+    // The first of a path, and what comes after all of one series up to a seq.
+    bool operator()(Ref a, ByteView path) const;
+    bool operator()(const Item& a, Ref b) const;
+  };
 
-  static Series series_of(const Item& item);
+  static Item item_of(const Entry& entry, bool over_others);
+  static std::strong_ordering compare_series(const Item& a, const Item& b);
   // Whether `by` may void `item`, which it names.
   static bool may_void(const Item& by, const Item& item);
   bool left(const Items::value_type& entry) const;
+  // Calls visit(Ref) for what is at a path, of any kind, until it returns false.
+  template <class Visit>
+  void visit_path(ByteView path, Visit visit) const;
+  // Calls visit(Ref) for what is left of a kind at a path.
   template <class Visit>
   void visit(ByteView path, Kind kind, Visit visit) const;
 
   Items items_;
-  std::map<std::string, std::set<EntryId>> by_path_;  // Sets, Counts and Adds
-  std::map<Series, std::multiset<std::uint64_t>> seqs_;  // the highest counts
-  std::map<EntryId, std::set<EntryId>> named_by_;  // what is named, here or not yet, and who names it
+  std::set<Ref, SeriesOrder> order_;  // Sets, Counts and Adds
+  std::set<Name> names_;
+  std::set<Name> keepers_;  // of them those of entries that are kept
 };
 
 }  // namespace weft::state

@@ -9,6 +9,14 @@ namespace {
 // Of what comes first.
 constexpr Prefix kFirstPrefix{.bytes = {}, .nibbles = kAuthorNibbles};
 
+// The same part of `to` as `part` is of `from`.
+ByteView part_of(ByteView part, ByteView from, ByteView to) {
+  if (part.empty()) return {};
+  const std::ptrdiff_t at = part.data() - from.data();
+  CHECK(at >= 0 && static_cast<std::size_t>(at) + part.size() <= from.size());
+  return to.subspan(static_cast<std::size_t>(at), part.size());
+}
+
 }  // namespace
 
 const Space::Held* Space::find(const EntryId& id) const {
@@ -29,6 +37,8 @@ Space::Inserted Space::insert(const Entry& entry, ByteView wire, bool settled) {
   if (settled) {
     held.settled = true;
     into_tree(entry);
+  } else {
+    unsettled_.insert(entry.id);
   }
   return Inserted::kNew;
 }
@@ -75,9 +85,16 @@ Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival
   CHECK(fresh);
   Held& held = at->second;
   last_arrival_ = std::max(last_arrival_, arrival);
-  arrivals_.emplace_hint(arrivals_.end(), arrival, entry.id);
+  arrivals_.emplace_hint(arrivals_.end(), arrival, &*at);
   bytes_ += wire.size();
-  documents_.insert(entry, judge(entry).over_others);
+  names_ += entry.content.saw.size();
+  // The documents look into the bytes that are kept.
+  Entry here;
+  here.id = entry.id;
+  here.content = entry.content;
+  here.content.path = part_of(entry.content.path, wire, held.wire);
+  here.content.body = part_of(entry.content.body, wire, held.wire);
+  documents_.insert(here, judge(entry).over_others);
   // A proof has no place in its author's history.
   if (entry.content.kind != Kind::kFork) note_head(entry.content.author, entry.content.stamp, entry.id);
   if (!rights_.open()) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
@@ -105,6 +122,7 @@ bool Space::settle(const EntryId& id) {
     return false;
   }
   held.settled = true;
+  unsettled_.erase(id);
   into_tree(entry);
   return true;
 }
@@ -116,9 +134,13 @@ void Space::into_tree(const Entry& entry) {
   if (comes_first(c.kind)) {
     if (c.kind == Kind::kFork) return take_proof(entry);
     rights_.add(entry);
-    if (c.kind == Kind::kRevoke) return enforce(read_revocation(c.body)->of);
-    // A Grant changes what names it, and nothing else.
-    if (!documents_.named_by(entry.id).empty()) enforce(read_grant(c.body)->to);
+    // A Revoke changes only what lies in its range, a Grant what names it.
+    if (c.kind == Kind::kRevoke) {
+      const Revocation revocation = read_revocation(c.body).value();
+      if (const auto of = author_of(revocation.of)) enforce(*of, keys_of(*of, revocation.first, revocation.last), false);
+    } else if (documents_.is_named(entry.id)) {
+      if (const auto to = author_of(read_grant(c.body)->to)) enforce(*to);
+    }
     return;
   }
   // Anew, as another write that was withdrawn meanwhile may have taken it along.
@@ -126,7 +148,10 @@ void Space::into_tree(const Entry& entry) {
   if (const auto places = places_.find(c.author); places != places_.end() && counted(c.kind)) places->second.insert(place_of(entry.id));
   // What was admitted meanwhile, or what it may do, has its say now.
   judge_anew(entry);
-  mark_discarded(entry.id, discards(entry));
+  if (discards(entry)) {
+    mark_discarded(entry.id, true);
+    documents_.keep(entry);
+  }
   if (c.kind == Kind::kCheckpoint) {
     checkpoints_.add(entry);
     sweep(c.author);
@@ -193,10 +218,11 @@ bool Space::unwanted(const Entry& entry) const {
   return all.empty() || *all.rbegin() < mine;
 }
 
-std::vector<EntryKey> Space::keys_of(const PublicKey& author) const {
-  const Prefix prefix{.bytes = key_of(author, 0, 0, {}).bytes, .nibbles = kAuthorNibbles};
+std::vector<EntryKey> Space::keys_of(const PublicKey& author, Revocation::Place first, Revocation::Place last) const {
+  const EntryKey from = key_of(author, first.first, first.second, {});
   std::vector<EntryKey> out;
-  tree_.visit(prefix, {}, [&](const EntryKey& key) {
+  tree_.visit({.bytes = key_of(author, 0, 0, {}).bytes, .nibbles = kAuthorNibbles}, from, [&](const EntryKey& key) {
+    if (Revocation::Place(key.epoch(), key.seq()) > last) return false;
     if (documents_.author(key.id()) == author) out.push_back(key);
     return true;
   });
@@ -212,13 +238,19 @@ std::vector<EntryKey> Space::first_keys() const {
   return out;
 }
 
-std::vector<Space::Own> Space::own(const PublicKey& author) const {
+std::vector<Space::Own> Space::own(const PublicKey& author) {
+  std::vector<std::pair<Entry, bool>> aside;
+  for (const EntryId& id : unsettled_) {
+    if (documents_.author(id) == author) aside.emplace_back(decode(id), documents_.over_others(id));
+  }
+  for (const auto& [entry, over_others] : aside) documents_.erase(entry);
   std::vector<Own> out;
   for (const EntryKey& key : keys_of(author)) {
     const EntryId id = key.id();
     out.push_back({.epoch = key.epoch(), .seq = key.seq(), .counts = documents_.counts(id), .checkpoint = documents_.is_checkpoint(id),
                    .discarded = documents_.discarded(id)});
   }
+  for (const auto& [entry, over_others] : aside) documents_.insert(entry, over_others);
   return out;
 }
 
@@ -282,31 +314,18 @@ std::set<Space::Place>& Space::places(const PublicKey& author) const {
 }
 
 // True if that changed what it may do.
-bool Space::judge_anew(const Entry& entry) {
-  const bool over_others = judge(entry).over_others;
-  if (documents_.over_others(entry.id) == over_others) return false;
-  const bool discarded = documents_.discarded(entry.id);
-  documents_.erase(entry);
-  documents_.insert(entry, over_others);
-  documents_.set_discarded(entry.id, discarded);
-  return true;
-}
+bool Space::judge_anew(const Entry& entry) { return documents_.set_over_others(entry, judge(entry).over_others); }
 
-void Space::enforce(const NodeId& author) {
-  const auto key = authors_.find(author);
-  if (key != authors_.end()) enforce(key->second);
-}
-
-void Space::enforce(const PublicKey& author, bool restoring) {
+void Space::enforce(const PublicKey& author, std::span<const EntryKey> keys, bool restoring) {
   if (rights_.open() || rights_.is_owner(author)) return;
   std::set<EntryId> candidates;
   bool checkpoints = false;
-  for (const EntryKey& key : keys_of(author)) {
+  for (const EntryKey& key : keys) {
     const EntryId id = key.id();
     const Entry entry = decode(id);
+    work_ += kDecodeWork;
     if (const auto verdict = judge(entry); !verdict.admitted()) {
-      const std::set<EntryId>& namers = documents_.named_by(id);
-      candidates.insert(namers.begin(), namers.end());
+      work_ += documents_.visit_keepers(id, [&](const EntryId& keeper) { candidates.insert(keeper); });
       // Its Grant may have been lost, and come again: the row stays.
       const bool aside = restoring && *verdict.refusal == Refusal::kNoGrant;
       if (aside) set_aside_.push_back(entries_.at(id).wire);
@@ -328,9 +347,10 @@ void Space::trim(const PublicKey& author) {
   const std::size_t most = entries_max(author);
   while (entries_of(author) > most) {
     const EntryId last = places(author).rbegin()->rank.second;
-    const std::set<EntryId> namers = documents_.named_by(last);
+    std::set<EntryId> candidates;
+    work_ += documents_.visit_keepers(last, [&](const EntryId& keeper) { candidates.insert(keeper); });
     drop(last);
-    drop_unneeded({}, namers);
+    drop_unneeded({}, std::move(candidates));
   }
   if (entries_of(author) < most - most / 8) places_.erase(author);
 }
@@ -344,13 +364,13 @@ void Space::drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candida
     for (const PublicKey& author : std::exchange(authors, {})) {
       for (const EntryKey& key : keys_of(author)) {
         const EntryId id = key.id();
+        ++work_;
         std::optional<Checkpoints::Rank> above;
         if (documents_.is_checkpoint(id)) above = Checkpoints::Rank(documents_.stamp(id), id);
         const bool discarded = checkpoints_.discards(author, key.epoch(), key.seq(), above);
         if (!mark_discarded(id, discarded) || !discarded) continue;
         candidates.insert(id);
-        const std::set<EntryId>& namers = documents_.named_by(id);
-        candidates.insert(namers.begin(), namers.end());
+        work_ += documents_.visit_keepers(id, [&](const EntryId& keeper) { candidates.insert(keeper); });
       }
     }
     for (const EntryId& id : std::exchange(candidates, {})) {
@@ -361,10 +381,14 @@ void Space::drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candida
   } while (!authors.empty());
 }
 
-bool Space::droppable(const EntryId& id) const {
+bool Space::droppable(const EntryId& id) {
   const auto it = entries_.find(id);
   if (it == entries_.end() || !it->second.settled || !documents_.discarded(id)) return false;
-  return !documents_.holds_down(decode(id), documents_.over_others(id));
+  const Entry entry = decode(id);
+  work_ += kDecodeWork;
+  if (!documents_.holds_down(entry, documents_.over_others(id))) return true;
+  documents_.keep(entry);
+  return false;
 }
 
 Entry Space::take_out(const EntryId& id, Bytes& wire) {
@@ -376,6 +400,8 @@ Entry Space::take_out(const EntryId& id, Bytes& wire) {
   documents_.erase(*entry);
   arrivals_.erase(node.mapped().arrival);
   bytes_ -= wire.size();
+  names_ -= entry->content.saw.size();
+  unsettled_.erase(id);
   return std::move(*entry);
 }
 

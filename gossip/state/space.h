@@ -40,6 +40,9 @@ inline constexpr std::uint64_t kArrivalJump = 1 << 20;
 inline constexpr std::size_t kAuthorEntriesMax = 1 << 17;
 inline constexpr std::size_t kCheckpointsKept = 2 * kCheckpointsCounted;  // of an author
 inline constexpr std::size_t kForksToldMax = 64;  // authors that wait for take_forks()
+inline constexpr std::size_t kEntryMemory = 600;  // bytes that an entry takes beside its own, as reckoned: what finds it, and its place in the tree
+inline constexpr std::size_t kNameMemory = 100;   // and for each that it names
+inline constexpr std::size_t kDecodeWork = 4;     // as much as looking at so many
 inline constexpr std::uint64_t kArrivalLuck = std::uint64_t{1} << 32;  // a million restarts stay below 2^53
 
 class Space {
@@ -50,6 +53,10 @@ class Space {
   const EntryTree& tree() const { return tree_; }
   const Documents& documents() const { return documents_; }
   std::size_t bytes() const { return bytes_; }
+  // What the entries take in memory, in bytes, as reckoned from above.
+  std::size_t memory() const { return bytes_ + entries_.size() * kEntryMemory + names_ * kNameMemory; }
+  // How much was looked through since the last call, in entries.
+  std::size_t take_work() { return std::exchange(work_, 0); }
   std::uint64_t last_arrival() const { return last_arrival_; }
   // Whether a reader can have this number from here and has missed nothing: false of what is not given yet, and of what a former life gave
   // and lost.
@@ -70,8 +77,8 @@ class Space {
   template <class Visit>
   void visit_arrivals(std::uint64_t after, Visit visit) const {
     for (auto it = arrivals_.upper_bound(after); it != arrivals_.end(); ++it) {
-      const Held& held = entries_.at(it->second);
-      if (!held.settled || !visit(it->first, it->second, ByteView(held.wire))) return;
+      const auto& [id, held] = *it->second;
+      if (!held.settled || !visit(it->first, id, ByteView(held.wire))) return;
     }
   }
 
@@ -96,7 +103,8 @@ class Space {
   bool unwanted(const Entry& entry) const;
   // What was dropped since the last call.
   std::vector<EntryId> take_dropped() { return std::exchange(dropped_, {}); }
-  // What this author's entries amount to, by (epoch, seq): whether each still counts for a value here.
+  // What this author's settled entries amount to, by (epoch, seq): whether each still counts for a value here. What is not settled counts
+  // for nothing, and takes nothing away: it may be withdrawn.
   struct Own {
     std::uint64_t epoch = 0;
     std::uint64_t seq = 0;
@@ -104,7 +112,7 @@ class Space {
     bool checkpoint = false;
     bool discarded = false;
   };
-  std::vector<Own> own(const PublicKey& author) const;
+  std::vector<Own> own(const PublicKey& author);
   const Checkpoints& checkpoints() const { return checkpoints_; }
   // Epochs of this author that a checkpoint of its has not closed: each that has an entry above the newest one, and that one's own.
   std::set<std::uint64_t> open_epochs(const PublicKey& author) const;
@@ -152,6 +160,8 @@ class Space {
     auto operator<=>(const Place&) const = default;
   };
 
+  using Entries = std::map<EntryId, Held>;
+
   Held& put(const Entry& entry, ByteView wire, std::uint64_t arrival);
   void into_tree(const Entry& entry);
   Place place_of(const EntryId& id) const;
@@ -165,15 +175,16 @@ class Space {
   bool may_be_proven(const PublicKey& accused) const;
   void take_proof(const Entry& entry);
   Head& note_head(const PublicKey& author, std::uint64_t stamp, const EntryId& id);
-  // Keys of an author's settled entries, ascending; without those that come first.
-  std::vector<EntryKey> keys_of(const PublicKey& author) const;
+  // Keys of an author's settled entries, ascending; without those that come first, and of these places only.
+  std::vector<EntryKey> keys_of(const PublicKey& author, Revocation::Place first = {0, 0},
+                                Revocation::Place last = {UINT64_MAX, kSeqMax}) const;
   std::vector<EntryKey> first_keys() const;
   void sweep(const PublicKey& author);
   void drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candidates);
   // Judges an author's entries anew.
   // `restoring`: what only lacks its Grant is set aside.
-  void enforce(const PublicKey& author, bool restoring = false);
-  void enforce(const NodeId& author);
+  void enforce(const PublicKey& author, bool restoring = false) { enforce(author, keys_of(author), restoring); }
+  void enforce(const PublicKey& author, std::span<const EntryKey> keys, bool restoring);
   bool judge_anew(const Entry& entry);
   // Takes what is too much away.
   void trim(const PublicKey& author);
@@ -183,18 +194,22 @@ class Space {
   Entry take_out(const EntryId& id, Bytes& wire);
   // True if it was a checkpoint.
   bool drop(const EntryId& id);
-  bool droppable(const EntryId& id) const;
+  // True if it is discarded and needed by nothing.
+  bool droppable(const EntryId& id);
 
   Genesis genesis_;
   Rights rights_;
   EntryTree tree_;
   Documents documents_;
-  std::map<EntryId, Held> entries_;
-  std::map<std::uint64_t, EntryId> arrivals_;
+  Entries entries_;
+  std::map<std::uint64_t, const Entries::value_type*> arrivals_;
+  std::set<EntryId> unsettled_;
   std::map<PublicKey, Head> heads_;
   std::map<NodeId, PublicKey> authors_;  // of an owned namespace
   mutable std::map<PublicKey, std::set<Place>> places_;
   std::size_t bytes_ = 0;
+  std::size_t names_ = 0;  // that the entries name
+  std::size_t work_ = 0;
   std::uint64_t last_arrival_ = 0;
   std::optional<std::uint64_t> last_restored_;  // of the life before, if this one began with it
   std::uint64_t life_begin_ = 0;                // and where the numbers of this one begin

@@ -21,12 +21,6 @@ bool may_wait_for_a_grant(const Space& space, const Entry& entry, Refusal why) {
   return std::ranges::any_of(entry.content.saw, [&](const EntryId& id) { return !space.holds(id); });
 }
 
-// Whose entries a checkpoint or a revocation makes us look through.
-PublicKey cost_of(const Space& space, const Entry& entry) {
-  if (entry.content.kind == Kind::kCheckpoint) return entry.content.author;
-  return space.author_of(read_revocation(entry.content.body).value().of).value_or(entry.content.author);
-}
-
 Bytes row_key(std::uint8_t table, const NamespaceId& space) {
   Bytes key{table};
   key.insert(key.end(), space.bytes.begin(), space.bytes.end());
@@ -134,11 +128,23 @@ std::uint64_t State::Inside::bytes() const {
   return sum;
 }
 
+std::uint64_t State::Inside::memory() const {
+  std::uint64_t sum = 0;
+  for (const auto& [id, local] : spaces) sum += local.space.memory();
+  return sum;
+}
+
+void State::Inside::Local::charge(Now now, const PublicKey& author, std::size_t work) {
+  if (costly_until.size() >= kCostlyMax) std::erase_if(costly_until, [&](const auto& one) { return one.second <= now.mono; });
+  Instant& paid = costly_until[author];
+  paid = std::max(paid, now.mono) + kLookPause * static_cast<std::int64_t>(work);
+}
+
 bool State::Inside::room_for(std::size_t bytes_more, Kind kind) const {
   std::uint64_t shares = kRoomShares;
   if (kind == Kind::kFork) shares += 1;
   if (kind == Kind::kCheckpoint || kind == Kind::kGrant || kind == Kind::kRevoke) shares += 2;
-  return entries() < kEntriesMax / kRoomShares * shares && bytes() + bytes_more <= config.bytes_max / kRoomShares * shares;
+  return entries() < kEntriesMax / kRoomShares * shares && memory() + kEntryMemory + bytes_more <= config.bytes_max / kRoomShares * shares;
 }
 
 bool State::Inside::verified(const Entry& entry) {
@@ -202,14 +208,10 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
     return Taken::kHeldBack;
   }
   observe(now, entry.content.stamp);
-  if (costly) {
-    const std::size_t looked_at = local.space.entries_of(cost_of(local.space, entry));
-    if (looked_at > kCheapLook) {
-      Instant& paid = local.costly_until[entry.content.author];
-      paid = std::max(paid, now.mono) + kLookPause * static_cast<std::int64_t>(looked_at);
-    }
-  }
-  if (local.space.insert(entry, wire, /*settled=*/true) != Space::Inserted::kNew) return Taken::kDiscarded;
+  (void)local.space.take_work();
+  const bool taken = local.space.insert(entry, wire, /*settled=*/true) == Space::Inserted::kNew;
+  if (costly) local.charge(now, entry.content.author, local.space.take_work());
+  if (!taken) return Taken::kDiscarded;
   local.arrived = true;
   ++local.since_checkpoint;
   digest.reset();
@@ -381,6 +383,7 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
     if (local != nullptr && local->space.holds(id)) written.push_back(id);
   }
   if (local != nullptr) local->writes_waiting -= written.size();
+  if (local != nullptr && op.checkpoint) local->checkpoint_waiting = false;
   if (!ok) {
     if (local != nullptr) {
       s.withdraw(*local, written);

@@ -52,8 +52,8 @@ inline constexpr std::size_t kForksWaitingMax = 64;      // to be proven
 inline constexpr std::size_t kSkewedMax = 64;            // authors whose stamps came from the future
 inline constexpr std::size_t kNoticedMax = 256;          // authors of whom one thing was told once and is not told again
 inline constexpr std::size_t kUnkeptMax = 65'536;        // rows that the disk refused and that are tried again
-inline constexpr std::size_t kCheapLook = 1024;          // entries of an author that may be looked through at any time
 inline constexpr Duration kLookPause = 20us;             // that an author pays for each entry that was looked through: some twentieth of our time
+inline constexpr std::size_t kCostlyMax = 1024;          // authors remembered, beside those that owe something
 inline constexpr Duration kLookDebtMax = 1s;             // that it may be ahead, so that the parts of one checkpoint come together
 inline constexpr std::size_t kPeersNotedMax = 1024;      // peers with whom nothing was left to bring
 inline constexpr std::size_t kRootsOpenMax = 4;
@@ -66,7 +66,7 @@ inline constexpr std::uint8_t kRowSpace = 's';  // 's' | id 32 -> genesis; erasi
 inline constexpr std::uint8_t kRowEntry = 'e';  // 'e' | namespace 32 | id 16 -> arrival 8 | entry
 
 struct Config {
-  std::uint64_t bytes_max = 256ULL << 20;  // of all entries here
+  std::uint64_t bytes_max = 512ULL << 20;  // of memory for all entries here, as Space::memory() reckons it
 };
 
 // ---- what users do

@@ -115,9 +115,7 @@ std::vector<Section> discarding_older(std::span<const Space::Own> own) {
 }  // namespace
 
 void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
-  // What waits for the disk is in the documents already, and may be withdrawn: it must not make anything useless.
-  if (ended || local.writes_waiting > 0) return;
-  if (waiting.size() >= kWritesMax) return;
+  if (ended || local.checkpoint_waiting || waiting.size() >= kWritesMax) return;
   local.since_checkpoint = 0;
   const PublicKey& self = identity.public_key();
   const std::vector<Space::Own> own = local.space.own(self);
@@ -164,7 +162,8 @@ void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
   }
   totals.checkpoints_total += written.size();
   std::vector<Write> rows = rows_of(local, written);
-  wait_for({.op = {}, .space = local.space.genesis().id, .written = std::move(written), .count = 0}, std::move(rows), out);
+  local.checkpoint_waiting = true;
+  wait_for({.op = {}, .space = local.space.genesis().id, .written = std::move(written), .count = 0, .checkpoint = true}, std::move(rows), out);
 }
 
 }  // namespace weft::state

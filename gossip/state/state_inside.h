@@ -49,10 +49,12 @@ struct State::Inside {
     std::size_t checkpoint_after = kCheckpointEvery;
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
     std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
-    std::map<PublicKey, Instant> costly_until;  // authors whose checkpoints or revocations had much to look through, and until when that is paid
+    std::map<PublicKey, Instant> costly_until;  // of authors of checkpoints and revocations: until when what these cost is paid
     bool epochs_looked_at = false;     // since something of this life was written
     bool epochs_closed = false;        // those of the lives before
     bool kept = false;                 // its row is durable
+    bool checkpoint_waiting = false;   // one of ours is on its way to the disk
+    void charge(Now now, const PublicKey& author, std::size_t work);
   };
   struct Asked {
     Target to;
@@ -68,6 +70,7 @@ struct State::Inside {
     std::vector<EntryId> written;
     std::size_t count = 0;  // told in the end
     bool adds = false;      // the namespace is new here
+    bool checkpoint = false;
     std::vector<Write> others{};  // rows that nobody waits for and that share its commit
   };
   struct Verified {
@@ -104,6 +107,7 @@ struct State::Inside {
   static Write entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held);
   std::size_t entries() const;
   std::uint64_t bytes() const;
+  std::uint64_t memory() const;
   // Checkpoints, which make room, have a little more of it.
   bool room_for(std::size_t bytes_more, Kind kind) const;
   // Its signature, and those of a proof.

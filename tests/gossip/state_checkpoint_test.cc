@@ -240,6 +240,41 @@ TEST(Checkpoint, DiscardingManyTakesLittle) {
   EXPECT_EQ(space.take_dropped().size(), kMany - 1);
 }
 
+// However many entries of others name what a checkpoint discards: only those that were kept because of it are looked at, once.
+TEST(Checkpoint, NamesOfOthersCostNothing) {
+  History history(1, 2);
+  Space space{Genesis{}};
+  const auto put = [&](std::size_t writer, Kind kind, std::uint64_t seq, std::string_view path, ByteView body, std::span<const EntryId> saw) {
+    const Content content{.space = {}, .author = history.writers[writer].identity->public_key(), .epoch = 1, .seq = seq, .prev = {},
+                          .stamp = seq, .kind = kind, .path = as_bytes(path), .body = body, .saw = saw};
+    const Kept kept(sign_entries(*history.writers[writer].identity, {&content, 1}).value()[0]);
+    EXPECT_EQ(space.insert(kept.entry, kept.bytes, true), Space::Inserted::kNew);
+    return kept.entry.id;
+  };
+  constexpr std::uint64_t kNamed = 24, kNamers = 500;
+  std::vector<EntryId> named;
+  for (std::uint64_t seq = 1; seq <= kNamed; ++seq) named.push_back(put(0, Kind::kSet, seq, "p", as_bytes("v"), {}));
+  std::ranges::sort(named);
+  for (std::uint64_t seq = 1; seq <= kNamers; ++seq) put(1, Kind::kSet, seq, "p", as_bytes("w"), named);
+  const auto discard = [&](std::size_t writer, std::uint64_t last) {
+    const Section all{.epoch = 1, .first = 1, .last = last, .wanted = {}};
+    (void)space.take_work();
+    put(writer, Kind::kCheckpoint, last + 1, kCheckpointPath, checkpoint_body({&all, 1}), {});
+    return space.take_work();
+  };
+  EXPECT_LE(discard(1, kNamers), kNamers * (1 + kDecodeWork) + 10);
+  EXPECT_EQ(space.documents().size(), kNamed + kNamers + 1) << "what is discarded stays while it holds something down";
+  // Of those that are kept because of it each is found under all that it names.
+  EXPECT_LE(discard(0, kNamed), kNamed * (1 + kDecodeWork) + kNamers * (kNamed + kDecodeWork) + 10);
+  EXPECT_EQ(space.documents().size(), 2U) << "the checkpoints";
+  // Namers that nobody discarded are not looked at.
+  named.clear();
+  for (std::uint64_t seq = 100; seq < 100 + kNamed; ++seq) named.push_back(put(0, Kind::kSet, seq, "p", as_bytes("v"), {}));
+  std::ranges::sort(named);
+  for (std::uint64_t seq = 1000; seq < 1000 + kNamers; ++seq) put(1, Kind::kSet, seq, "p", as_bytes("w"), named);
+  EXPECT_LE(discard(0, 100 + kNamed), (kNamed + 2) * (1 + kDecodeWork));
+}
+
 // In one call: it is dropped, what it voids comes, and it comes again.
 TEST(Checkpoint, WhatComesBackInTheSameCallIsHere) {
   History history(1, 2);
@@ -291,6 +326,32 @@ TEST(CheckpointMesh, ManyOverwritesTakeTheRoomOfWhatIsLeft) {
   lab.crash(1);
   lab.start(1);
   EXPECT_EQ(lab.state(1).digest(), digest) << "the same out of the store";
+}
+
+// One who writes without a pause has always something on its way to the disk: what that takes the place of is not discarded before it is there.
+TEST(CheckpointMesh, WhatWaitsForTheDiskStopsNoneAndIsNotRelyedOn) {
+  StateLab lab(1);
+  lab.share();
+  ASSERT_EQ(lab.set(0, "p", "old"), 1U);
+  const Change change{.what = Change::What::kSet, .path = as_bytes("p"), .value = as_bytes("new")};
+  Output out;
+  lab.state(0).write(lab.now(0), static_cast<OpId>(1'000'000), lab.space_id, {&change, 1}, out);
+  ASSERT_EQ(out.persist.size(), 1U);
+  for (std::size_t i = 0; i < 4 * kCheckpointEvery; ++i) ASSERT_EQ(lab.set(0, "k", std::to_string(i)), 1U);
+  EXPECT_GE(lab.state(0).stats().checkpoints_total, 3U);
+  EXPECT_LE(lab.documents(0).size(), kCheckpointEvery + kCheckpointWorth);
+  const auto at_p = [&] {
+    const auto values = lab.documents(0).read_register(as_bytes("p"));
+    return values.size() == 1 ? std::string(as_text(values[0].value)) : std::to_string(values.size()) + " values";
+  };
+  EXPECT_EQ(at_p(), "new") << "the next write must see it";
+  Output ended;
+  lab.state(0).on_persisted(lab.now(0), out.persist[0].ticket, /*ok=*/false, ended);
+  EXPECT_EQ(at_p(), "old");
+  lab.run(2 * kKeepDelay);
+  lab.crash(0);
+  lab.start(0);
+  EXPECT_EQ(at_p(), "old");
 }
 
 TEST(CheckpointMesh, WhoWasAwayBringsNothingBack) {

@@ -328,7 +328,7 @@ class Replica {
  private:
   // Checkpoints of the same author wait for what it writes, as they do in State. What is not durable nobody has heard of, so nobody names it.
   void own(const KeptRef& mine, const Step& step, const std::vector<KeptRef>& all) {
-    if (!space->documents().named_by(mine->entry.id).empty()) return;
+    if (space->documents().is_named(mine->entry.id)) return;
     if (space->insert(mine->entry, mine->bytes, /*settled=*/false) != Space::Inserted::kNew) return;
     for (const std::uint8_t i : step.list) {
       const KeptRef& other = all[i % all.size()];

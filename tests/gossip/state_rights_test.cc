@@ -109,6 +109,36 @@ TEST(Rights, OfTooManyTheSameFewStayInAnyOrder) {
   }
 }
 
+// Of two hundred Revokes of one revocation each judges what lies in its part.
+TEST(Rights, RevokesOfPartsJudgeEachEntryOnce) {
+  CheapProvider provider;
+  Identity owner(provider, ByteArray<32>{1}), other(provider, ByteArray<32>{2});
+  const Genesis genesis = make_genesis(owner, "mine", Access::kOwned);
+  Space space(genesis);
+  const auto put = [&](const Identity& by, Kind kind, std::string_view path, const Bytes& body, std::uint64_t epoch, std::uint64_t seq,
+                       std::vector<EntryId> saw) {
+    const Content content{.space = genesis.id, .author = by.public_key(), .epoch = epoch, .seq = seq, .prev = {}, .stamp = 10 * epoch + seq,
+                          .kind = kind, .path = as_bytes(path), .body = body, .saw = saw};
+    const Kept kept(sign_entries(by, {&content, 1}).value()[0]);
+    EXPECT_EQ(space.insert(kept.entry, kept.bytes, true), Space::Inserted::kNew);
+    return kept.entry.id;
+  };
+  const EntryId grant = put(owner, Kind::kGrant, kGrantPath, grant_body({.to = other.id(), .path = {}}), 1, 1, {});
+  for (std::uint64_t epoch = 1; epoch <= 4; ++epoch) {
+    for (std::uint64_t seq = 1; seq <= 50; ++seq) put(other, Kind::kSet, "k", to_bytes(as_bytes("x")), epoch, seq, {grant});
+  }
+  const auto revoke = [&](const Revocation& part) {
+    (void)space.take_work();
+    static std::uint64_t seq = 1000;
+    put(owner, Kind::kRevoke, kRevokePath, revocation_body(part), 1, ++seq, {});
+    return space.take_work();
+  };
+  EXPECT_EQ(revoke({.of = other.id(), .last = {2, 40}, .frontier = {{1, 1, 50}}}), 90 * kDecodeWork);
+  EXPECT_EQ(space.entries_of(other.public_key()), 160U) << "the first forty of epoch 2 went";
+  EXPECT_EQ(revoke({.of = other.id(), .first = {2, 41}, .frontier = {{2, 41, 50}, {4, 1, 50}}}), 110 * kDecodeWork);
+  EXPECT_EQ(space.entries_of(other.public_key()), 110U);
+}
+
 // ---- a mesh
 
 class OwnedMesh : public testing::Test {
