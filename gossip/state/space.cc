@@ -238,18 +238,23 @@ std::vector<EntryKey> Space::first_keys() const {
   return out;
 }
 
-std::vector<Space::Own> Space::own(const PublicKey& author) {
-  std::vector<std::pair<Entry, bool>> aside;
-  for (const EntryId& id : unsettled_) {
-    if (documents_.author(id) == author) aside.emplace_back(decode(id), documents_.over_others(id));
-  }
-  for (const auto& [entry, over_others] : aside) documents_.erase(entry);
+std::vector<Space::Own> Space::own(const PublicKey& author) const {
   std::vector<Own> out;
   for (const EntryKey& key : keys_of(author)) {
     const EntryId id = key.id();
     out.push_back({.epoch = key.epoch(), .seq = key.seq(), .counts = documents_.counts(id), .checkpoint = documents_.is_checkpoint(id),
                    .discarded = documents_.discarded(id)});
   }
+  return out;
+}
+
+std::vector<Space::Own> Space::own_settled(const PublicKey& author) {
+  std::vector<std::pair<Entry, bool>> aside;
+  for (const EntryId& id : unsettled_) {
+    if (documents_.author(id) == author) aside.emplace_back(decode(id), documents_.over_others(id));
+  }
+  for (const auto& [entry, over_others] : aside) documents_.erase(entry);
+  std::vector<Own> out = own(author);
   for (const auto& [entry, over_others] : aside) documents_.insert(entry, over_others);
   return out;
 }

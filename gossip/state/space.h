@@ -103,8 +103,7 @@ class Space {
   bool unwanted(const Entry& entry) const;
   // What was dropped since the last call.
   std::vector<EntryId> take_dropped() { return std::exchange(dropped_, {}); }
-  // What this author's settled entries amount to, by (epoch, seq): whether each still counts for a value here. What is not settled counts
-  // for nothing, and takes nothing away: it may be withdrawn.
+  // What this author's settled entries amount to, by (epoch, seq): whether each still counts for a value here.
   struct Own {
     std::uint64_t epoch = 0;
     std::uint64_t seq = 0;
@@ -112,7 +111,9 @@ class Space {
     bool checkpoint = false;
     bool discarded = false;
   };
-  std::vector<Own> own(const PublicKey& author);
+  std::vector<Own> own(const PublicKey& author) const;
+  // The same, as if what is not settled yet were not here: it may be withdrawn.
+  std::vector<Own> own_settled(const PublicKey& author);
   const Checkpoints& checkpoints() const { return checkpoints_; }
   // Epochs of this author that a checkpoint of its has not closed: each that has an entry above the newest one, and that one's own.
   std::set<std::uint64_t> open_epochs(const PublicKey& author) const;

@@ -118,7 +118,7 @@ void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
   if (ended || local.checkpoint_waiting || waiting.size() >= kWritesMax) return;
   local.since_checkpoint = 0;
   const PublicKey& self = identity.public_key();
-  const std::vector<Space::Own> own = local.space.own(self);
+  const std::vector<Space::Own> own = local.space.own_settled(self);
   // Who may have few entries here looks through them sooner.
   const std::size_t part = std::max<std::size_t>(1, local.space.entries_max(self) / kQuotaParts);
   const std::size_t worth = std::min(kCheckpointWorth, part);
