@@ -90,14 +90,22 @@ bool Documents::insert(const Entry& entry, bool over_others) {
   Item& item = at->second;
   for (const EntryId& seen : entry.content.saw) {
     names_.emplace(seen, entry.id);
-    if (const auto other = items_.find(seen); other != items_.end() && may_void(item, other->second)) ++other->second.voiders;
+    if (const auto other = items_.find(seen); other != items_.end() && may_void(item, other->second)) add_voider(other->second);
   }
-  if (!holds_a_value(item.kind)) return true;
-  order_.insert(&*at);
+  const bool watched = item.author == watched_;
+  if (!holds_a_value(item.kind)) {
+    if (watched && !comes_first(item.kind) && item.kind != Kind::kCheckpoint) ++lost_;
+    return true;
+  }
+  const auto place = order_.insert(&*at).first;
   // Those that named it before it came. An entry that names itself is not among them: its id would have to be in its own content.
   for (auto it = names_.lower_bound({entry.id, EntryId{}}); it != names_.end() && it->first == entry.id; ++it) {
     item.voiders += may_void(items_.at(it->second), item) ? 1U : 0U;
   }
+  if (!watched) return true;
+  // It counts for nothing, or the one before it in its series does so no more.
+  if (!left(item)) ++lost_;
+  else if (place != order_.begin() && compare_series((*std::prev(place))->second, item) == 0) ++lost_;
   return true;
 }
 
@@ -128,7 +136,7 @@ bool Documents::set_over_others(const Entry& entry, bool over_others) {
     const auto other = items_.find(seen);
     if (other == items_.end()) continue;
     if (may_void(item, other->second)) --other->second.voiders;
-    if (may_void(after, other->second)) ++other->second.voiders;
+    if (may_void(after, other->second)) add_voider(other->second);
   }
   item = after;
   return true;
@@ -139,17 +147,17 @@ bool Documents::is_named(const EntryId& id) const {
   return it != names_.end() && it->first == id;
 }
 
-bool Documents::left(const Items::value_type& entry) const {
-  const Item& item = entry.second;
+void Documents::add_voider(Item& item) {
+  if (++item.voiders == 1 && item.author == watched_) ++lost_;
+}
+
+bool Documents::left(const Item& item) const {
   if (item.voiders > 0 || item.discarded) return false;
   const auto above = order_.upper_bound(item);
   return above == order_.end() || compare_series(item, (*above)->second) != 0;
 }
 
-bool Documents::counts(const EntryId& id) const {
-  const auto it = items_.find(id);
-  return it != items_.end() && holds_a_value(it->second.kind) && left(*it);
-}
+bool Documents::counts(const Item& item) const { return holds_a_value(item.kind) && left(item); }
 
 bool Documents::set_discarded(const EntryId& id, bool discarded) {
   return std::exchange(items_.at(id).discarded, discarded) != discarded;
@@ -173,7 +181,7 @@ void Documents::visit_path(ByteView path, Visit visit) const {
 template <class Visit>
 void Documents::visit(ByteView path, Kind kind, Visit visit) const {
   visit_path(path, [&](Ref ref) {
-    if (ref->second.kind == kind && left(*ref)) visit(ref);
+    if (ref->second.kind == kind && left(ref->second)) visit(ref);
     return ref->second.kind <= kind;
   });
 }
@@ -210,7 +218,7 @@ std::vector<Bytes> Documents::elements(ByteView path, std::size_t max, const std
   std::vector<Bytes> out;
   visit_path(path, [&](Ref ref) {
     const Item& item = ref->second;
-    if (item.kind != Kind::kAdd || !left(*ref) || (after && as_text(item.body) <= as_text(*after))) return item.kind <= Kind::kAdd;
+    if (item.kind != Kind::kAdd || !left(ref->second) || (after && as_text(item.body) <= as_text(*after))) return item.kind <= Kind::kAdd;
     if (!out.empty() && equal(out.back(), item.body)) return true;
     if (out.size() == max) return false;
     out.push_back(to_bytes(item.body));
@@ -224,7 +232,7 @@ Documents::Kinds Documents::kinds(ByteView path) const {
   visit_path(path, [&](Ref ref) {
     const Kind kind = ref->second.kind;
     bool& has = kind == Kind::kSet ? out.has_register : kind == Kind::kCount ? out.has_counter : out.has_set;
-    has = has || left(*ref);
+    has = has || left(ref->second);
     return !(out.has_register && out.has_counter && out.has_set);
   });
   return out;
@@ -239,7 +247,7 @@ std::vector<std::string> Documents::paths(ByteView path, std::size_t max, const 
     if (!as_text(here).starts_with(as_text(path))) break;
     const bool wanted = (!after || !equal(here, from)) && (path.empty() || at_or_below(as_text(here), as_text(path)));
     bool any = false;
-    for (; it != order_.end() && equal((*it)->second.path, here); ++it) any = any || (wanted && left(**it));
+    for (; it != order_.end() && equal((*it)->second.path, here); ++it) any = any || (wanted && left((*it)->second));
     if (any) out.push_back(text_of(here));
   }
   return out;
@@ -254,7 +262,7 @@ Documents::Seen Documents::seen(Kind kind, ByteView path, ByteView element, cons
   for (auto it = order_.lower_bound(path); it != order_.end(); ++it) {
     const Item& item = (*it)->second;
     if (kind == Kind::kClear ? !as_text(item.path).starts_with(as_text(path)) : !equal(item.path, path)) break;
-    if (!may_void(by, item) || !left(**it)) continue;
+    if (!may_void(by, item) || !left((*it)->second)) continue;
     if (!over_others && item.author != author) {
       out.others = true;
       continue;

@@ -52,6 +52,21 @@ struct Written {
 
 class Documents {
  public:
+  // What is known of an entry here.
+  struct Item {
+    PublicKey author;
+    std::uint64_t epoch = 0;
+    std::uint64_t seq = 0;
+    std::uint64_t stamp = 0;
+    ByteView path;
+    ByteView body;
+    std::uint32_t voiders = 0;  // entries here that name it and may void it
+    Kind kind = Kind::kSet;
+    bool discarded = false;
+    bool kept = false;
+    bool over_others = true;
+  };
+
   Documents() = default;
   Documents(Documents&&) = default;
   Documents& operator=(Documents&&) = default;
@@ -63,6 +78,7 @@ class Documents {
   void erase(const Entry& entry);
   // Marks an entry as discarded, or not; true if that is a change. It must be there.
   bool set_discarded(const EntryId& id, bool discarded);
+  const Item& at(const EntryId& id) const { return items_.at(id); }  // it must be there
   bool discarded(const EntryId& id) const { return items_.at(id).discarded; }
   // Whether an entry names one that is here, not discarded, and that it may void.
   bool holds_down(const Entry& entry, bool over_others) const;
@@ -86,7 +102,12 @@ class Documents {
   bool is_checkpoint(const EntryId& id) const { return kind(id) == Kind::kCheckpoint; }
   std::uint64_t stamp(const EntryId& id) const { return items_.at(id).stamp; }
   // Whether it still counts for a value here.
-  bool counts(const EntryId& id) const;
+  bool counts(const Item& item) const;
+  // Of this author it is reckoned how many entries have ceased to count, or came without counting, since forget_lost(): at least so many as
+  // really did, and more where what they gave way to is gone again.
+  void watch(const PublicKey& author) { watched_ = author; }
+  std::size_t lost() const { return lost_; }
+  void forget_lost() { lost_ = 0; }
   bool contains(const EntryId& id) const { return items_.contains(id); }
   std::size_t size() const { return items_.size(); }
 
@@ -124,19 +145,6 @@ class Documents {
   Counted counted_by(ByteView path, const PublicKey& author, std::uint64_t epoch) const;
 
  private:
-  struct Item {
-    PublicKey author;
-    std::uint64_t epoch = 0;
-    std::uint64_t seq = 0;
-    std::uint64_t stamp = 0;
-    ByteView path;
-    ByteView body;
-    std::uint32_t voiders = 0;  // entries here that name it and may void it
-    Kind kind = Kind::kSet;
-    bool discarded = false;
-    bool kept = false;
-    bool over_others = true;
-  };
   using Items = std::map<EntryId, Item>;
   using Ref = const Items::value_type*;
   using Name = std::pair<EntryId, EntryId>;  // what is named, here or not yet, and who names it
@@ -153,7 +161,8 @@ class Documents {
   static std::strong_ordering compare_series(const Item& a, const Item& b);
   // Whether `by` may void `item`, which it names.
   static bool may_void(const Item& by, const Item& item);
-  bool left(const Items::value_type& entry) const;
+  bool left(const Item& item) const;
+  void add_voider(Item& item);
   // Calls visit(Ref) for what is at a path, of any kind, until it returns false.
   template <class Visit>
   void visit_path(ByteView path, Visit visit) const;
@@ -165,6 +174,8 @@ class Documents {
   std::set<Ref, SeriesOrder> order_;  // Sets, Counts and Adds
   std::set<Name> names_;
   std::set<Name> keepers_;  // of them those of entries that are kept
+  std::optional<PublicKey> watched_;
+  std::size_t lost_ = 0;
 };
 
 }  // namespace weft::state

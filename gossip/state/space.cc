@@ -67,6 +67,7 @@ void Space::restored(std::uint64_t luck) {
     else take_proof(entry);
   }
   proven_.clear();
+  forget_lost();
   for (const auto& [author, head] : heads_) {
     enforce(author, /*restoring=*/true);
     sweep(author);
@@ -221,7 +222,8 @@ bool Space::unwanted(const Entry& entry) const {
 std::vector<EntryKey> Space::keys_of(const PublicKey& author, Revocation::Place first, Revocation::Place last) const {
   const EntryKey from = key_of(author, first.first, first.second, {});
   std::vector<EntryKey> out;
-  tree_.visit({.bytes = key_of(author, 0, 0, {}).bytes, .nibbles = kAuthorNibbles}, from, [&](const EntryKey& key) {
+  const bool all = first == Revocation::Place{0, 0};
+  tree_.visit({.bytes = key_of(author, 0, 0, {}).bytes, .nibbles = kAuthorNibbles}, all ? std::nullopt : std::optional(from), [&](const EntryKey& key) {
     if (Revocation::Place(key.epoch(), key.seq()) > last) return false;
     if (documents_.author(key.id()) == author) out.push_back(key);
     return true;
@@ -241,9 +243,9 @@ std::vector<EntryKey> Space::first_keys() const {
 std::vector<Space::Own> Space::own(const PublicKey& author) const {
   std::vector<Own> out;
   for (const EntryKey& key : keys_of(author)) {
-    const EntryId id = key.id();
-    out.push_back({.epoch = key.epoch(), .seq = key.seq(), .counts = documents_.counts(id), .checkpoint = documents_.is_checkpoint(id),
-                   .discarded = documents_.discarded(id)});
+    const Documents::Item& item = documents_.at(key.id());
+    out.push_back({.epoch = key.epoch(), .seq = key.seq(), .counts = documents_.counts(item), .checkpoint = item.kind == Kind::kCheckpoint,
+                   .discarded = item.discarded});
   }
   return out;
 }
@@ -370,10 +372,13 @@ void Space::drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candida
       for (const EntryKey& key : keys_of(author)) {
         const EntryId id = key.id();
         ++work_;
+        const Documents::Item& item = documents_.at(id);
         std::optional<Checkpoints::Rank> above;
-        if (documents_.is_checkpoint(id)) above = Checkpoints::Rank(documents_.stamp(id), id);
+        if (item.kind == Kind::kCheckpoint) above = Checkpoints::Rank(item.stamp, id);
         const bool discarded = checkpoints_.discards(author, key.epoch(), key.seq(), above);
-        if (!mark_discarded(id, discarded) || !discarded) continue;
+        if (item.discarded == discarded) continue;
+        mark_discarded(id, discarded);
+        if (!discarded) continue;
         candidates.insert(id);
         work_ += documents_.visit_keepers(id, [&](const EntryId& keeper) { candidates.insert(keeper); });
       }

@@ -52,6 +52,9 @@ class Space {
   const Genesis& genesis() const { return genesis_; }
   const EntryTree& tree() const { return tree_; }
   const Documents& documents() const { return documents_; }
+  // See Documents.
+  void watch(const PublicKey& author) { documents_.watch(author); }
+  void forget_lost() { documents_.forget_lost(); }
   std::size_t bytes() const { return bytes_; }
   // What the entries take in memory, in bytes, as reckoned from above.
   std::size_t memory() const { return bytes_ + entries_.size() * kEntryMemory + names_ * kNameMemory; }

@@ -75,6 +75,7 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
   if (spaces.size() == kSpacesMax || find(handle_of(genesis.id)) != nullptr) return std::unexpected(Error::kTooMany);
   spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
                  std::forward_as_tuple(genesis, identity.id(), rng.fork(to_hex(genesis.id.bytes))));
+  spaces.at(genesis.id).space.watch(identity.public_key());
   digest.reset();
   rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
   return true;
@@ -213,7 +214,6 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   if (costly) local.charge(now, entry.content.author, local.space.take_work());
   if (!taken) return Taken::kDiscarded;
   local.arrived = true;
-  ++local.since_checkpoint;
   digest.reset();
   ++totals.received_total;
   const Space::Held* held = local.space.find(entry.id);
@@ -238,7 +238,7 @@ void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
   if (unkept.size() >= kKeepRows && keeping.empty()) keep(out);
   for (auto& [id, local] : spaces) {
     if (std::exchange(local.arrived, false)) out.events.push_back(StateArrived{id});
-    if (local.since_checkpoint >= local.checkpoint_after) maybe_checkpoint(now, local, out);
+    if (local.look_at_own || local.space.documents().lost() >= local.look_after) maybe_checkpoint(now, local, out);
   }
 }
 
@@ -415,9 +415,8 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
     s.tend(now, *local, out);
     if (!written.empty()) {
       local->arrived = true;
-      if (op.op) local->since_checkpoint += written.size();
       // With the first of a life come the epochs of those before.
-      if (!std::exchange(local->epochs_looked_at, true)) local->since_checkpoint = local->checkpoint_after;
+      if (!std::exchange(local->epochs_looked_at, true)) local->look_at_own = true;
       s.digest.reset();
     }
   }

@@ -57,7 +57,6 @@ inline constexpr std::size_t kCostlyMax = 1024;          // authors remembered, 
 inline constexpr Duration kLookDebtMax = 1s;             // that it may be ahead, so that the parts of one checkpoint come together
 inline constexpr std::size_t kPeersNotedMax = 1024;      // peers with whom nothing was left to bring
 inline constexpr std::size_t kRootsOpenMax = 4;
-inline constexpr std::size_t kCheckpointEvery = 256;     // entries that came, until our own are looked through
 inline constexpr std::size_t kCheckpointWorth = 128;     // of ours that count for nothing: so many make a checkpoint
 inline constexpr std::size_t kImportMax = 32;            // entries in one call
 

@@ -116,17 +116,20 @@ std::vector<Section> discarding_older(std::span<const Space::Own> own) {
 
 void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
   if (ended || local.checkpoint_waiting || waiting.size() >= kWritesMax) return;
-  local.since_checkpoint = 0;
+  local.look_at_own = false;
+  local.space.forget_lost();
   const PublicKey& self = identity.public_key();
   const std::vector<Space::Own> own = local.space.own_settled(self);
   // Who may have few entries here looks through them sooner.
   const std::size_t part = std::max<std::size_t>(1, local.space.entries_max(self) / kQuotaParts);
   const std::size_t worth = std::min(kCheckpointWorth, part);
-  local.checkpoint_after = std::max(std::min(kCheckpointEvery, part), own.size() / kLookPart);
   const auto counting = static_cast<std::size_t>(std::ranges::count(own, true, &Space::Own::counts));
   // What is discarded already and stays because of others does not go by another checkpoint.
   const auto useless = static_cast<std::size_t>(
       std::ranges::count_if(own, [](const Space::Own& place) { return !place.counts && !place.discarded && !place.checkpoint; }));
+  // What is useless already waits for fewer.
+  const std::size_t lacking = useless < worth ? worth - useless : worth;
+  local.look_after = std::max({lacking, worth / kLookPart, own.size() / kLookPart, std::size_t{1}});
   // Of the lives before this one, once: one that wrote ahead of its time would stay open until then.
   std::set<std::uint64_t> open;
   if (local.epoch && !std::exchange(local.epochs_closed, true)) open = local.space.open_epochs(self);

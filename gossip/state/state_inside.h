@@ -45,8 +45,8 @@ struct State::Inside {
     std::optional<EntryId> prev;  // our last entry
     std::optional<Running> running;
     bool arrived = false;  // something, in this call
-    std::size_t since_checkpoint = 0;  // entries that came or were written
-    std::size_t checkpoint_after = kCheckpointEvery;
+    bool look_at_own = false;          // for a checkpoint, whatever was lost
+    std::size_t look_after = 1;        // or when so many of our entries have ceased to count (Documents::lost)
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
     std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
     std::map<PublicKey, Instant> costly_until;  // of authors of checkpoints and revocations: until when what these cost is paid

@@ -106,7 +106,7 @@ KeptRef checkpoint(History& history, HistoryWriter& writer, bool honest) {
       if (c.author != self) continue;
       Section& s = by_epoch.try_emplace(c.epoch, Section{.epoch = c.epoch, .first = 1, .last = 1, .wanted = {}}).first->second;
       s.last = std::max(s.last, c.seq);
-      if (writer.sees.counts(kept->entry.id)) s.wanted.push_back(c.seq);
+      if (writer.sees.counts(writer.sees.at(kept->entry.id))) s.wanted.push_back(c.seq);
     }
     for (auto& [epoch, s] : by_epoch) {
       std::ranges::sort(s.wanted);
@@ -314,7 +314,7 @@ TEST(CheckpointMesh, ManyOverwritesTakeTheRoomOfWhatIsLeft) {
   for (std::size_t node = 0; node < 3; ++node) {
     EXPECT_GT(lab.state(node).stats().checkpoints_total, 5U);
     // What counts, what each author has not looked through, and what waits for another's checkpoint.
-    EXPECT_LE(lab.documents(node).size(), 20U + 3 * (kCheckpointEvery + kCheckpointWorth));
+    EXPECT_LE(lab.documents(node).size(), 20U + 3 * (2 * kCheckpointWorth));
     EXPECT_EQ(lab.rows(node).size(), lab.documents(node).size() + 1) << "dropped on disk as well";
     for (const auto& [key, value] : last) {
       const auto values = lab.documents(node).read_register(as_bytes(key));
@@ -337,9 +337,9 @@ TEST(CheckpointMesh, WhatWaitsForTheDiskStopsNoneAndIsNotRelyedOn) {
   Output out;
   lab.state(0).write(lab.now(0), static_cast<OpId>(1'000'000), lab.space_id, {&change, 1}, out);
   ASSERT_EQ(out.persist.size(), 1U);
-  for (std::size_t i = 0; i < 4 * kCheckpointEvery; ++i) ASSERT_EQ(lab.set(0, "k", std::to_string(i)), 1U);
+  for (std::size_t i = 0; i < 8 * kCheckpointWorth; ++i) ASSERT_EQ(lab.set(0, "k", std::to_string(i)), 1U);
   EXPECT_GE(lab.state(0).stats().checkpoints_total, 3U);
-  EXPECT_LE(lab.documents(0).size(), kCheckpointEvery + kCheckpointWorth);
+  EXPECT_LE(lab.documents(0).size(), 2 * kCheckpointWorth);
   const auto at_p = [&] {
     const auto values = lab.documents(0).read_register(as_bytes("p"));
     return values.size() == 1 ? std::string(as_text(values[0].value)) : std::to_string(values.size()) + " values";
@@ -398,7 +398,7 @@ TEST(CheckpointMesh, WhatWasDroppedTooSoonIsAskedForAgain) {
   ASSERT_EQ(lab.set(other, "p", "newest"), 1U);
   ASSERT_TRUE(lab.run_until_equal(20s));
   // Few are left after the checkpoint, so that one page brings it and what it discards.
-  for (std::size_t i = 0; i < kCheckpointEvery; ++i) ASSERT_EQ(lab.set(first, "q", std::to_string(i)), 1U);
+  for (std::size_t i = 0; i < 2 * kCheckpointWorth; ++i) ASSERT_EQ(lab.set(first, "q", std::to_string(i)), 1U);
   ASSERT_TRUE(lab.run_until_equal(20s));
   ASSERT_GT(lab.state(first).stats().checkpoints_total, 0U);
   lab.crash(first);
@@ -447,7 +447,7 @@ TEST(CheckpointMesh, AnAuthorOfManyDocumentsNeedsSeveral) {
   for (std::size_t node = 0; node < 2; ++node) {
     EXPECT_EQ(lab.documents(node).paths(as_bytes("kept"), 10000).size(), 750U);
     EXPECT_EQ(as_text(lab.documents(node).read_register(as_bytes("often"))[0].value), "2999");
-    EXPECT_LE(lab.documents(node).size(), 751U + kCheckpointEvery + kCheckpointWorth + 8);
+    EXPECT_LE(lab.documents(node).size(), 751U + 2 * kCheckpointWorth + 8);
   }
 }
 

@@ -220,7 +220,7 @@ class Cast {
   std::set<EntryId> seen_by(const Author& author) const {
     std::set<EntryId> out = author.seen;
     std::erase_if(out, [&](const EntryId& id) {
-      return lies_.contains(id) && !author.sees.documents().counts(id);
+      return lies_.contains(id) && !author.sees.documents().counts(author.sees.documents().at(id));
     });
     return out;
   }

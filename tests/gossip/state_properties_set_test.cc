@@ -335,7 +335,7 @@ TEST(StateProperties, AfterAllHaveDiscardedOnlyWhatCountsIsLeft) {
     for (std::size_t who = 0; who < kAuthors; ++who) (void)cast.discard(who);
     const Space space = space_of(cast.all());
     std::size_t counts = 0;
-    for (const EntryId& id : held(space)) counts += space.documents().counts(id) ? 1U : 0U;
+    for (const EntryId& id : held(space)) counts += space.documents().counts(space.documents().at(id)) ? 1U : 0U;
     RC_ASSERT(space.documents().size() <= counts + kAuthors);
   });
 }

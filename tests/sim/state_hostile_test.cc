@@ -274,7 +274,7 @@ TEST(NaiveFold, AgreesWithTheDocumentsOfASpace) {
     // And it notices one value less.
     const auto counting = std::ranges::find_if(fold.wires, [&](const Bytes& wire) {
       const auto entry = state::decode_entry(wire);
-      return entry->content.kind == state::Kind::kSet && space.documents().counts(entry->id);
+      return entry->content.kind == state::Kind::kSet && space.documents().counts(space.documents().at(entry->id));
     });
     ASSERT_NE(counting, fold.wires.end());
     std::vector<Bytes> less = fold.wires;
