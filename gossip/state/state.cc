@@ -79,8 +79,9 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
   }
   // Two namespaces of one handle: somebody took the trouble to make the second.
   if (spaces.size() == kSpacesMax || find(handle_of(genesis.id)) != nullptr) return std::unexpected(Error::kTooMany);
-  spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
-                 std::forward_as_tuple(genesis, identity.id(), rng.fork(to_hex(genesis.id.bytes))));
+  const auto added = spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
+                                    std::forward_as_tuple(genesis, identity.id(), rng.fork(to_hex(genesis.id.bytes))));
+  added.first->second.life = ++lives;
   digest.reset();
   rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
   return true;
@@ -89,7 +90,10 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
 void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
   // What nobody waits for goes first: the order of rows is that of the calls.
   const auto ticket = static_cast<Ticket>(++tickets);
-  if (Local* local = find(op.space); local != nullptr) local->writes_waiting += op.written.size();
+  if (Local* local = find(op.space); local != nullptr) {
+    local->writes_waiting += op.written.size();
+    op.life = local->life;
+  }
   std::vector<Write> all = std::exchange(unkept, {});
   op.others = all;
   waiting.emplace(ticket, std::move(op));
@@ -371,60 +375,62 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   }
   const auto it = s.waiting.find(ticket);
   if (it == s.waiting.end()) return;
-  Inside::Waiting op = std::move(it->second);
-  if (!ok) s.keep_again(now, std::move(op.others));
+  const Inside::Waiting op = std::move(it->second);
   s.waiting.erase(it);
-  // The namespace may have been left meanwhile, and joined again; what was written is as gone as all of it.
+  if (!ok) s.keep_again(now, op.others);
   Inside::Local* local = s.find(op.space);
-  std::vector<EntryId> written;
-  for (const EntryId& id : op.written) {
-    if (local != nullptr && local->space.holds(id)) written.push_back(id);
-  }
-  if (local != nullptr) local->writes_waiting -= written.size();
-  if (!ok) {
-    if (local != nullptr) {
-      s.withdraw(*local, written);
-      // Who waits for arrivals stands before what is gone now.
-      local->arrived = !written.empty();
-    }
-    // Without its row nothing of the namespace would be there after a restart.
-    if (op.adds && local != nullptr && !local->kept) {
-      s.spaces.erase(op.space);
-      s.digest.reset();
-    }
-    if (op.op) s.fail(*op.op, Error::kStore, out);
-    return s.flush(now, {}, out);
-  }
-  if (local != nullptr && op.adds) local->kept = true;
-  if (op.op && written.size() != op.written.size()) {
+  if (local != nullptr && local->life == op.life) {
+    ok ? s.on_durable(now, *local, op, out) : s.on_refused(now, *local, op, out);
+  } else if (op.op && !ok) {
+    s.fail(*op.op, Error::kStore, out);
+  } else if (op.op && op.life != 0) {
+    // It was left meanwhile, and maybe joined again: what was written is as gone as all of that life.
     s.fail(*op.op, Error::kUnknownNamespace, out);
-    return s.flush(now, {}, out);
-  }
-  std::size_t cut_off = 0;  // our right ended while they were on their way to the disk
-  if (local != nullptr) {
-    for (const EntryId& id : written) {
-      if (local->space.settle(id)) {
-        local->tree.originate(now, id.bytes, s.tree_out);
-      } else {
-        ++cut_off;
-      }
-    }
-    s.tend(now, *local, out);
-    if (!written.empty()) {
-      local->arrived = true;
-      if (op.op) local->since_checkpoint += written.size();
-      // With the first of a life come the epochs of those before.
-      if (!std::exchange(local->epochs_looked_at, true)) local->since_checkpoint = local->checkpoint_after;
-      s.digest.reset();
-    }
-  }
-  s.totals.written_total += written.size() - cut_off;
-  if (op.op && cut_off > 0) {
-    s.fail(*op.op, Error::kRevoked, out);
   } else if (op.op) {
     out.events.push_back(StateDone{*op.op, op.count});
   }
   s.flush(now, {}, out);
+}
+
+void State::Inside::on_refused(Now, Local& local, const Waiting& op, Output& out) {
+  local.writes_waiting -= op.written.size();
+  withdraw(local, op.written);
+  // Who waits for arrivals stands before what is gone now.
+  local.arrived = local.arrived || !op.written.empty();
+  if (op.op) fail(*op.op, Error::kStore, out);
+  // Without its row nothing of the namespace would be there after a restart; another one may be on its way.
+  const auto adds = [&](const auto& one) { return one.second.adds && one.second.life == op.life; };
+  if (op.adds && !local.kept && std::ranges::none_of(waiting, adds)) {
+    spaces.erase(op.space);
+    digest.reset();
+  }
+}
+
+void State::Inside::on_durable(Now now, Local& local, const Waiting& op, Output& out) {
+  local.writes_waiting -= op.written.size();
+  if (op.adds) local.kept = true;
+  std::size_t cut_off = 0;  // our right ended while they were on their way to the disk
+  for (const EntryId& id : op.written) {
+    if (local.space.settle(id)) {
+      local.tree.originate(now, id.bytes, tree_out);
+    } else {
+      ++cut_off;
+    }
+  }
+  tend(now, local, out);
+  if (!op.written.empty()) {
+    local.arrived = true;
+    if (op.op) local.since_checkpoint += op.written.size();
+    // With the first of a life come the epochs of those before.
+    if (!std::exchange(local.epochs_looked_at, true)) local.since_checkpoint = local.checkpoint_after;
+    digest.reset();
+  }
+  totals.written_total += op.written.size() - cut_off;
+  if (op.op && cut_off > 0) {
+    fail(*op.op, Error::kRevoked, out);
+  } else if (op.op) {
+    out.events.push_back(StateDone{*op.op, op.count});
+  }
 }
 
 // ---- views

@@ -37,6 +37,7 @@ struct State::Inside {
         : space(std::move(genesis)), tree(self, rng, {.topic = load_le<std::uint64_t>(space.genesis().id.bytes.data())}) {}
     Space space;
     broadcast::Tree tree;
+    std::uint64_t life = 0;  // its number among all that were ever here: left and joined again it is another one
     std::map<NodeId, std::deque<broadcast::Push>> pushes;  // that wait, by receiver
     std::size_t pushes_waiting = 0;
     // Of our own in this life of the namespace here: left and joined again it begins anew, as what was written before comes back.
@@ -67,6 +68,7 @@ struct State::Inside {
     NamespaceId space;
     std::vector<EntryId> written;
     std::size_t count = 0;  // told in the end
+    std::uint64_t life = 0;  // of the namespace here; 0: it was left
     bool adds = false;      // the namespace is new here
     std::vector<Write> others{};  // rows that nobody waits for and that share its commit
   };
@@ -101,6 +103,9 @@ struct State::Inside {
   std::expected<bool, Error> add(const Genesis& genesis, std::vector<Write>& rows);
   void fail(OpId op, Error error, Output& out) { out.events.push_back(StateDone{op, std::unexpected(error)}); }
   void wait_for(Waiting waiting, std::vector<Write> rows, Output& out);
+  // What was to become durable has, or has not.
+  void on_durable(Now now, Local& local, const Waiting& op, Output& out);
+  void on_refused(Now now, Local& local, const Waiting& op, Output& out);
   static Write entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held);
   std::size_t entries() const;
   std::uint64_t bytes() const;
@@ -202,6 +207,7 @@ struct State::Inside {
   std::uint64_t tickets = 0;
   std::uint64_t tags = 0;
   std::uint64_t walks = 0;
+  std::uint64_t lives = 0;
   std::optional<Instant> push_at;
   std::vector<Write> unkept;  // rows that nobody waits for
   std::map<Ticket, std::vector<Write>> keeping;  // such rows that are on their way to the disk

@@ -1,0 +1,61 @@
+// Shared state and its disk: what waits for a commit, and what a commit that was refused takes along.
+#include <gmock/gmock.h>
+
+#include "tests/gossip/state_solo.h"
+
+namespace weft::state {
+namespace {
+
+using What = Change::What;
+using testing::ElementsAre;
+
+// Its entries come back by a push or a walk while the write still waits: they are the new life's, and the write's end is not theirs.
+TEST(StateDisk, AWriteOfALifeThatWasLeftTouchesNothingOfTheNext) {
+  for (const bool ok : {false, true}) {
+    Solo solo;
+    solo.make();
+    solo.commit_all();
+    const OpId write = solo.set("k", "v");
+    const Bytes wire = solo.wires_waiting().at(0);
+    const OpId left = solo.leave();
+    const OpId again = solo.make();
+    solo.push(wire);
+    ASSERT_THAT(values(solo.space().documents(), "k"), ElementsAre("v"));
+    solo.commit(ok);
+    EXPECT_EQ(solo.end_of(write).error(), ok ? Error::kUnknownNamespace : Error::kStore);
+    EXPECT_THAT(values(solo.space().documents(), "k"), ElementsAre("v"));
+    solo.commit_all();
+    EXPECT_EQ(solo.end_of(left), 0U);
+    EXPECT_EQ(solo.end_of(again), 0U);
+    const OpId next = solo.set("k", "w");
+    solo.commit_all();
+    EXPECT_EQ(solo.end_of(next), 1U);
+    EXPECT_THAT(values(solo.space().documents(), "k"), ElementsAre("w"));
+  }
+}
+
+TEST(StateDisk, AJoinThatIsRefusedLeavesTheNextOneItsNamespace) {
+  Solo solo;
+  const OpId first = solo.make();
+  const OpId second = solo.make();
+  solo.commit(/*ok=*/false);
+  solo.commit();
+  EXPECT_EQ(solo.end_of(first).error(), Error::kStore);
+  EXPECT_EQ(solo.end_of(second), 0U);
+  EXPECT_NE(solo.state->find(solo.space_id), nullptr);
+  // An earlier life's join says nothing of a later one.
+  const OpId left = solo.leave();
+  solo.commit_all();
+  const OpId third = solo.make();
+  solo.leave();
+  const OpId fourth = solo.make();
+  solo.commit(/*ok=*/false);
+  solo.commit_all();
+  EXPECT_EQ(solo.end_of(left), 0U);
+  EXPECT_EQ(solo.end_of(third).error(), Error::kStore);
+  EXPECT_EQ(solo.end_of(fourth), 0U);
+  EXPECT_NE(solo.state->find(solo.space_id), nullptr);
+}
+
+}  // namespace
+}  // namespace weft::state
