@@ -29,8 +29,15 @@ struct State::Inside {
     Target peer;
     TreeHash theirs{};         // the digest of the peer's that began it
     std::uint64_t number = 0;  // of the walk: answers to an earlier one are not its own
+    Instant began{};
     bool alone = false;        // the only namespace in which the peer differed
+    bool brought = false;      // something new
     bool idle = true;          // it has brought nothing, and met nothing that was discarded
+  };
+  // A peer with which no walk is begun for a while: it would hold the only one with little.
+  struct PassedOver {
+    NodeId peer;
+    Instant until;
   };
   struct Local {
     Local(Genesis genesis, const NodeId& self, Rng rng)
@@ -45,6 +52,7 @@ struct State::Inside {
     std::uint64_t seq = 0;        // the last
     std::optional<EntryId> prev;  // our last entry
     std::optional<Running> running;
+    std::deque<PassedOver> passed_over;  // the oldest first
     bool arrived = false;  // something, in this call
     std::size_t since_checkpoint = 0;  // entries that came or were written
     std::size_t checkpoint_after = kCheckpointEvery;
@@ -94,6 +102,7 @@ struct State::Inside {
   struct Noted {
     TreeHash ours{};
     TreeHash theirs{};
+    Instant at{};
   };
 
   // ---- state.cc
@@ -175,10 +184,11 @@ struct State::Inside {
   // Datagrams of pushes that wait; at most `most`. Returns how many it sent.
   std::size_t push(Local& local, std::size_t most, Output& out);
   void say(const NodeId& to, Word word, Output& out) { out.sends.push_back({to, std::move(word)}); }
-  void pump(Local& local, Output& out);
-  void end_walk(Local& local, bool well);
-  void end_walks_with(const NodeId& peer);
-  void note(const NodeId& peer, const TreeHash& theirs);
+  void pump(Now now, Local& local, Output& out);
+  void end_walk(Now now, Local& local, bool well);
+  void end_walks_with(Now now, const NodeId& peer);
+  bool may_walk(Now now, const Local& local, const NodeId& peer) const;
+  void note(Now now, const NodeId& peer, const TreeHash& theirs);
   void release_held_back(Now now, Output& out);
   void look_again(Now now);
   TreeHash digest_or_zero() const;
