@@ -111,11 +111,26 @@ void State::Inside::keep(Output& out) {
 }
 
 void State::Inside::keep_again(Now now, std::vector<Write> rows) {
+  // What another commit wrote meanwhile must not be undone by this one.
+  std::erase_if(rows, [this](Write& row) { return !bring_up_to_date(row); });
   // Of too many the next walk after a restart brings the rest.
   if (unkept.size() + rows.size() > kUnkeptMax) return;
   rows.insert(rows.end(), std::move_iterator(unkept.begin()), std::move_iterator(unkept.end()));
   unkept = std::move(rows);
   if (!unkept.empty() && !keep_at) keep_at = now.mono + kKeepDelay;
+}
+
+bool State::Inside::bring_up_to_date(Write& row) const {
+  NamespaceId space;
+  EntryId id;
+  if (row.key.size() != 1 + sizeof(space) + sizeof(id) || row.key[0] != kRowEntry) return true;
+  std::copy_n(row.key.begin() + 1, sizeof(space), space.bytes.begin());
+  std::copy_n(row.key.end() - sizeof(id), sizeof(id), id.bytes.begin());
+  const auto local = spaces.find(space);
+  const Space::Held* held = local == spaces.end() ? nullptr : local->second.space.find(id);
+  if (row.erase || held == nullptr) return row.erase && held == nullptr;
+  row = entry_row(space, id, *held);
+  return true;
 }
 
 Write State::Inside::entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held) {
@@ -346,10 +361,17 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
       local->tree.originate(now, decoded[i].id.bytes, s.tree_out);
     }
     full = full || taken == Inside::Taken::kFull;
+    // What is here already may still lack its row: the disk refused it, or it came a moment ago.
+    const Space::Held* held = taken == Inside::Taken::kKnown ? local->space.find(decoded[i].id) : nullptr;
+    if (held != nullptr && held->settled) rows.push_back(Inside::entry_row(space, decoded[i].id, *held));
   }
   s.tend(now, *local, out);
-  if (full && rows.empty()) return s.fail(op, Error::kTooMany, out);
-  s.wait_for({.op = op, .space = space, .written = {}, .count = fresh}, std::move(rows), out);
+  s.unkept.insert(s.unkept.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
+  if (full && fresh == 0) {
+    s.fail(op, Error::kTooMany, out);
+  } else {
+    s.wait_for({.op = op, .space = space, .written = {}, .count = fresh}, {}, out);
+  }
   s.flush(now, {}, out);
 }
 

@@ -214,7 +214,8 @@ class State {
   void leave(Now now, OpId op, const NamespaceId& space, Output& out);
   // `changes`: one or more, of which all or none are written; those of different documents share a signature, up to kBatchMax entries each.
   void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
-  // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken.
+  // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken. It ends when all of them that are
+  // here are durable, also those that were here before.
   void import(Now now, OpId op, const NamespaceId& space, std::span<const ByteView> entries, Output& out);
   // Gives a node rights in a namespace of our own. The path must be empty or valid.
   void grant(Now now, OpId op, const NamespaceId& space, const Grant& grant, Output& out);

@@ -78,7 +78,7 @@ struct State::Inside {
     std::size_t count = 0;  // told in the end
     std::uint64_t life = 0;  // of the namespace here; 0: it was left
     bool adds = false;      // the namespace is new here
-    std::vector<Write> others{};  // rows that nobody waits for and that share its commit
+    std::vector<Write> others{};  // rows that are tried again if the disk refuses them: an import's, and what nobody waits for and shares its commit
   };
   struct Verified {
     PublicKey author;
@@ -131,6 +131,8 @@ struct State::Inside {
   // Hands the rows that nobody waits for to the store; those that it refused are tried again.
   void keep(Output& out);
   void keep_again(Now now, std::vector<Write> rows);
+  // Brings a row up to what is here now; false: that makes it needless.
+  bool bring_up_to_date(Write& row) const;
   // Ends a call: notes those of this one, tells of arrivals, and looks whether a checkpoint is due.
   void flush(Now now, std::vector<Write> rows, Output& out);
 
@@ -219,7 +221,7 @@ struct State::Inside {
   std::uint64_t walks = 0;
   std::uint64_t lives = 0;
   std::optional<Instant> push_at;
-  std::vector<Write> unkept;  // rows that nobody waits for
+  std::vector<Write> unkept;  // rows that nobody waits for, or that are tried again if the disk refuses them
   std::map<Ticket, std::vector<Write>> keeping;  // such rows that are on their way to the disk
   std::optional<Instant> keep_at;
   broadcast::Output tree_out;

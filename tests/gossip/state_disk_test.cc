@@ -57,5 +57,57 @@ TEST(StateDisk, AJoinThatIsRefusedLeavesTheNextOneItsNamespace) {
   EXPECT_NE(solo.state->find(solo.space_id), nullptr);
 }
 
+// Whoever imports is told that it is durable only when it is, also if it was here, and refused by the disk, before.
+TEST(StateDisk, AnImportThatIsRefusedIsTriedAgainAndItsRetryIsNotBelievedTooSoon) {
+  Solo solo;
+  solo.make();
+  solo.commit_all();
+  Identity author(solo.provider, ByteArray<32>{9});
+  const std::vector<Bytes> wires{solo.signed_by(author, 1, 1, "a"), solo.signed_by(author, 2, 2, "b")};
+  const OpId first = solo.import(wires);
+  solo.commit(/*ok=*/false);
+  EXPECT_EQ(solo.end_of(first).error(), Error::kStore);
+  const OpId second = solo.import(wires);
+  EXPECT_FALSE(solo.done.contains(second));
+  solo.commit();
+  EXPECT_EQ(solo.end_of(second), 0U) << "known";
+  solo.start();
+  EXPECT_EQ(solo.space().documents().size(), 2U);
+  // Nobody tries again: the node does.
+  const std::vector<Bytes> more{solo.signed_by(author, 3, 3, "c")};
+  solo.import(more);
+  solo.commit(/*ok=*/false);
+  solo.pass(kKeepDelay);
+  ASSERT_EQ(solo.pending.size(), 1U);
+  solo.commit();
+  // What is on its way is not durable: known entries go along again.
+  const std::vector<Bytes> last{solo.signed_by(author, 4, 4, "d")};
+  solo.push(last[0]);
+  const OpId third = solo.import(last);
+  solo.commit();
+  EXPECT_EQ(solo.end_of(third), 0U);
+  solo.start();
+  EXPECT_EQ(solo.space().documents().size(), 4U);
+}
+
+// A row that is tried again says what is here then, not what was here when the disk refused it.
+TEST(StateDisk, WhatIsTriedAgainDoesNotUndoWhatCameMeanwhile) {
+  Solo solo;
+  solo.make();
+  solo.commit_all();
+  Identity author(solo.provider, ByteArray<32>{9});
+  const std::vector<Bytes> wires{solo.signed_by(author, 1, 1, "a")};
+  solo.import(wires);
+  solo.leave();
+  solo.commit(/*ok=*/false);
+  solo.commit();
+  solo.make();
+  solo.commit_all();
+  solo.pass(kKeepDelay);
+  solo.commit_all();
+  solo.start();
+  EXPECT_EQ(solo.space().documents().size(), 0U) << "it was left";
+}
+
 }  // namespace
 }  // namespace weft::state
