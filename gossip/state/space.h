@@ -86,8 +86,9 @@ class Space {
   bool restore(const Entry& entry, ByteView wire, std::uint64_t arrival);
   // `luck`: any number, another one in each life.
   void restored(std::uint64_t luck = 0);
-  // False: it is not admitted any more, and gone.
-  bool settle(const EntryId& id);
+  // All but kHere: it is gone. It is not admitted any more, or its author has enough that goes before it.
+  enum class Settled : std::uint8_t { kHere, kNotAdmitted, kTooMany };
+  Settled settle(const EntryId& id);
   // Takes unsettled entries of one author away again.
   void withdraw(std::span<const EntryId> ids);
 
@@ -133,6 +134,8 @@ class Space {
   std::vector<Bytes> take_set_aside() { return std::exchange(set_aside_, {}); }
   // How many entries of whom were taken away because they are not admitted any more, since the last call.
   std::map<PublicKey, std::size_t> take_cut_off() { return std::exchange(cut_off_, {}); }
+  // How many entries of whom, that were not discarded, were taken away because others of theirs came that go before them.
+  std::map<PublicKey, std::size_t> take_crowded_out() { return std::exchange(crowded_out_, {}); }
 
   // The newest entry of an author here, by stamp, or none.
   struct Head {
@@ -175,8 +178,8 @@ class Space {
   void enforce(const PublicKey& author, bool restoring = false);
   void enforce(const NodeId& author);
   bool judge_anew(const Entry& entry);
-  // Takes what is too much away.
-  void trim(const PublicKey& author);
+  // Takes what is too much away; that `coming`, which is just being put in, goes at once is not counted.
+  void trim(const PublicKey& author, const EntryId& coming);
   // The author's settled entries in the order of Place, kept for those who have all that they may.
   std::set<Place>& places(const PublicKey& author) const;
   // All but the tree's part; the entry's views point into `wire`.
@@ -201,6 +204,7 @@ class Space {
   Checkpoints checkpoints_;
   std::vector<EntryId> dropped_;
   std::map<PublicKey, std::size_t> cut_off_;
+  std::map<PublicKey, std::size_t> crowded_out_;
   std::map<PublicKey, Forked> forks_;
   std::vector<PublicKey> proven_;
   std::vector<Bytes> set_aside_;

@@ -431,13 +431,17 @@ void State::Inside::on_refused(Now, Local& local, const Waiting& op, Output& out
 void State::Inside::on_durable(Now now, Local& local, const Waiting& op, Output& out) {
   local.writes_waiting -= op.written.size();
   if (op.adds) local.kept = true;
-  std::size_t cut_off = 0;  // our right ended while they were on their way to the disk
+  // While they were on their way to the disk our right may have ended, or others of ours have come that go before them.
+  std::size_t lost = 0;
+  Error why = Error::kOverQuota;
   for (const EntryId& id : op.written) {
-    if (local.space.settle(id)) {
+    const Space::Settled settled = local.space.settle(id);
+    if (settled == Space::Settled::kHere) {
       local.tree.originate(now, id.bytes, tree_out);
-    } else {
-      ++cut_off;
+      continue;
     }
+    ++lost;
+    if (settled == Space::Settled::kNotAdmitted) why = Error::kRevoked;
   }
   tend(now, local, out);
   if (!op.written.empty()) {
@@ -447,9 +451,9 @@ void State::Inside::on_durable(Now now, Local& local, const Waiting& op, Output&
     if (!std::exchange(local.epochs_looked_at, true)) local.since_checkpoint = local.checkpoint_after;
     digest.reset();
   }
-  totals.written_total += op.written.size() - cut_off;
-  if (op.op && cut_off > 0) {
-    fail(*op.op, Error::kRevoked, out);
+  totals.written_total += op.written.size() - lost;
+  if (op.op && lost > 0) {
+    fail(*op.op, why, out);
   } else if (op.op) {
     out.events.push_back(StateDone{*op.op, op.count});
   }

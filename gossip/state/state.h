@@ -120,13 +120,14 @@ struct StateDone {
 struct StateArrived {
   NamespaceId space;
 };
-// Something that an operator should know. Of one kind, namespace and author it is told once (kNoticedMax are remembered).
+// Something that an operator should know. Of one kind, namespace and author it is told once (kNoticedMax are remembered); what we lost, each time.
 struct StateNoticed {
   enum class What : std::uint8_t {
     kForked,   // a proof is here that the author gave one place in its history to two entries
     kSkewed,   // an entry of the author's is `number` ms ahead of our clock
     kRefused,  // the author wrote without the right to
     kCutOff,   // of our own entries `number` were lost by a revocation
+    kOverQuota,  // of our own entries `number` went because others of ours came back and there may not be so many
   };
   What what = What::kForked;
   NamespaceId space;
@@ -186,6 +187,7 @@ struct Stats {
   std::uint64_t parked_lost_total = 0;  // for want of room
   std::uint64_t held_back_total = 0;
   std::uint64_t cut_off_total = 0;     // were here until a revocation came
+  std::uint64_t crowded_out_total = 0;  // were here until others of their authors came that a quota keeps first
   std::uint64_t proofs_total = 0;      // of forks, written by us
   std::uint64_t full_total = 0;        // refused for want of room
   std::uint64_t discarded_total = 0;   // came, and their authors had discarded them

@@ -104,7 +104,7 @@ void State::Inside::unpark(Now now, Local& local, std::vector<Write>& rows) {
 
 void State::Inside::notice(StateNoticed::What what, const NamespaceId& space, const NodeId& author, std::uint64_t number) {
   // What we lost is told each time; of each of the others so many authors, so that one cannot be drowned in another.
-  if (what != StateNoticed::What::kCutOff) {
+  if (what != StateNoticed::What::kCutOff && what != StateNoticed::What::kOverQuota) {
     auto& told = noticed[what];
     if (told.size() >= kNoticedMax || !told.emplace(space, author).second) return;
   }
@@ -135,6 +135,10 @@ void State::Inside::look_round(Now now, Local& local, std::vector<Write>& rows) 
     totals.cut_off_total += count;
     digest.reset();
     if (author == identity.public_key()) notice(StateNoticed::What::kCutOff, space.genesis().id, identity.id(), count);
+  }
+  for (const auto& [author, count] : space.take_crowded_out()) {
+    totals.crowded_out_total += count;
+    if (author == identity.public_key()) notice(StateNoticed::What::kOverQuota, space.genesis().id, identity.id(), count);
   }
   for (auto& [author, fork] : space.take_forks()) {
     const auto same = [&](const Unproven& one) { return one.space == space.genesis().id && one.author == author; };

@@ -109,5 +109,39 @@ TEST(StateDisk, WhatIsTriedAgainDoesNotUndoWhatCameMeanwhile) {
   EXPECT_EQ(solo.space().documents().size(), 0U) << "it was left";
 }
 
+// A former life's entries come back, and a quota keeps them before those of this one: a write that goes at once has failed, and what goes later is told.
+TEST(StateDisk, AWriteThatAQuotaTakesAtOnceFailsAndOneThatItTakesLaterIsTold) {
+  Solo solo;
+  Identity owner(solo.provider, ByteArray<32>{9});
+  const Genesis genesis = make_genesis(owner, "n", Access::kOwned);
+  solo.space_id = genesis.id;
+  solo.call([&](OpId op, Output& out) { solo.state->join(solo.now(), op, genesis, out); });
+  solo.commit_all();
+  const Bytes body = grant_body({.to = solo.self.id(), .path = {}, .entries = 2});
+  const Content right{.space = genesis.id, .author = owner.public_key(), .epoch = 1, .seq = 1, .prev = {}, .stamp = 1, .kind = Kind::kGrant,
+                      .path = as_bytes(kGrantPath), .body = body, .saw = {}};
+  const Bytes granted = sign_entries(owner, {&right, 1}).value()[0];
+  const EntryId named = decode_entry(granted)->id;
+  solo.push(granted);
+  const OpId write = solo.set("new", "v");
+  for (std::uint64_t seq = 1; seq <= 2; ++seq) solo.push(solo.signed_by(solo.self, seq, seq + 10, "old" + std::to_string(seq), {&named, 1}));
+  solo.commit();
+  EXPECT_EQ(solo.end_of(write).error(), Error::kOverQuota);
+  EXPECT_EQ(solo.space().entries_of(solo.self.public_key()), 2U);
+  EXPECT_TRUE(solo.noticed.empty()) << "the write's end has told it";
+  solo.push(solo.signed_by(solo.self, 3, 5, "older", {&named, 1}));
+  EXPECT_EQ(solo.space().entries_of(solo.self.public_key()), 2U);
+  ASSERT_EQ(solo.noticed.size(), 1U);
+  EXPECT_EQ(solo.noticed[0].what, StateNoticed::What::kOverQuota);
+  EXPECT_EQ(solo.noticed[0].number, 1U);
+  EXPECT_EQ(solo.noticed[0].author, solo.self.id());
+  solo.pass(kKeepDelay);
+  solo.commit_all();
+  solo.start();
+  EXPECT_EQ(solo.space().entries_of(solo.self.public_key()), 2U);
+  solo.push(solo.signed_by(solo.self, 4, 4, "oldest", {&named, 1}));
+  EXPECT_EQ(solo.noticed.size(), 2U) << "each time, and nothing at the start";
+}
+
 }  // namespace
 }  // namespace weft::state
