@@ -19,7 +19,7 @@
 // Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
 // after. It says nothing to another node. A crash may take entries of others that were told of already and not yet on the disk: so that
 // their numbers are not given to other entries, the next life begins higher, by kArrivalJump and by luck: of a life of which nothing reached the disk
-// the next one does not know where it began.
+// the next one does not know where it began. So does a namespace that is new here: it may have been here before.
 //
 // The caller has verified signatures and rights, and bounds how much is put in. One thread.
 #pragma once

@@ -87,6 +87,10 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
   return true;
 }
 
+std::uint64_t State::Inside::arrivals_luck(const Local& local) const {
+  return rng.fork("arrivals of " + to_hex(local.space.genesis().id.bytes) + " in its life " + std::to_string(local.life)).next();
+}
+
 void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
   // What nobody waits for goes first: the order of rows is that of the calls.
   const auto ticket = static_cast<Ticket>(++tickets);
@@ -299,7 +303,7 @@ void State::restore(Now now, ByteView key, ByteView value) {
 
 void State::restored() {
   for (auto& [id, local] : inside_->spaces) {
-    local.space.restored(inside_->rng.fork("arrivals of " + to_hex(id.bytes)).next());
+    local.space.restored(inside_->arrivals_luck(local));
     local.rights_seen = local.space.rights().size();
     inside_->digest.reset();
   }
@@ -316,8 +320,11 @@ void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   std::vector<Write> rows;
   if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  const bool here = s.find(genesis.id) != nullptr;
   const auto added = s.add(genesis, rows);
   if (!added) return s.fail(op, added.error(), out);
+  // It may have been here before, and somebody may have numbers of then.
+  if (Inside::Local& local = *s.find(genesis.id); !here) local.space.restored(s.arrivals_luck(local));
   s.wait_for({.op = op, .space = genesis.id, .written = {}, .count = 0, .adds = *added}, std::move(rows), out);
 }
 

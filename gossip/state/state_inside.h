@@ -108,6 +108,8 @@ struct State::Inside {
   // ---- state.cc
   Local* find(const NamespaceId& space);
   Local* find(const SpaceHandle& handle);
+  // Any number, another one in each life of a namespace here.
+  std::uint64_t arrivals_luck(const Local& local) const;
   // Whether its row is to be written: it was not here, or that is not durable yet. `rows` gets it then.
   std::expected<bool, Error> add(const Genesis& genesis, std::vector<Write>& rows);
   void fail(OpId op, Error error, Output& out) { out.events.push_back(StateDone{op, std::unexpected(error)}); }
