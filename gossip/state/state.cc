@@ -409,6 +409,7 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   if (!ok) s.keep_again(now, op.others);
   Inside::Local* local = s.find(op.space);
   if (local != nullptr && local->life == op.life) {
+    if (!ok && op.counts && op.withdrawn.empty()) s.withdraw_counts_after(ticket, *local);
     ok ? s.on_durable(now, *local, op, out) : s.on_refused(now, *local, op, out);
   } else if (op.op && !ok) {
     s.fail(*op.op, Error::kStore, out);
@@ -435,7 +436,24 @@ void State::Inside::on_refused(Now, Local& local, const Waiting& op, Output& out
   }
 }
 
+void State::Inside::withdraw_counts_after(Ticket refused, Local& local) {
+  for (auto it = waiting.upper_bound(refused); it != waiting.end(); ++it) {
+    Waiting& later = it->second;
+    if (!later.counts || later.life != local.life || later.written.empty()) continue;
+    // At once, so that the next one is not drafted upon it.
+    local.writes_waiting -= later.written.size();
+    withdraw(local, later.written);
+    later.withdrawn = std::exchange(later.written, {});
+    local.arrived = true;
+  }
+}
+
 void State::Inside::on_durable(Now now, Local& local, const Waiting& op, Output& out) {
+  for (const EntryId& id : op.withdrawn) {
+    Write row = entry_row(op.space, id, {});
+    unkept.push_back({.key = std::move(row.key), .value = {}, .erase = true});
+  }
+  if (!op.withdrawn.empty()) return fail(*op.op, Error::kStore, out);
   local.writes_waiting -= op.written.size();
   if (op.adds) local.kept = true;
   // While they were on their way to the disk our right may have ended, or others of ours have come that go before them.

@@ -78,6 +78,8 @@ struct State::Inside {
     std::size_t count = 0;  // told in the end
     std::uint64_t life = 0;  // of the namespace here; 0: it was left
     bool adds = false;      // the namespace is new here
+    bool counts = false;    // there is a Count in it
+    std::vector<EntryId> withdrawn{};  // instead of `written`: an earlier one was refused that it contains
     std::vector<Write> others{};  // rows that are tried again if the disk refuses them: an import's, and what nobody waits for and shares its commit
   };
   struct Verified {
@@ -117,6 +119,8 @@ struct State::Inside {
   // What was to become durable has, or has not.
   void on_durable(Now now, Local& local, const Waiting& op, Output& out);
   void on_refused(Now now, Local& local, const Waiting& op, Output& out);
+  // A Count contains those of ours before it: what was drafted after one that was refused goes as well.
+  void withdraw_counts_after(Ticket refused, Local& local);
   static Write entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held);
   std::size_t entries() const;
   std::uint64_t bytes() const;

@@ -266,7 +266,8 @@ void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Ch
   }
   std::vector<Write> rows = s.rows_of(*local, written);
   const std::size_t count = written.size();
-  s.wait_for({.op = op, .space = space, .written = std::move(written), .count = count}, std::move(rows), out);
+  const bool counts = std::ranges::any_of(changes, [](const Change& change) { return change.what == Change::What::kCount; });
+  s.wait_for({.op = op, .space = space, .written = std::move(written), .count = count, .counts = counts}, std::move(rows), out);
 }
 
 }  // namespace weft::state

@@ -143,5 +143,37 @@ TEST(StateDisk, AWriteThatAQuotaTakesAtOnceFailsAndOneThatItTakesLaterIsTold) {
   EXPECT_EQ(solo.noticed.size(), 2U) << "each time, and nothing at the start";
 }
 
+// A count contains those before it: one that failed must not come in by the next.
+TEST(StateDisk, ACountThatFailedIsNotPartOfTheNext) {
+  Solo solo;
+  solo.make();
+  solo.commit_all();
+  const OpId first = solo.change(What::kCount, "n", {}, 5);
+  const OpId second = solo.change(What::kCount, "n", {}, 1);
+  const OpId value = solo.set("k", "v");
+  const OpId third = solo.change(What::kCount, "n", {}, 2);
+  EXPECT_EQ(solo.space().documents().counter(as_bytes("n")), 8);
+  solo.commit(/*ok=*/false);
+  EXPECT_EQ(solo.end_of(first).error(), Error::kStore);
+  EXPECT_EQ(solo.space().documents().counter(as_bytes("n")), 0);
+  // One that is drafted now is good, whatever still waits.
+  const OpId fourth = solo.change(What::kCount, "n", {}, 40);
+  solo.commit();
+  solo.commit();
+  solo.commit(/*ok=*/false);
+  solo.commit();
+  EXPECT_EQ(solo.end_of(second).error(), Error::kStore);
+  EXPECT_EQ(solo.end_of(value), 1U) << "no count";
+  EXPECT_EQ(solo.end_of(third).error(), Error::kStore);
+  EXPECT_EQ(solo.end_of(fourth), 1U);
+  EXPECT_EQ(solo.space().documents().counter(as_bytes("n")), 40);
+  // What became durable of it is erased again.
+  solo.pass(kKeepDelay);
+  solo.commit_all();
+  solo.start();
+  EXPECT_EQ(solo.space().documents().counter(as_bytes("n")), 40);
+  EXPECT_EQ(solo.space().documents().size(), 2U);
+}
+
 }  // namespace
 }  // namespace weft::state
