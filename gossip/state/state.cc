@@ -422,12 +422,19 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   s.flush(now, {}, out);
 }
 
-void State::Inside::on_refused(Now, Local& local, const Waiting& op, Output& out) {
+void State::Inside::on_refused(Now now, Local& local, const Waiting& op, Output& out) {
   local.writes_waiting -= op.written.size();
   withdraw(local, op.written);
   // Who waits for arrivals stands before what is gone now.
   local.arrived = local.arrived || !op.written.empty();
   if (op.op) fail(*op.op, Error::kStore, out);
+  if (op.proof) {
+    --totals.proofs_total;
+    prove_later(now, *op.proof);
+  } else if (!op.op) {
+    // A checkpoint: the next write that becomes durable looks again.
+    local.epochs_looked_at = local.epochs_closed = false;
+  }
   // Without its row nothing of the namespace would be there after a restart; another one may be on its way.
   const auto adds = [&](const auto& one) { return one.second.adds && one.second.life == op.life; };
   if (op.adds && !local.kept && std::ranges::none_of(waiting, adds)) {

@@ -59,7 +59,7 @@ struct State::Inside {
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
     std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
     std::map<PublicKey, Instant> costly_until;  // authors whose checkpoints or revocations had much to look through, and until when that is paid
-    bool epochs_looked_at = false;     // since something of this life was written
+    bool epochs_looked_at = false;     // since something of this life was written, or a checkpoint was refused
     bool epochs_closed = false;        // those of the lives before
     bool kept = false;                 // its row is durable
   };
@@ -70,15 +70,23 @@ struct State::Inside {
     TreeHash theirs{};         // Roots: the digest that caused it
     std::variant<Roots, Branch, Fetch> question;
   };
+  // Both entries of a fork, to be proven at a time.
+  struct Unproven {
+    NamespaceId space;
+    PublicKey author;
+    Bytes first, second;
+    Instant at;
+  };
   // What waits for the disk: an operation, and the entries that it made.
   struct Waiting {
-    std::optional<OpId> op;  // none: a checkpoint
+    std::optional<OpId> op;  // none: a checkpoint, or a proof
     NamespaceId space;
     std::vector<EntryId> written;
     std::size_t count = 0;  // told in the end
     std::uint64_t life = 0;  // of the namespace here; 0: it was left
     bool adds = false;      // the namespace is new here
     bool counts = false;    // there is a Count in it
+    std::optional<Unproven> proof{};  // what it proves
     std::vector<EntryId> withdrawn{};  // instead of `written`: an earlier one was refused that it contains
     std::vector<Write> others{};  // rows that are tried again if the disk refuses them: an import's, and what nobody waits for and shares its commit
   };
@@ -93,13 +101,6 @@ struct State::Inside {
     NamespaceId space;
     PublicKey author;
     Bytes wire;
-  };
-  // Both entries of a fork, to be proven at a time.
-  struct Unproven {
-    NamespaceId space;
-    PublicKey author;
-    Bytes first, second;
-    Instant at;
   };
   struct Noted {
     TreeHash ours{};
@@ -181,6 +182,7 @@ struct State::Inside {
   void look_round(Now now, Local& local, std::vector<Write>& rows);
   // Writes the proofs that are due.
   void prove(Now now, Output& out);
+  void prove_later(Now now, Unproven one);
   std::optional<Instant> prove_at() const;
 
   // ---- state_checkpoint.cc

@@ -163,12 +163,12 @@ void State::Inside::prove(Now now, Output& out) {
       ++it;
       continue;
     }
-    const Unproven one = std::move(*it);
+    Unproven one = std::move(*it);
     it = unproven.erase(it);
     Local* local = find(one.space);
     if (local == nullptr || local->space.proofs().contains(one.author)) continue;
     if (waiting.size() >= kWritesMax) {
-      unproven.push_back({.space = one.space, .author = one.author, .first = one.first, .second = one.second, .at = now.mono + kProveDelayMax});
+      prove_later(now, std::move(one));
       break;
     }
     const auto first = decode_entry(one.first);
@@ -185,8 +185,16 @@ void State::Inside::prove(Now now, Output& out) {
     ++totals.proofs_total;
     const std::vector<EntryId> written{entry->id};
     std::vector<Write> rows = rows_of(*local, written);
-    wait_for({.op = {}, .space = one.space, .written = written, .count = 0}, std::move(rows), out);
+    const NamespaceId space = one.space;
+    wait_for({.op = {}, .space = space, .written = written, .count = 0, .proof = std::move(one)}, std::move(rows), out);
   }
+}
+
+void State::Inside::prove_later(Now now, Unproven one) {
+  const auto same = [&](const Unproven& other) { return other.space == one.space && other.author == one.author; };
+  if (unproven.size() == kForksWaitingMax || std::ranges::any_of(unproven, same)) return;
+  one.at = now.mono + kProveDelayMax;
+  unproven.push_back(std::move(one));
 }
 
 std::optional<Instant> State::Inside::prove_at() const {

@@ -175,5 +175,44 @@ TEST(StateDisk, ACountThatFailedIsNotPartOfTheNext) {
   EXPECT_EQ(solo.space().documents().size(), 2U);
 }
 
+TEST(StateDisk, ACheckpointThatIsRefusedIsTriedAgain) {
+  Solo solo;
+  solo.make();
+  solo.commit_all();
+  solo.set("k", "v");
+  solo.commit_all();
+  solo.start();
+  const PublicKey author = solo.self.public_key();
+  solo.set("l", "v");
+  solo.commit();
+  ASSERT_EQ(solo.pending.size(), 1U) << "the epoch of the life before is closed";
+  solo.commit(/*ok=*/false);
+  EXPECT_EQ(solo.space().open_epochs(author).size(), 2U);
+  EXPECT_TRUE(solo.pending.empty()) << "not at once: the disk has just refused it";
+  solo.set("m", "v");
+  solo.commit_all();
+  EXPECT_EQ(solo.space().open_epochs(author).size(), 1U);
+}
+
+TEST(StateDisk, AProofThatIsRefusedIsTriedAgain) {
+  Solo solo;
+  solo.make();
+  solo.commit_all();
+  Identity liar(solo.provider, ByteArray<32>{9});
+  solo.push(solo.signed_by(liar, 1, 1, "a"));
+  solo.push(solo.signed_by(liar, 1, 1, "b"));
+  const auto proof = [&] {
+    for (int i = 0; i < 40 && solo.state->stats().proofs_total == 0; ++i) solo.pass(100ms);
+    return solo.state->stats().proofs_total;
+  };
+  ASSERT_EQ(proof(), 1U);
+  while (!solo.pending.empty()) solo.commit(/*ok=*/false);
+  EXPECT_TRUE(solo.space().proofs().empty());
+  EXPECT_EQ(solo.state->stats().proofs_total, 0U);
+  ASSERT_EQ(proof(), 1U);
+  solo.commit_all();
+  EXPECT_TRUE(solo.space().proofs().contains(liar.public_key()));
+}
+
 }  // namespace
 }  // namespace weft::state
