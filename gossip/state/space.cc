@@ -82,7 +82,7 @@ Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival
   documents_.insert(entry, judge(entry).over_others);
   // A proof has no place in its author's history.
   if (entry.content.kind != Kind::kFork) note_head(entry.content.author, entry.content.stamp, entry.id);
-  if (!rights_.open()) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
+  if (!rights_.open() && entry.content.kind != Kind::kFork) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
   return held;
 }
 

@@ -195,7 +195,7 @@ class Space {
   std::map<EntryId, Held> entries_;
   std::map<std::uint64_t, EntryId> arrivals_;
   std::map<PublicKey, Head> heads_;
-  std::map<NodeId, PublicKey> authors_;  // of an owned namespace
+  std::map<NodeId, PublicKey> authors_;  // of an owned namespace; who has only proven something is none
   mutable std::map<PublicKey, std::set<Place>> places_;
   std::size_t bytes_ = 0;
   std::uint64_t last_arrival_ = 0;

@@ -27,6 +27,13 @@ PublicKey cost_of(const Space& space, const Entry& entry) {
   return space.author_of(read_revocation(entry.content.body).value().of).value_or(entry.content.author);
 }
 
+// Against whom there is a proof already, if the entry is another one that would take its place (the lower id does).
+std::optional<PublicKey> replaces_proof(const Space& space, const Entry& entry) {
+  if (entry.content.kind != Kind::kFork) return std::nullopt;
+  const PublicKey accused = read_fork(entry.content.space, entry.content.body).value().author();
+  return space.proofs().contains(accused) ? std::optional(accused) : std::nullopt;
+}
+
 Bytes row_key(std::uint8_t table, const NamespaceId& space) {
   Bytes key{table};
   key.insert(key.end(), space.bytes.begin(), space.bytes.end());
@@ -205,6 +212,11 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   const bool costly = entry.content.kind == Kind::kCheckpoint || entry.content.kind == Kind::kRevoke;
   const auto until = costly ? local.costly_until.find(entry.content.author) : local.costly_until.end();
   if (until != local.costly_until.end() && now.mono + kLookDebtMax < until->second) return Taken::kLater;
+  const std::optional<PublicKey> other_proof = replaces_proof(local.space, entry);
+  if (other_proof) {
+    const auto last = local.proof_replaced.find(*other_proof);
+    if (last != local.proof_replaced.end() && now.mono - last->second < kProofPause) return Taken::kLater;
+  }
   if (!verified(entry)) return refuse(Taken::kRefused);
   if (!verdict.admitted()) {
     park(entry, wire);
@@ -233,6 +245,7 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
     }
   }
   if (local.space.insert(entry, wire, /*settled=*/true) != Space::Inserted::kNew) return Taken::kDiscarded;
+  if (other_proof) local.proof_replaced[*other_proof] = now.mono;
   local.arrived = true;
   ++local.since_checkpoint;
   digest.reset();
@@ -362,6 +375,7 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
   bool full = false;
   for (std::size_t i = 0; i < decoded.size(); ++i) {
     local->costly_until.clear();  // it is our user who wants this
+    local->proof_replaced.clear();
     const auto taken = s.take(now, *local, decoded[i], entries[i], rows);
     if (taken == Inside::Taken::kNew) {
       ++fresh;

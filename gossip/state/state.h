@@ -49,6 +49,7 @@ inline constexpr std::size_t kParkedMax = 256;           // entries whose Grant 
 inline constexpr std::size_t kParkedOfAuthorMax = 64;
 inline constexpr Duration kProveDelayMax = 2s;
 inline constexpr std::size_t kForksWaitingMax = 64;      // to be proven
+inline constexpr Duration kProofPause = 10s;             // between two proofs against one author of which the later takes the former's place
 inline constexpr std::size_t kSkewedMax = 64;            // authors whose stamps came from the future
 inline constexpr std::size_t kNoticedMax = 256;          // authors of whom one thing was told once and is not told again
 inline constexpr std::size_t kUnkeptMax = 65'536;        // rows that the disk refused and that are tried again

@@ -59,6 +59,7 @@ struct State::Inside {
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
     std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
     std::map<PublicKey, Instant> costly_until;  // authors whose checkpoints or revocations had much to look through, and until when that is paid
+    std::map<PublicKey, Instant> proof_replaced;  // when the proof against an author was last replaced; only of those with one
     bool epochs_looked_at = false;     // since something of this life was written, or a checkpoint was refused
     bool epochs_closed = false;        // those of the lives before
     bool kept = false;                 // its row is durable
@@ -132,7 +133,7 @@ struct State::Inside {
   bool signed_by_author(const Entry& entry);
 
   // What became of an entry that somebody sent. `rows` gets what is to be kept.
-  // kForbidden: without a right; kHeldBack: parked, too; kLater: it would cost too much now.
+  // kForbidden: without a right; kHeldBack: parked, too; kLater: it would cost too much now, or takes the place of a proof too soon.
   enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kForbidden, kHeldBack, kLater, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
   // Hands the rows that nobody waits for to the store; those that it refused are tried again.
