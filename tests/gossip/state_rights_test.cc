@@ -322,6 +322,28 @@ TEST_F(OwnedMesh, AnEntryThatHoldsDownWhatIsTooMuchGoesWithIt) {
   EXPECT_TRUE(lab.space(1).holds(last));
 }
 
+TEST_F(OwnedMesh, AQuotaOfOneIsOneEntry) {
+  ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}, .entries = 1}), 1U);
+  ASSERT_EQ(lab.grant(0, {.to = id(3), .path = {}, .entries = 2}), 1U);
+  settle();
+  ASSERT_EQ(lab.set(2, "a", "1"), 1U);
+  EXPECT_EQ(lab.set(2, "b", "2").error(), Error::kOverQuota);
+  EXPECT_EQ(lab.set(2, "a", "2").error(), Error::kOverQuota) << "no room to replace it";
+  EXPECT_EQ(lab.change(2, What::kRemove, "a", {}).error(), Error::kOverQuota);
+  // With two, one is kept for that.
+  ASSERT_EQ(lab.set(3, "c", "1"), 1U);
+  EXPECT_EQ(lab.set(3, "d", "2").error(), Error::kOverQuota);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(lab.set(3, "c", std::to_string(i)), 1U) << i;
+    lab.run(100ms);
+  }
+  settle();
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "a"), ElementsAre("1")) << i;
+    EXPECT_THAT(values(lab.documents(i), "c"), ElementsAre("9")) << i;
+  }
+}
+
 TEST_F(OwnedMesh, ASmallQuotaOutlivesRestarts) {
   ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}, .entries = 4}), 1U);
   settle();
