@@ -38,7 +38,7 @@ void State::grant(Now now, OpId op, const NamespaceId& space, const Grant& grant
   Inside& s = *inside_;
   const auto local = s.owned(space);
   if (!local) return s.fail(op, local.error(), out);
-  if ((*local)->space.rights().size() >= kGrantsMax) return s.fail(op, Error::kTooMany, out);
+  if ((*local)->space.rights().grants() >= kGrantsMax) return s.fail(op, Error::kTooMany, out);
   if (!grant.path.empty() && !valid_path(grant.path)) return s.fail(op, Error::kBadPath, out);
   const Inside::Draft draft{.kind = Kind::kGrant, .path = to_bytes(as_bytes(kGrantPath)), .body = grant_body(grant), .saw = {},
                             .rights = grant.to};

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/gossip/state_history.h"
-#include "tests/gossip/state_signed.h"
+#include "tests/gossip/state_solo.h"
 #include "tests/vectors.h"
 
 namespace weft::state {
@@ -320,6 +320,27 @@ TEST_F(OwnedMesh, AnEntryThatHoldsDownWhatIsTooMuchGoesWithIt) {
   settle();
   EXPECT_EQ(lab.space(1).entries_of(lab.identity(2).public_key()), 4U);
   EXPECT_TRUE(lab.space(1).holds(last));
+}
+
+// One revocation may be many entries: they are not reckoned with what may be granted.
+TEST(Rights, WhatWasRevokedIsNoGrant) {
+  Solo solo;
+  solo.make(Access::kOwned);
+  solo.commit_all();
+  const Grant grant{.to = NodeId{{7}}, .path = {}};
+  const auto give = [&] {
+    const OpId op = solo.call([&](OpId id, Output& out) { solo.state->grant(solo.now(), id, solo.space_id, grant, out); });
+    solo.commit_all();
+    return solo.end_of(op);
+  };
+  ASSERT_EQ(give(), 1U);
+  for (std::size_t i = 0; i < kGrantsMax; ++i) {
+    solo.call([&](OpId id, Output& out) { solo.state->revoke(solo.now(), id, solo.space_id, grant.to, out); });
+    solo.commit_all();
+  }
+  ASSERT_EQ(solo.space().rights().size(), kGrantsMax + 1);
+  for (std::size_t i = 1; i < kGrantsMax; ++i) ASSERT_EQ(give(), 1U) << i;
+  EXPECT_EQ(give().error(), Error::kTooMany);
 }
 
 TEST_F(OwnedMesh, AQuotaOfOneIsOneEntry) {
