@@ -60,6 +60,7 @@ std::string state_trouble(const Json& state) {
   add("refused", " refused");
   add("forbidden", " without a right");
   add("cut_off", " cut off");
+  add("over_quota", " over quota");
   add("forked_authors", " forked (weft state forks)");
   const Json& skewed = at(state, "skewed");
   if (skewed.is_array() && !skewed.empty()) text += ", " + std::to_string(skewed.size()) + " ahead of time";

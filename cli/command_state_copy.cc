@@ -157,6 +157,7 @@ Result<int> run_state_export(const Context& context) {
   for (int tries = 0;;) {
     const auto page = ask(client, "/v1/state/export?space=" + encode_query(flags.name) + "&after=" + std::to_string(cursor));
     if (!page) return std::unexpected(page.error());
+    if (true_at(*page, "gap")) return fail(kExitFailed, "failed", "the namespace was left and joined again meanwhile; " + where + " has not all of it");
     if (!last) {
       last = count_at(*page, "last");
       if (flags.out) {

@@ -94,7 +94,7 @@ void add_rights_commands(CLI::App& state, StateFlags& flags) {
   app->add_option("ID", flags.node, "The node: its id, 8 digits of it or more, or its name")->required();
   add_text(*app, "--path", flags.path, "At this PATH and below it only");
   add_text(*app, "--rights", flags.rights, "add (to write, and take its own away), or add,overwrite (the default): what others wrote as well");
-  add_number(*app, "--entries", flags.entries, "At most so many entries of the node's at a time");
+  add_number(*app, "--entries", flags.entries, "At most so many entries of the node's at a time, an eighth (one at least) of them to overwrite its own; with 1, one that stays as it is");
   add_duration(*app, "--expires", flags.expires, "Until this DURATION has passed");
   app = add_command(state, "revoke", "Take a node's rights away; what of its writing is here stays, all else is cut off everywhere",
                     "weft state revoke room 1f0c22ab");

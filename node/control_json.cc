@@ -84,6 +84,7 @@ json state_json(const NodeCore& core) {
                {"refused", s.refused_total},
                {"forbidden", s.forbidden_total},
                {"cut_off", s.cut_off_total},
+               {"over_quota", s.crowded_out_total},
                {"forked_authors", s.forked},
                {"skewed", std::move(skewed)}};
 }

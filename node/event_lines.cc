@@ -108,6 +108,10 @@ EventText state_event(const state::StateNoticed& notice, std::string_view space,
       what = "cut_off";
       plain = std::to_string(notice.number) + " entries of this node" + where + " were cut off by a revocation";
       break;
+    case What::kOverQuota:
+      what = "over_quota";
+      plain = std::to_string(notice.number) + " entries of this node" + where + " went: others of its own came back, and it may not have so many";
+      break;
   }
   return {dump({{"event", "state"},
                 {"what", what},

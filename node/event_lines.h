@@ -3,7 +3,7 @@
 // As JSON: {"event":"ready","id","name","listen","control","http","pid","t_ms"} comes first, then
 // {"event":"member","id","name","address","from","to","incarnation","t_ms"} (from is null for a
 // node seen for the first time), {"event":"endpoints","endpoints"}, {"event":"leaving","reason"},
-// {"event":"state","what","namespace","author","number"} (what: forked, skewed, refused or cut_off: docs/CONTROL.md), {"event":"stopped","reason"}. t_ms is unix wall time.
+// {"event":"state","what","namespace","author","number"} (what: forked, skewed, refused, cut_off or over_quota: docs/CONTROL.md), {"event":"stopped","reason"}. t_ms is unix wall time.
 #pragma once
 
 #include <string>

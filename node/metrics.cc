@@ -146,6 +146,7 @@ void add_state(Families& out, const state::Stats& s) {
   out.counter("weft_state_parked_lost_total", "Of these, given up for want of room.", s.parked_lost_total);
   out.counter("weft_state_held_back_total", "Entries that came from the future.", s.held_back_total);
   out.counter("weft_state_cut_off_total", "Entries taken away by a revocation.", s.cut_off_total);
+  out.counter("weft_state_over_quota_total", "Entries taken away because their authors had too many.", s.crowded_out_total);
   out.counter("weft_state_proofs_total", "Proofs of forks written by this node.", s.proofs_total);
   out.counter("weft_state_full_total", "Entries refused for want of room.", s.full_total);
 }

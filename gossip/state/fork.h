@@ -9,7 +9,8 @@
 // others have seen and named must not go away; a register shows both as written concurrently.
 //
 // Of several proofs against one author in a namespace the one whose entry has the lowest id stays, the others are dropped: so all
-// nodes come to the same one, whoever told first.
+// nodes come to the same one, whoever told first. A forker can make proofs against itself of ever lower ids, with new keys or new places: a node takes one that
+// replaces another only every kProofPause (state.h); until then walks bring it again.
 //
 // How many there are: in an owned namespace one against each who was granted something, and the owner. In an open one anybody makes keys and forks with
 // each, so there a proof stays only while the accused has another entry in the set: one for each author, who has come in by the quotas and the room

@@ -40,7 +40,7 @@ namespace weft::state {
 
 inline constexpr std::string_view kGrantPath = "grant";
 inline constexpr std::string_view kRevokePath = "revoke";
-inline constexpr std::size_t kGrantsMax = 4096;        // with so many Grants and Revokes in one namespace an owner grants nothing more; it may always revoke
+inline constexpr std::size_t kGrantsMax = 4096;        // with so many Grants in one namespace, revoked ones too, an owner grants nothing more; it may always revoke
 inline constexpr std::size_t kRevokesMax = 200;        // of one revocation
 inline constexpr std::size_t kFrontierBytesMax = 760;  // of one Revoke
 inline constexpr std::uint64_t kExpiresMsMax = (std::uint64_t{1} << 47) - 1;
@@ -117,6 +117,7 @@ class Rights {
   // The most entries that an author may have in the set; nullopt: no other limit than for all.
   std::optional<std::uint64_t> entries_max(const NodeId& author) const;
   std::size_t size() const { return grants_.size() + revocations_; }
+  std::size_t grants() const { return grants_.size(); }
   // The highest of a Grant to or a Revoke of this node; 0: there is none.
   std::uint64_t last_stamp(const NodeId& of) const;
 

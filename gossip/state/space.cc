@@ -71,13 +71,15 @@ void Space::restored(std::uint64_t luck) {
   for (const auto& [author, head] : heads_) {
     enforce(author, /*restoring=*/true);
     sweep(author);
-    trim(author);
+    trim(author, {});
     std::optional<EntryKey> before;
     for (const EntryKey& key : keys_of(author)) {
       if (before && before->epoch() == key.epoch() && before->seq() == key.seq()) find_forks(decode(key.id()));
       before = key;
     }
   }
+  // It went in a former life, and was told then.
+  crowded_out_.clear();
 }
 
 Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival) {
@@ -98,7 +100,7 @@ Space::Held& Space::put(const Entry& entry, ByteView wire, std::uint64_t arrival
   documents_.insert(here, judge(entry).over_others);
   // A proof has no place in its author's history.
   if (entry.content.kind != Kind::kFork) note_head(entry.content.author, entry.content.stamp, entry.id);
-  if (!rights_.open()) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
+  if (!rights_.open() && entry.content.kind != Kind::kFork) authors_.emplace(node_id_of(entry.content.author), entry.content.author);
   return held;
 }
 
@@ -111,21 +113,21 @@ Space::Head& Space::note_head(const PublicKey& author, std::uint64_t stamp, cons
   return head;
 }
 
-bool Space::settle(const EntryId& id) {
+Space::Settled Space::settle(const EntryId& id) {
   Held& held = entries_.at(id);
-  if (held.settled) return true;
+  if (held.settled) return Settled::kHere;
   const Entry entry = decode(id);
   if (!judge(entry).admitted()) {
     ++cut_off_[entry.content.author];
     dropped_.push_back(id);
     Bytes wire;
     take_out(id, wire);
-    return false;
+    return Settled::kNotAdmitted;
   }
   held.settled = true;
   unsettled_.erase(id);
   into_tree(entry);
-  return true;
+  return holds(id) ? Settled::kHere : Settled::kTooMany;
 }
 
 void Space::into_tree(const Entry& entry) {
@@ -157,7 +159,7 @@ void Space::into_tree(const Entry& entry) {
     checkpoints_.add(entry);
     sweep(c.author);
   }
-  trim(c.author);
+  trim(c.author, entry.id);
 }
 
 PublicKey Space::accused_by(const Entry& proof) const { return read_fork(genesis_.id, proof.content.body).value().author(); }
@@ -346,7 +348,7 @@ void Space::enforce(const PublicKey& author, std::span<const EntryKey> keys, boo
   drop_unneeded(checkpoints ? std::set{author} : std::set<PublicKey>{}, std::move(candidates));
 }
 
-void Space::trim(const PublicKey& author) {
+void Space::trim(const PublicKey& author, const EntryId& coming) {
   while (checkpoints_.count(author) > kCheckpointsKept) {
     drop(checkpoints_.lowest(author)->second);
     sweep(author);
@@ -356,6 +358,7 @@ void Space::trim(const PublicKey& author) {
     const EntryId last = places(author).rbegin()->rank.second;
     std::set<EntryId> candidates;
     work_ += documents_.visit_keepers(last, [&](const EntryId& keeper) { candidates.insert(keeper); });
+    if (last != coming && !documents_.discarded(last)) ++crowded_out_[author];
     drop(last);
     drop_unneeded({}, std::move(candidates));
   }

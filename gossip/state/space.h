@@ -19,7 +19,7 @@
 // Arrivals: each entry that joins the set gets the next number here, so a reader who remembers one can ask for what came
 // after. It says nothing to another node. A crash may take entries of others that were told of already and not yet on the disk: so that
 // their numbers are not given to other entries, the next life begins higher, by kArrivalJump and by luck: of a life of which nothing reached the disk
-// the next one does not know where it began.
+// the next one does not know where it began. So does a namespace that is new here: it may have been here before.
 //
 // The caller has verified signatures and rights, and bounds how much is put in. One thread.
 #pragma once
@@ -96,8 +96,9 @@ class Space {
   bool restore(const Entry& entry, ByteView wire, std::uint64_t arrival);
   // `luck`: any number, another one in each life.
   void restored(std::uint64_t luck = 0);
-  // False: it is not admitted any more, and gone.
-  bool settle(const EntryId& id);
+  // All but kHere: it is gone. It is not admitted any more, or its author has enough that goes before it.
+  enum class Settled : std::uint8_t { kHere, kNotAdmitted, kTooMany };
+  Settled settle(const EntryId& id);
   // Takes unsettled entries of one author away again.
   void withdraw(std::span<const EntryId> ids);
 
@@ -145,6 +146,8 @@ class Space {
   std::vector<Bytes> take_set_aside() { return std::exchange(set_aside_, {}); }
   // How many entries of whom were taken away because they are not admitted any more, since the last call.
   std::map<PublicKey, std::size_t> take_cut_off() { return std::exchange(cut_off_, {}); }
+  // How many entries of whom, that were not discarded, were taken away because others of theirs came that go before them.
+  std::map<PublicKey, std::size_t> take_crowded_out() { return std::exchange(crowded_out_, {}); }
 
   // The newest entry of an author here, by stamp, or none.
   struct Head {
@@ -190,8 +193,8 @@ class Space {
   void enforce(const PublicKey& author, bool restoring = false) { enforce(author, keys_of(author), restoring); }
   void enforce(const PublicKey& author, std::span<const EntryKey> keys, bool restoring);
   bool judge_anew(const Entry& entry);
-  // Takes what is too much away.
-  void trim(const PublicKey& author);
+  // Takes what is too much away; that `coming`, which is just being put in, goes at once is not counted.
+  void trim(const PublicKey& author, const EntryId& coming);
   // The author's settled entries in the order of Place, kept for those who have all that they may.
   std::set<Place>& places(const PublicKey& author) const;
   // All but the tree's part; the entry's views point into `wire`.
@@ -209,7 +212,7 @@ class Space {
   std::map<std::uint64_t, const Entries::value_type*> arrivals_;
   std::set<EntryId> unsettled_;
   std::map<PublicKey, Head> heads_;
-  std::map<NodeId, PublicKey> authors_;  // of an owned namespace
+  std::map<NodeId, PublicKey> authors_;  // of an owned namespace; who has only proven something is none
   mutable std::map<PublicKey, std::set<Place>> places_;
   std::size_t bytes_ = 0;
   std::size_t names_ = 0;  // that the entries name
@@ -220,6 +223,7 @@ class Space {
   Checkpoints checkpoints_;
   std::vector<EntryId> dropped_;
   std::map<PublicKey, std::size_t> cut_off_;
+  std::map<PublicKey, std::size_t> crowded_out_;
   std::map<PublicKey, Forked> forks_;
   std::vector<PublicKey> proven_;
   std::vector<Bytes> set_aside_;

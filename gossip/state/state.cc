@@ -21,6 +21,13 @@ bool may_wait_for_a_grant(const Space& space, const Entry& entry, Refusal why) {
   return std::ranges::any_of(entry.content.saw, [&](const EntryId& id) { return !space.holds(id); });
 }
 
+// Against whom there is a proof already, if the entry is another one that would take its place (the lower id does).
+std::optional<PublicKey> replaces_proof(const Space& space, const Entry& entry) {
+  if (entry.content.kind != Kind::kFork) return std::nullopt;
+  const PublicKey accused = read_fork(entry.content.space, entry.content.body).value().author();
+  return space.proofs().contains(accused) ? std::optional(accused) : std::nullopt;
+}
+
 Bytes row_key(std::uint8_t table, const NamespaceId& space) {
   Bytes key{table};
   key.insert(key.end(), space.bytes.begin(), space.bytes.end());
@@ -73,18 +80,26 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
   }
   // Two namespaces of one handle: somebody took the trouble to make the second.
   if (spaces.size() == kSpacesMax || find(handle_of(genesis.id)) != nullptr) return std::unexpected(Error::kTooMany);
-  spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
-                 std::forward_as_tuple(genesis, identity.id(), rng.fork(to_hex(genesis.id.bytes))));
-  spaces.at(genesis.id).space.watch(identity.public_key());
+  const auto added = spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
+                                    std::forward_as_tuple(genesis, identity.id(), rng.fork(to_hex(genesis.id.bytes))));
+  added.first->second.life = ++lives;
+  added.first->second.space.watch(identity.public_key());
   digest.reset();
   rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
   return true;
 }
 
+std::uint64_t State::Inside::arrivals_luck(const Local& local) const {
+  return rng.fork("arrivals of " + to_hex(local.space.genesis().id.bytes) + " in its life " + std::to_string(local.life)).next();
+}
+
 void State::Inside::wait_for(Waiting op, std::vector<Write> rows, Output& out) {
   // What nobody waits for goes first: the order of rows is that of the calls.
   const auto ticket = static_cast<Ticket>(++tickets);
-  if (Local* local = find(op.space); local != nullptr) local->writes_waiting += op.written.size();
+  if (Local* local = find(op.space); local != nullptr) {
+    local->writes_waiting += op.written.size();
+    op.life = local->life;
+  }
   std::vector<Write> all = std::exchange(unkept, {});
   op.others = all;
   waiting.emplace(ticket, std::move(op));
@@ -102,11 +117,26 @@ void State::Inside::keep(Output& out) {
 }
 
 void State::Inside::keep_again(Now now, std::vector<Write> rows) {
+  // What another commit wrote meanwhile must not be undone by this one.
+  std::erase_if(rows, [this](Write& row) { return !bring_up_to_date(row); });
   // Of too many the next walk after a restart brings the rest.
   if (unkept.size() + rows.size() > kUnkeptMax) return;
   rows.insert(rows.end(), std::move_iterator(unkept.begin()), std::move_iterator(unkept.end()));
   unkept = std::move(rows);
   if (!unkept.empty() && !keep_at) keep_at = now.mono + kKeepDelay;
+}
+
+bool State::Inside::bring_up_to_date(Write& row) const {
+  NamespaceId space;
+  EntryId id;
+  if (row.key.size() != 1 + sizeof(space) + sizeof(id) || row.key[0] != kRowEntry) return true;
+  std::copy_n(row.key.begin() + 1, sizeof(space), space.bytes.begin());
+  std::copy_n(row.key.end() - sizeof(id), sizeof(id), id.bytes.begin());
+  const auto local = spaces.find(space);
+  const Space::Held* held = local == spaces.end() ? nullptr : local->second.space.find(id);
+  if (row.erase || held == nullptr) return row.erase && held == nullptr;
+  row = entry_row(space, id, *held);
+  return true;
 }
 
 Write State::Inside::entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held) {
@@ -189,6 +219,11 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   const bool costly = entry.content.kind == Kind::kCheckpoint || entry.content.kind == Kind::kRevoke;
   const auto until = costly ? local.costly_until.find(entry.content.author) : local.costly_until.end();
   if (until != local.costly_until.end() && now.mono + kLookDebtMax < until->second) return Taken::kLater;
+  const std::optional<PublicKey> other_proof = replaces_proof(local.space, entry);
+  if (other_proof) {
+    const auto last = local.proof_replaced.find(*other_proof);
+    if (last != local.proof_replaced.end() && now.mono - last->second < kProofPause) return Taken::kLater;
+  }
   if (!verified(entry)) return refuse(Taken::kRefused);
   if (!verdict.admitted()) {
     park(entry, wire);
@@ -213,6 +248,7 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   const bool taken = local.space.insert(entry, wire, /*settled=*/true) == Space::Inserted::kNew;
   if (costly) local.charge(now, entry.content.author, local.space.take_work());
   if (!taken) return Taken::kDiscarded;
+  if (other_proof) local.proof_replaced[*other_proof] = now.mono;
   local.arrived = true;
   digest.reset();
   ++totals.received_total;
@@ -282,7 +318,7 @@ void State::restore(Now now, ByteView key, ByteView value) {
 
 void State::restored() {
   for (auto& [id, local] : inside_->spaces) {
-    local.space.restored(inside_->rng.fork("arrivals of " + to_hex(id.bytes)).next());
+    local.space.restored(inside_->arrivals_luck(local));
     local.rights_seen = local.space.rights().size();
     inside_->digest.reset();
   }
@@ -299,8 +335,11 @@ void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   std::vector<Write> rows;
   if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  const bool here = s.find(genesis.id) != nullptr;
   const auto added = s.add(genesis, rows);
   if (!added) return s.fail(op, added.error(), out);
+  // It may have been here before, and somebody may have numbers of then.
+  if (Inside::Local& local = *s.find(genesis.id); !here) local.space.restored(s.arrivals_luck(local));
   s.wait_for({.op = op, .space = genesis.id, .written = {}, .count = 0, .adds = *added}, std::move(rows), out);
 }
 
@@ -338,16 +377,24 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
   bool full = false;
   for (std::size_t i = 0; i < decoded.size(); ++i) {
     local->costly_until.clear();  // it is our user who wants this
+    local->proof_replaced.clear();
     const auto taken = s.take(now, *local, decoded[i], entries[i], rows);
     if (taken == Inside::Taken::kNew) {
       ++fresh;
       local->tree.originate(now, decoded[i].id.bytes, s.tree_out);
     }
     full = full || taken == Inside::Taken::kFull;
+    // What is here already may still lack its row: the disk refused it, or it came a moment ago.
+    const Space::Held* held = taken == Inside::Taken::kKnown ? local->space.find(decoded[i].id) : nullptr;
+    if (held != nullptr && held->settled) rows.push_back(Inside::entry_row(space, decoded[i].id, *held));
   }
   s.tend(now, *local, out);
-  if (full && rows.empty()) return s.fail(op, Error::kTooMany, out);
-  s.wait_for({.op = op, .space = space, .written = {}, .count = fresh}, std::move(rows), out);
+  s.unkept.insert(s.unkept.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
+  if (full && fresh == 0) {
+    s.fail(op, Error::kTooMany, out);
+  } else {
+    s.wait_for({.op = op, .space = space, .written = {}, .count = fresh}, {}, out);
+  }
   s.flush(now, {}, out);
 }
 
@@ -373,60 +420,91 @@ void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   }
   const auto it = s.waiting.find(ticket);
   if (it == s.waiting.end()) return;
-  Inside::Waiting op = std::move(it->second);
-  if (!ok) s.keep_again(now, std::move(op.others));
+  const Inside::Waiting op = std::move(it->second);
   s.waiting.erase(it);
-  // The namespace may have been left meanwhile, and joined again; what was written is as gone as all of it.
+  if (!ok) s.keep_again(now, op.others);
   Inside::Local* local = s.find(op.space);
-  std::vector<EntryId> written;
-  for (const EntryId& id : op.written) {
-    if (local != nullptr && local->space.holds(id)) written.push_back(id);
-  }
-  if (local != nullptr) local->writes_waiting -= written.size();
-  if (local != nullptr && op.checkpoint) local->checkpoint_waiting = false;
-  if (!ok) {
-    if (local != nullptr) {
-      s.withdraw(*local, written);
-      // Who waits for arrivals stands before what is gone now.
-      local->arrived = !written.empty();
-    }
-    // Without its row nothing of the namespace would be there after a restart.
-    if (op.adds && local != nullptr && !local->kept) {
-      s.spaces.erase(op.space);
-      s.digest.reset();
-    }
-    if (op.op) s.fail(*op.op, Error::kStore, out);
-    return s.flush(now, {}, out);
-  }
-  if (local != nullptr && op.adds) local->kept = true;
-  if (op.op && written.size() != op.written.size()) {
+  if (local != nullptr && local->life == op.life) {
+    if (op.checkpoint) local->checkpoint_waiting = false;
+    if (!ok && op.counts && op.withdrawn.empty()) s.withdraw_counts_after(ticket, *local);
+    ok ? s.on_durable(now, *local, op, out) : s.on_refused(now, *local, op, out);
+  } else if (op.op && !ok) {
+    s.fail(*op.op, Error::kStore, out);
+  } else if (op.op && op.life != 0) {
+    // It was left meanwhile, and maybe joined again: what was written is as gone as all of that life.
     s.fail(*op.op, Error::kUnknownNamespace, out);
-    return s.flush(now, {}, out);
-  }
-  std::size_t cut_off = 0;  // our right ended while they were on their way to the disk
-  if (local != nullptr) {
-    for (const EntryId& id : written) {
-      if (local->space.settle(id)) {
-        local->tree.originate(now, id.bytes, s.tree_out);
-      } else {
-        ++cut_off;
-      }
-    }
-    s.tend(now, *local, out);
-    if (!written.empty()) {
-      local->arrived = true;
-      // With the first of a life come the epochs of those before.
-      if (!std::exchange(local->epochs_looked_at, true)) local->look_at_own = true;
-      s.digest.reset();
-    }
-  }
-  s.totals.written_total += written.size() - cut_off;
-  if (op.op && cut_off > 0) {
-    s.fail(*op.op, Error::kRevoked, out);
   } else if (op.op) {
     out.events.push_back(StateDone{*op.op, op.count});
   }
   s.flush(now, {}, out);
+}
+
+void State::Inside::on_refused(Now now, Local& local, const Waiting& op, Output& out) {
+  local.writes_waiting -= op.written.size();
+  withdraw(local, op.written);
+  // Who waits for arrivals stands before what is gone now.
+  local.arrived = local.arrived || !op.written.empty();
+  if (op.op) fail(*op.op, Error::kStore, out);
+  if (op.proof) {
+    --totals.proofs_total;
+    prove_later(now, *op.proof);
+  } else if (!op.op) {
+    // A checkpoint: the next write that becomes durable looks again.
+    local.epochs_looked_at = local.epochs_closed = false;
+  }
+  // Without its row nothing of the namespace would be there after a restart; another one may be on its way.
+  const auto adds = [&](const auto& one) { return one.second.adds && one.second.life == op.life; };
+  if (op.adds && !local.kept && std::ranges::none_of(waiting, adds)) {
+    spaces.erase(op.space);
+    digest.reset();
+  }
+}
+
+void State::Inside::withdraw_counts_after(Ticket refused, Local& local) {
+  for (auto it = waiting.upper_bound(refused); it != waiting.end(); ++it) {
+    Waiting& later = it->second;
+    if (!later.counts || later.life != local.life || later.written.empty()) continue;
+    // At once, so that the next one is not drafted upon it.
+    local.writes_waiting -= later.written.size();
+    withdraw(local, later.written);
+    later.withdrawn = std::exchange(later.written, {});
+    local.arrived = true;
+  }
+}
+
+void State::Inside::on_durable(Now now, Local& local, const Waiting& op, Output& out) {
+  for (const EntryId& id : op.withdrawn) {
+    Write row = entry_row(op.space, id, {});
+    unkept.push_back({.key = std::move(row.key), .value = {}, .erase = true});
+  }
+  if (!op.withdrawn.empty()) return fail(*op.op, Error::kStore, out);
+  local.writes_waiting -= op.written.size();
+  if (op.adds) local.kept = true;
+  // While they were on their way to the disk our right may have ended, or others of ours have come that go before them.
+  std::size_t lost = 0;
+  Error why = Error::kOverQuota;
+  for (const EntryId& id : op.written) {
+    const Space::Settled settled = local.space.settle(id);
+    if (settled == Space::Settled::kHere) {
+      local.tree.originate(now, id.bytes, tree_out);
+      continue;
+    }
+    ++lost;
+    if (settled == Space::Settled::kNotAdmitted) why = Error::kRevoked;
+  }
+  tend(now, local, out);
+  if (!op.written.empty()) {
+    local.arrived = true;
+    // With the first of a life come the epochs of those before.
+    if (!std::exchange(local.epochs_looked_at, true)) local.look_at_own = true;
+    digest.reset();
+  }
+  totals.written_total += op.written.size() - lost;
+  if (op.op && lost > 0) {
+    fail(*op.op, why, out);
+  } else if (op.op) {
+    out.events.push_back(StateDone{*op.op, op.count});
+  }
 }
 
 // ---- views

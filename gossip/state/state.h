@@ -49,6 +49,7 @@ inline constexpr std::size_t kParkedMax = 256;           // entries whose Grant 
 inline constexpr std::size_t kParkedOfAuthorMax = 64;
 inline constexpr Duration kProveDelayMax = 2s;
 inline constexpr std::size_t kForksWaitingMax = 64;      // to be proven
+inline constexpr Duration kProofPause = 10s;             // between two proofs against one author of which the later takes the former's place
 inline constexpr std::size_t kSkewedMax = 64;            // authors whose stamps came from the future
 inline constexpr std::size_t kNoticedMax = 256;          // authors of whom one thing was told once and is not told again
 inline constexpr std::size_t kUnkeptMax = 65'536;        // rows that the disk refused and that are tried again
@@ -56,7 +57,11 @@ inline constexpr Duration kLookPause = 20us;             // that an author pays 
 inline constexpr std::size_t kCostlyMax = 1024;          // authors remembered, beside those that owe something
 inline constexpr Duration kLookDebtMax = 1s;             // that it may be ahead, so that the parts of one checkpoint come together
 inline constexpr std::size_t kPeersNotedMax = 1024;      // peers with whom nothing was left to bring
+inline constexpr Duration kNotedFor = 5min;              // that they are left alone so, unless one of us changes
 inline constexpr std::size_t kRootsOpenMax = 4;
+inline constexpr Duration kWalkMax = 30s;                // then a walk gives way to the next one; what it has brought stays
+inline constexpr Duration kWalkPause = 60s;              // that a peer whose walk brought nothing in that time is passed over
+inline constexpr std::size_t kPassedOverMax = 16;        // such peers of one namespace
 inline constexpr std::size_t kCheckpointWorth = 128;     // of ours that count for nothing: so many make a checkpoint
 inline constexpr std::size_t kImportMax = 32;            // entries in one call
 
@@ -115,13 +120,14 @@ struct StateDone {
 struct StateArrived {
   NamespaceId space;
 };
-// Something that an operator should know. Of one kind, namespace and author it is told once (kNoticedMax are remembered).
+// Something that an operator should know. Of one kind, namespace and author it is told once (kNoticedMax are remembered); what we lost, each time.
 struct StateNoticed {
   enum class What : std::uint8_t {
     kForked,   // a proof is here that the author gave one place in its history to two entries
     kSkewed,   // an entry of the author's is `number` ms ahead of our clock
     kRefused,  // the author wrote without the right to
     kCutOff,   // of our own entries `number` were lost by a revocation
+    kOverQuota,  // of our own entries `number` went because others of ours came back and there may not be so many
   };
   What what = What::kForked;
   NamespaceId space;
@@ -181,6 +187,7 @@ struct Stats {
   std::uint64_t parked_lost_total = 0;  // for want of room
   std::uint64_t held_back_total = 0;
   std::uint64_t cut_off_total = 0;     // were here until a revocation came
+  std::uint64_t crowded_out_total = 0;  // were here until others of their authors came that a quota keeps first
   std::uint64_t proofs_total = 0;      // of forks, written by us
   std::uint64_t full_total = 0;        // refused for want of room
   std::uint64_t discarded_total = 0;   // came, and their authors had discarded them
@@ -209,7 +216,8 @@ class State {
   void leave(Now now, OpId op, const NamespaceId& space, Output& out);
   // `changes`: one or more, of which all or none are written; those of different documents share a signature, up to kBatchMax entries each.
   void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
-  // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken.
+  // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken. It ends when all of them that are
+  // here are durable, also those that were here before.
   void import(Now now, OpId op, const NamespaceId& space, std::span<const ByteView> entries, Output& out);
   // Gives a node rights in a namespace of our own. The path must be empty or valid.
   void grant(Now now, OpId op, const NamespaceId& space, const Grant& grant, Output& out);

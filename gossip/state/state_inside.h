@@ -29,14 +29,22 @@ struct State::Inside {
     Target peer;
     TreeHash theirs{};         // the digest of the peer's that began it
     std::uint64_t number = 0;  // of the walk: answers to an earlier one are not its own
+    Instant began{};
     bool alone = false;        // the only namespace in which the peer differed
+    bool brought = false;      // something new
     bool idle = true;          // it has brought nothing, and met nothing that was discarded
+  };
+  // A peer with which no walk is begun for a while: it would hold the only one with little.
+  struct PassedOver {
+    NodeId peer;
+    Instant until;
   };
   struct Local {
     Local(Genesis genesis, const NodeId& self, Rng rng)
         : space(std::move(genesis)), tree(self, rng, {.topic = load_le<std::uint64_t>(space.genesis().id.bytes.data())}) {}
     Space space;
     broadcast::Tree tree;
+    std::uint64_t life = 0;  // its number among all that were ever here: left and joined again it is another one
     std::map<NodeId, std::deque<broadcast::Push>> pushes;  // that wait, by receiver
     std::size_t pushes_waiting = 0;
     // Of our own in this life of the namespace here: left and joined again it begins anew, as what was written before comes back.
@@ -44,13 +52,15 @@ struct State::Inside {
     std::uint64_t seq = 0;        // the last
     std::optional<EntryId> prev;  // our last entry
     std::optional<Running> running;
+    std::deque<PassedOver> passed_over;  // the oldest first
     bool arrived = false;  // something, in this call
     bool look_at_own = false;          // for a checkpoint, whatever was lost
     std::size_t look_after = 1;        // or when so many of our entries have ceased to count (Documents::lost)
     std::size_t writes_waiting = 0;    // own entries that wait for the disk, checkpoints too
     std::size_t rights_seen = 0;       // Grants and Revokes when what is parked was last looked at
     std::map<PublicKey, Instant> costly_until;  // of authors of checkpoints and revocations: until when what these cost is paid
-    bool epochs_looked_at = false;     // since something of this life was written
+    std::map<PublicKey, Instant> proof_replaced;  // when the proof against an author was last replaced; only of those with one
+    bool epochs_looked_at = false;     // since something of this life was written, or a checkpoint was refused
     bool epochs_closed = false;        // those of the lives before
     bool kept = false;                 // its row is durable
     bool checkpoint_waiting = false;   // one of ours is on its way to the disk
@@ -63,15 +73,26 @@ struct State::Inside {
     TreeHash theirs{};         // Roots: the digest that caused it
     std::variant<Roots, Branch, Fetch> question;
   };
+  // Both entries of a fork, to be proven at a time.
+  struct Unproven {
+    NamespaceId space;
+    PublicKey author;
+    Bytes first, second;
+    Instant at;
+  };
   // What waits for the disk: an operation, and the entries that it made.
   struct Waiting {
-    std::optional<OpId> op;  // none: a checkpoint
+    std::optional<OpId> op;  // none: a checkpoint, or a proof
     NamespaceId space;
     std::vector<EntryId> written;
     std::size_t count = 0;  // told in the end
+    std::uint64_t life = 0;  // of the namespace here; 0: it was left
     bool adds = false;      // the namespace is new here
     bool checkpoint = false;
-    std::vector<Write> others{};  // rows that nobody waits for and that share its commit
+    bool counts = false;    // there is a Count in it
+    std::optional<Unproven> proof{};  // what it proves
+    std::vector<EntryId> withdrawn{};  // instead of `written`: an earlier one was refused that it contains
+    std::vector<Write> others{};  // rows that are tried again if the disk refuses them: an import's, and what nobody waits for and shares its commit
   };
   struct Verified {
     PublicKey author;
@@ -85,25 +106,26 @@ struct State::Inside {
     PublicKey author;
     Bytes wire;
   };
-  // Both entries of a fork, to be proven at a time.
-  struct Unproven {
-    NamespaceId space;
-    PublicKey author;
-    Bytes first, second;
-    Instant at;
-  };
   struct Noted {
     TreeHash ours{};
     TreeHash theirs{};
+    Instant at{};
   };
 
   // ---- state.cc
   Local* find(const NamespaceId& space);
   Local* find(const SpaceHandle& handle);
+  // Any number, another one in each life of a namespace here.
+  std::uint64_t arrivals_luck(const Local& local) const;
   // Whether its row is to be written: it was not here, or that is not durable yet. `rows` gets it then.
   std::expected<bool, Error> add(const Genesis& genesis, std::vector<Write>& rows);
   void fail(OpId op, Error error, Output& out) { out.events.push_back(StateDone{op, std::unexpected(error)}); }
   void wait_for(Waiting waiting, std::vector<Write> rows, Output& out);
+  // What was to become durable has, or has not.
+  void on_durable(Now now, Local& local, const Waiting& op, Output& out);
+  void on_refused(Now now, Local& local, const Waiting& op, Output& out);
+  // A Count contains those of ours before it: what was drafted after one that was refused goes as well.
+  void withdraw_counts_after(Ticket refused, Local& local);
   static Write entry_row(const NamespaceId& space, const EntryId& id, const Space::Held& held);
   std::size_t entries() const;
   std::uint64_t bytes() const;
@@ -115,12 +137,14 @@ struct State::Inside {
   bool signed_by_author(const Entry& entry);
 
   // What became of an entry that somebody sent. `rows` gets what is to be kept.
-  // kForbidden: without a right; kHeldBack: parked, too; kLater: it would cost too much now.
+  // kForbidden: without a right; kHeldBack: parked, too; kLater: it would cost too much now, or takes the place of a proof too soon.
   enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kForbidden, kHeldBack, kLater, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
   // Hands the rows that nobody waits for to the store; those that it refused are tried again.
   void keep(Output& out);
   void keep_again(Now now, std::vector<Write> rows);
+  // Brings a row up to what is here now; false: that makes it needless.
+  bool bring_up_to_date(Write& row) const;
   // Ends a call: notes those of this one, tells of arrivals, and looks whether a checkpoint is due.
   void flush(Now now, std::vector<Write> rows, Output& out);
 
@@ -163,6 +187,7 @@ struct State::Inside {
   void look_round(Now now, Local& local, std::vector<Write>& rows);
   // Writes the proofs that are due.
   void prove(Now now, Output& out);
+  void prove_later(Now now, Unproven one);
   std::optional<Instant> prove_at() const;
 
   // ---- state_checkpoint.cc
@@ -174,10 +199,11 @@ struct State::Inside {
   // Datagrams of pushes that wait; at most `most`. Returns how many it sent.
   std::size_t push(Local& local, std::size_t most, Output& out);
   void say(const NodeId& to, Word word, Output& out) { out.sends.push_back({to, std::move(word)}); }
-  void pump(Local& local, Output& out);
-  void end_walk(Local& local, bool well);
-  void end_walks_with(const NodeId& peer);
-  void note(const NodeId& peer, const TreeHash& theirs);
+  void pump(Now now, Local& local, Output& out);
+  void end_walk(Now now, Local& local, bool well);
+  void end_walks_with(Now now, const NodeId& peer);
+  bool may_walk(Now now, const Local& local, const NodeId& peer) const;
+  void note(Now now, const NodeId& peer, const TreeHash& theirs);
   void release_held_back(Now now, Output& out);
   void look_again(Now now);
   TreeHash digest_or_zero() const;
@@ -206,8 +232,9 @@ struct State::Inside {
   std::uint64_t tickets = 0;
   std::uint64_t tags = 0;
   std::uint64_t walks = 0;
+  std::uint64_t lives = 0;
   std::optional<Instant> push_at;
-  std::vector<Write> unkept;  // rows that nobody waits for
+  std::vector<Write> unkept;  // rows that nobody waits for, or that are tried again if the disk refuses them
   std::map<Ticket, std::vector<Write>> keeping;  // such rows that are on their way to the disk
   std::optional<Instant> keep_at;
   broadcast::Output tree_out;

@@ -38,7 +38,7 @@ void State::grant(Now now, OpId op, const NamespaceId& space, const Grant& grant
   Inside& s = *inside_;
   const auto local = s.owned(space);
   if (!local) return s.fail(op, local.error(), out);
-  if ((*local)->space.rights().size() >= kGrantsMax) return s.fail(op, Error::kTooMany, out);
+  if ((*local)->space.rights().grants() >= kGrantsMax) return s.fail(op, Error::kTooMany, out);
   if (!grant.path.empty() && !valid_path(grant.path)) return s.fail(op, Error::kBadPath, out);
   const Inside::Draft draft{.kind = Kind::kGrant, .path = to_bytes(as_bytes(kGrantPath)), .body = grant_body(grant), .saw = {},
                             .rights = grant.to};
@@ -104,7 +104,7 @@ void State::Inside::unpark(Now now, Local& local, std::vector<Write>& rows) {
 
 void State::Inside::notice(StateNoticed::What what, const NamespaceId& space, const NodeId& author, std::uint64_t number) {
   // What we lost is told each time; of each of the others so many authors, so that one cannot be drowned in another.
-  if (what != StateNoticed::What::kCutOff) {
+  if (what != StateNoticed::What::kCutOff && what != StateNoticed::What::kOverQuota) {
     auto& told = noticed[what];
     if (told.size() >= kNoticedMax || !told.emplace(space, author).second) return;
   }
@@ -136,6 +136,10 @@ void State::Inside::look_round(Now now, Local& local, std::vector<Write>& rows) 
     digest.reset();
     if (author == identity.public_key()) notice(StateNoticed::What::kCutOff, space.genesis().id, identity.id(), count);
   }
+  for (const auto& [author, count] : space.take_crowded_out()) {
+    totals.crowded_out_total += count;
+    if (author == identity.public_key()) notice(StateNoticed::What::kOverQuota, space.genesis().id, identity.id(), count);
+  }
   for (auto& [author, fork] : space.take_forks()) {
     const auto same = [&](const Unproven& one) { return one.space == space.genesis().id && one.author == author; };
     if (unproven.size() == kForksWaitingMax || std::ranges::any_of(unproven, same)) continue;
@@ -159,12 +163,12 @@ void State::Inside::prove(Now now, Output& out) {
       ++it;
       continue;
     }
-    const Unproven one = std::move(*it);
+    Unproven one = std::move(*it);
     it = unproven.erase(it);
     Local* local = find(one.space);
     if (local == nullptr || local->space.proofs().contains(one.author)) continue;
     if (waiting.size() >= kWritesMax) {
-      unproven.push_back({.space = one.space, .author = one.author, .first = one.first, .second = one.second, .at = now.mono + kProveDelayMax});
+      prove_later(now, std::move(one));
       break;
     }
     const auto first = decode_entry(one.first);
@@ -181,8 +185,16 @@ void State::Inside::prove(Now now, Output& out) {
     ++totals.proofs_total;
     const std::vector<EntryId> written{entry->id};
     std::vector<Write> rows = rows_of(*local, written);
-    wait_for({.op = {}, .space = one.space, .written = written, .count = 0}, std::move(rows), out);
+    const NamespaceId space = one.space;
+    wait_for({.op = {}, .space = space, .written = written, .count = 0, .proof = std::move(one)}, std::move(rows), out);
   }
+}
+
+void State::Inside::prove_later(Now now, Unproven one) {
+  const auto same = [&](const Unproven& other) { return other.space == one.space && other.author == one.author; };
+  if (unproven.size() == kForksWaitingMax || std::ranges::any_of(unproven, same)) return;
+  one.at = now.mono + kProveDelayMax;
+  unproven.push_back(std::move(one));
 }
 
 std::optional<Instant> State::Inside::prove_at() const {

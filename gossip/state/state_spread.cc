@@ -135,23 +135,23 @@ void State::measured(const NodeId& peer, Duration round_trip) {
   for (auto& [id, local] : inside_->spaces) local.tree.set_round_trip(peer, round_trip);
 }
 
-void State::Inside::end_walks_with(const NodeId& peer) {
+void State::Inside::end_walks_with(Now now, const NodeId& peer) {
   for (auto& [id, local] : spaces) {
-    if (local.running && local.running->peer.id == peer) end_walk(local, /*well=*/false);
+    if (local.running && local.running->peer.id == peer) end_walk(now, local, /*well=*/false);
   }
 }
 
 void State::forget(Now now, const NodeId& peer) {
-  inside_->end_walks_with(peer);
+  inside_->end_walks_with(now, peer);
   inside_->noted.erase(peer);
   for (auto& [id, local] : inside_->spaces) local.tree.peer_gone(now, peer);
 }
 
 // ---- digests and walks
 
-void State::Inside::note(const NodeId& peer, const TreeHash& theirs) {
+void State::Inside::note(Now now, const NodeId& peer, const TreeHash& theirs) {
   if (noted.size() == kPeersNotedMax && !noted.contains(peer)) noted.erase(noted.begin());
-  noted[peer] = {.ours = digest_or_zero(), .theirs = theirs};
+  noted[peer] = {.ours = digest_or_zero(), .theirs = theirs, .at = now.mono};
 }
 
 void State::on_digest(Now now, const Contact& peer, const TreeHash& digest, Output& out) {
@@ -163,7 +163,8 @@ void State::on_digest(Now now, const Contact& peer, const TreeHash& digest, Outp
     return;
   }
   const auto noted = s.noted.find(peer.id);
-  if (noted != s.noted.end() && noted->second.ours == ours && noted->second.theirs == digest) return;
+  const bool same = noted != s.noted.end() && noted->second.ours == ours && noted->second.theirs == digest;
+  if (same && now.mono - noted->second.at < kNotedFor) return;
   std::size_t open = 0;
   for (const auto& [tag, asked] : s.asked) {
     if (asked.to.id == peer.id) return;
@@ -223,22 +224,23 @@ void State::on_roots_reply(Now now, RequestTag tag, const RootsReply& m, Output&
     ++differs;
     std::size_t walks = 0;
     for (const auto& [id, other] : s.spaces) walks += other.running ? 1U : 0U;
-    if (local->running || walks >= kWalksMax) continue;
+    if (local->running || walks >= kWalksMax || !s.may_walk(now, *local, asked->to.id)) continue;
     local->running.emplace(Inside::Running{.walk = Walk(local->space.genesis().id, !local->space.rights().open()),
                                            .peer = asked->to, .theirs = asked->theirs,
-                                           .number = ++s.walks});
+                                           .number = ++s.walks, .began = now.mono});
     ++s.totals.walks_total;
     begun.push_back(local);
   }
   for (Inside::Local* local : begun) {
     local->running->alone = differs == 1;
-    s.pump(*local, out);
+    s.pump(now, *local, out);
   }
-  if (differs == 0) s.note(asked->to.id, asked->theirs);
+  if (differs == 0) s.note(now, asked->to.id, asked->theirs);
 }
 
-void State::Inside::pump(Local& local, Output& out) {
+void State::Inside::pump(Now now, Local& local, Output& out) {
   Running& running = *local.running;
+  if (now.mono - running.began >= kWalkMax && !running.walk.ended()) return end_walk(now, local, /*well=*/false);
   while (auto question = running.walk.next(local.space, entropy)) {
     const auto tag = static_cast<RequestTag>(++tags);
     Asked entry{.to = running.peer, .space = local.space.genesis().id, .walk = running.number,
@@ -253,15 +255,23 @@ void State::Inside::pump(Local& local, Output& out) {
     asked.emplace(tag, std::move(entry));
     out.requests.push_back(std::move(request));
   }
-  if (running.walk.ended()) end_walk(local, /*well=*/true);
+  if (running.walk.ended()) end_walk(now, local, /*well=*/true);
 }
 
-void State::Inside::end_walk(Local& local, bool well) {
+bool State::Inside::may_walk(Now now, const Local& local, const NodeId& peer) const {
+  return std::ranges::none_of(local.passed_over, [&](const PassedOver& one) { return one.peer == peer && now.mono < one.until; });
+}
+
+void State::Inside::end_walk(Now now, Local& local, bool well) {
   const Running running = std::move(*local.running);
   local.running.reset();
   // A peer is left alone until one of us changes only if all that it has and we have not was looked for and nothing came.
-  if (well && running.alone && running.idle) note(running.peer.id, running.theirs);
-  if (!well) ++totals.walks_failed_total;
+  if (well && running.alone && running.idle) note(now, running.peer.id, running.theirs);
+  if (well) return;
+  ++totals.walks_failed_total;
+  if (running.brought || now.mono - running.began < kWalkMax) return;
+  if (local.passed_over.size() == kPassedOverMax) local.passed_over.pop_front();
+  local.passed_over.push_back({.peer = running.peer.id, .until = now.mono + kWalkPause});
 }
 
 State::Inside::Local* State::Inside::walk_of(const Asked& question) {
@@ -284,14 +294,14 @@ bool State::on_fetch(Now, const Asker& asker, const Fetch& m, FetchReply& reply)
   return true;
 }
 
-void State::on_branch_reply(Now, RequestTag tag, const BranchReply& m, Output& out) {
+void State::on_branch_reply(Now now, RequestTag tag, const BranchReply& m, Output& out) {
   Inside& s = *inside_;
   const auto asked = s.take_asked(tag);
   Inside::Local* local = asked ? s.walk_of(*asked) : nullptr;
   if (local == nullptr) return;
   const auto* question = std::get_if<Branch>(&asked->question);
-  if (question == nullptr || !local->running->walk.on_reply(local->space, *question, m)) return s.end_walk(*local, /*well=*/false);
-  s.pump(*local, out);
+  if (question == nullptr || !local->running->walk.on_reply(local->space, *question, m)) return s.end_walk(now, *local, /*well=*/false);
+  s.pump(now, *local, out);
 }
 
 void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output& out) {
@@ -301,11 +311,11 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
   if (local == nullptr) return;
   const auto* question = std::get_if<Fetch>(&asked->question);
   const auto entries = question == nullptr ? std::nullopt : unpack(local->space.genesis().id, m.pack);
-  if (!entries) return s.end_walk(*local, /*well=*/false);
+  if (!entries) return s.end_walk(now, *local, /*well=*/false);
   // What was not asked for is not looked at.
   std::vector<EntryKey> keys;
   for (const Unpacked& one : *entries) keys.push_back(key_of(one.entry));
-  if (!Walk::asked_for(*question, m.more, keys)) return s.end_walk(*local, /*well=*/false);
+  if (!Walk::asked_for(*question, m.more, keys)) return s.end_walk(now, *local, /*well=*/false);
   std::vector<Write> rows;
   std::size_t fresh = 0;
   bool refused = false;
@@ -317,22 +327,23 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
     if (!idle) local->running->idle = false;
     if (taken != Inside::Taken::kNew) continue;
     ++fresh;
+    local->running->brought = true;
     ++s.totals.fetched_total;
     local->tree.arrived_otherwise(one.entry.id.bytes);
   }
   refused = !local->running->walk.on_reply(*question, m.more, keys, fresh) || refused;
   if (refused) {
-    s.end_walk(*local, /*well=*/false);
+    s.end_walk(now, *local, /*well=*/false);
   } else {
-    s.pump(*local, out);
+    s.pump(now, *local, out);
   }
   s.flush(now, std::move(rows), out);
 }
 
-void State::on_timeout(Now, RequestTag tag, Output&) {
+void State::on_timeout(Now now, RequestTag tag, Output&) {
   Inside& s = *inside_;
   const auto asked = s.take_asked(tag);
-  if (asked) s.end_walks_with(asked->to.id);
+  if (asked) s.end_walks_with(now, asked->to.id);
 }
 
 // ---- time

@@ -10,7 +10,7 @@ namespace {
 
 // Bytes of an entry that is signed alone, without path, body and saw, at most.
 constexpr std::size_t kEntryFrameBytes = 200;
-constexpr std::size_t kRoomToReplace = 8;  // this part of a quota, at least one entry
+constexpr std::size_t kRoomToReplace = 8;  // this part of a quota, at least one entry; of a quota of one nothing, or it would allow no write at all
 
 std::uint64_t wall_stamp(Now now, Duration ahead = {}) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.value + ahead / 1ms)) << kStampCounterBits;
@@ -191,7 +191,8 @@ std::expected<void, Error> State::Inside::sign_together(Now now, Local& local, s
   const std::size_t most = local.space.entries_max(identity.public_key());
   // The last of the room is for what takes the place of something of ours, so that a checkpoint can make more.
   const bool replaces = std::ranges::all_of(drafts, [&](const Draft& draft) { return replaces_own(local, draft); });
-  if (reckoned && ours > (replaces ? most : most - std::max<std::size_t>(1, most / kRoomToReplace))) return std::unexpected(Error::kOverQuota);
+  const std::size_t kept = replaces || most == 1 ? 0 : std::max<std::size_t>(1, most / kRoomToReplace);
+  if (reckoned && ours > most - kept) return std::unexpected(Error::kOverQuota);
   for (const Bytes& wire : *wires) {
     const auto entry = decode_entry(wire);
     CHECK(entry.has_value());
@@ -266,7 +267,8 @@ void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Ch
   }
   std::vector<Write> rows = s.rows_of(*local, written);
   const std::size_t count = written.size();
-  s.wait_for({.op = op, .space = space, .written = std::move(written), .count = count}, std::move(rows), out);
+  const bool counts = std::ranges::any_of(changes, [](const Change& change) { return change.what == Change::What::kCount; });
+  s.wait_for({.op = op, .space = space, .written = std::move(written), .count = count, .counts = counts}, std::move(rows), out);
 }
 
 }  // namespace weft::state

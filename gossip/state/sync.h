@@ -4,7 +4,8 @@
 // the peer lacks, the peer's own walk brings. Several questions are under way at once and answers may come in any order.
 //
 // It ends on all answers: each goes down the tree by at least one of kNibbles levels or forward in the order of keys, and
-// after kVainMax questions in a row that brought nothing new the walk is given up. It may be dropped at any time:
+// after kVainMax questions in a row that brought nothing new the walk is given up. For how long a peer may take to answer them it does not
+// know: its owner ends it after a while (kWalkMax, state.h). It may be dropped at any time:
 // what it has brought is kept, and the next one finds those branches equal.
 //
 // Bytes, for d missing entries in c clusters of a set of n: about 16 * 5 bytes a node, log16(n) nodes a cluster, answered eight at a

@@ -1,7 +1,7 @@
 // Forks: proven to all, once, and never against an honest author. And the epochs of an author that starts over and over.
 #include <gmock/gmock.h>
 
-#include "tests/gossip/state_signed.h"
+#include "tests/gossip/state_solo.h"
 
 namespace weft::state {
 namespace {
@@ -109,6 +109,43 @@ TEST(Fork, InAnOpenNamespaceAProofStaysBesideAnEntryOfTheAccused) {
     if (!root) root = space.tree().root();
     EXPECT_EQ(space.tree().root(), *root);
   } while (std::ranges::next_permutation(all).found);
+}
+
+// A forker can go on making proofs against itself, each of a lower id: they must not be as many messages.
+TEST(Fork, AProofIsReplacedOnceInAWhile) {
+  Solo solo;
+  solo.make();
+  solo.commit_all();
+  Identity liar(solo.provider, ByteArray<32>{9});
+  const auto sides = forked(liar, solo.space_id);
+  for (const Bytes& wire : sides) solo.push(wire);
+  std::map<EntryId, Bytes, std::greater<>> proofs;
+  for (std::uint8_t n = 20; n < 60; ++n) {
+    Identity witness(solo.provider, ByteArray<32>{n});
+    const Bytes wire = proof_by(witness, solo.space_id, sides);
+    proofs.emplace(decode_entry(wire)->id, wire);
+  }
+  const std::uint64_t before = solo.state->stats().received_total;
+  for (const auto& [id, wire] : proofs) solo.push(wire);
+  EXPECT_EQ(solo.state->stats().received_total, before + 2) << "the first, and one in its place";
+  solo.pass(kProofPause - 1ms);
+  solo.push(proofs.rbegin()->second);
+  EXPECT_EQ(solo.state->stats().received_total, before + 2);
+  solo.pass(1ms);
+  solo.push(proofs.rbegin()->second);
+  EXPECT_EQ(solo.state->stats().received_total, before + 3);
+  EXPECT_EQ(solo.space().proofs().at(liar.public_key()), proofs.rbegin()->first) << "in the end the lowest stays";
+}
+
+// Whoever makes keys proves something with each: that makes no authors.
+TEST(Fork, AWitnessIsNoAuthorOfAnOwnedNamespace) {
+  CheapProvider provider;
+  Identity owner(provider, ByteArray<32>{1}), witness(provider, ByteArray<32>{2});
+  const Genesis genesis = make_genesis(owner, "n", Access::kOwned);
+  Space space(genesis);
+  const Bytes proof = proof_by(witness, genesis.id, forked(owner, genesis.id));
+  ASSERT_EQ(space.insert(decode_entry(proof).value(), proof, true), Space::Inserted::kNew);
+  EXPECT_FALSE(space.author_of(witness.id()).has_value());
 }
 
 // Proofs may fill some of the room that is kept beside what is for all, and not that of checkpoints.

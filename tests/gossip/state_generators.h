@@ -220,7 +220,8 @@ class Cast {
   std::set<EntryId> seen_by(const Author& author) const {
     std::set<EntryId> out = author.seen;
     std::erase_if(out, [&](const EntryId& id) {
-      return lies_.contains(id) && !author.sees.documents().counts(author.sees.documents().at(id));
+      const Documents& documents = author.sees.documents();
+      return lies_.contains(id) && !(documents.contains(id) && documents.counts(documents.at(id)));
     });
     return out;
   }

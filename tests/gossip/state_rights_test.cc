@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/gossip/state_history.h"
-#include "tests/gossip/state_signed.h"
+#include "tests/gossip/state_solo.h"
 #include "tests/vectors.h"
 
 namespace weft::state {
@@ -350,6 +350,49 @@ TEST_F(OwnedMesh, AnEntryThatHoldsDownWhatIsTooMuchGoesWithIt) {
   settle();
   EXPECT_EQ(lab.space(1).entries_of(lab.identity(2).public_key()), 4U);
   EXPECT_TRUE(lab.space(1).holds(last));
+}
+
+// One revocation may be many entries: they are not reckoned with what may be granted.
+TEST(Rights, WhatWasRevokedIsNoGrant) {
+  Solo solo;
+  solo.make(Access::kOwned);
+  solo.commit_all();
+  const Grant grant{.to = NodeId{{7}}, .path = {}};
+  const auto give = [&] {
+    const OpId op = solo.call([&](OpId id, Output& out) { solo.state->grant(solo.now(), id, solo.space_id, grant, out); });
+    solo.commit_all();
+    return solo.end_of(op);
+  };
+  ASSERT_EQ(give(), 1U);
+  for (std::size_t i = 0; i < kGrantsMax; ++i) {
+    solo.call([&](OpId id, Output& out) { solo.state->revoke(solo.now(), id, solo.space_id, grant.to, out); });
+    solo.commit_all();
+  }
+  ASSERT_EQ(solo.space().rights().size(), kGrantsMax + 1);
+  for (std::size_t i = 1; i < kGrantsMax; ++i) ASSERT_EQ(give(), 1U) << i;
+  EXPECT_EQ(give().error(), Error::kTooMany);
+}
+
+TEST_F(OwnedMesh, AQuotaOfOneIsOneEntry) {
+  ASSERT_EQ(lab.grant(0, {.to = id(2), .path = {}, .entries = 1}), 1U);
+  ASSERT_EQ(lab.grant(0, {.to = id(3), .path = {}, .entries = 2}), 1U);
+  settle();
+  ASSERT_EQ(lab.set(2, "a", "1"), 1U);
+  EXPECT_EQ(lab.set(2, "b", "2").error(), Error::kOverQuota);
+  EXPECT_EQ(lab.set(2, "a", "2").error(), Error::kOverQuota) << "no room to replace it";
+  EXPECT_EQ(lab.change(2, What::kRemove, "a", {}).error(), Error::kOverQuota);
+  // With two, one is kept for that.
+  ASSERT_EQ(lab.set(3, "c", "1"), 1U);
+  EXPECT_EQ(lab.set(3, "d", "2").error(), Error::kOverQuota);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(lab.set(3, "c", std::to_string(i)), 1U) << i;
+    lab.run(100ms);
+  }
+  settle();
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    EXPECT_THAT(values(lab.documents(i), "a"), ElementsAre("1")) << i;
+    EXPECT_THAT(values(lab.documents(i), "c"), ElementsAre("9")) << i;
+  }
 }
 
 TEST_F(OwnedMesh, ASmallQuotaOutlivesRestarts) {
