@@ -138,4 +138,15 @@ std::vector<Section> Checkpoints::counting(const PublicKey& author) const {
   return out;
 }
 
+std::vector<Checkpoints::InForce> Checkpoints::in_force(const PublicKey& author) const {
+  std::vector<InForce> out;
+  const auto of = authors_.find(author);
+  if (of == authors_.end()) return out;
+  for (const Counting& one : of->second.counting) {
+    const Checkpoint& checkpoint = of->second.all.at(one.rank);
+    out.push_back({.epoch = checkpoint.epoch, .seq = checkpoint.seq, .body_bytes = checkpoint.body.size(), .sections = one.sections});
+  }
+  return out;
+}
+
 }  // namespace weft::state

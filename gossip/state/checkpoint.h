@@ -15,8 +15,8 @@
 // (the trap of compacting overwrites across authors; Akka's pruning and others fell into it).
 //
 // A checkpoint also *closes* its author's other epochs: none of them has an entry above it. That takes nothing away (what a lost life wrote may
-// still come back from others); it tells how many lives of an author are to be reckoned with. Each life that wrote costs its author some 11 bytes of
-// checkpoints for good: epochs are random, so none of them can be told from one that is lost but by its number.
+// still come back from others); it tells how many lives of an author are to be reckoned with. Each life of which something was discarded costs its
+// author some 11 bytes of checkpoints for good: epochs are random, so none of them can be told from one that is lost but by its number.
 //
 // A liar can discard its own words, in any order, and bring some of them back; each time at the cost of an entry.
 //
@@ -70,6 +70,14 @@ class Checkpoints {
   std::optional<Rank> lowest(const PublicKey& author) const;
   // The sections of the author's that count; they may overlap.
   std::vector<Section> counting(const PublicKey& author) const;
+  // The author's that count, one by one, the highest first. Valid until something is added or removed.
+  struct InForce {
+    std::uint64_t epoch = 0;  // its own place
+    std::uint64_t seq = 0;
+    std::size_t body_bytes = 0;
+    std::span<const Section> sections;
+  };
+  std::vector<InForce> in_force(const PublicKey& author) const;
 
  private:
   struct Checkpoint {

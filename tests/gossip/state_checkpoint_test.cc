@@ -390,5 +390,43 @@ TEST(CheckpointMesh, AnAuthorOfManyDocumentsNeedsSeveral) {
   }
 }
 
+// Many times what one body holds, written over at random: no part of its history is ever done with.
+TEST(CheckpointMesh, AnAuthorOfTwentyThousandDocumentsStaysInBounds) {
+  StateLab lab(2);
+  lab.share();
+  lab.run(5s);
+  constexpr std::uint64_t kDocuments = 20'000;
+  std::map<std::string, std::string> last;
+  const auto write = [&](const auto& which) {
+    std::vector<std::pair<std::string, std::string>> words;
+    std::vector<Change> changes;
+    words.reserve(250);
+    for (int i = 0; i < 250; ++i) {
+      const auto& [key, value] = words.emplace_back("d/" + std::to_string(which(i)), std::to_string(lab.rng.below(1'000'000)));
+      changes.push_back({.what = What::kSet, .path = as_bytes(key), .value = as_bytes(value), .amount = 0});
+      last[key] = value;
+    }
+    ASSERT_TRUE(lab.write(0, changes).has_value());
+  };
+  for (std::uint64_t from = 0; from < kDocuments; from += 250) write([&](int i) { return from + static_cast<std::uint64_t>(i); });
+  ASSERT_TRUE(lab.run_until_equal(300s));
+  std::size_t most = 0;
+  for (std::uint64_t i = 0; i < 2 * kDocuments; i += 250) {
+    write([&](int) { return lab.rng.below(kDocuments); });
+    lab.run(100ms);
+    most = std::max(most, lab.documents(0).size());
+  }
+  EXPECT_LE(most, kDocuments + 4000U);
+  ASSERT_TRUE(lab.run_until_equal(600s));
+  for (std::size_t node = 0; node < 2; ++node) {
+    EXPECT_LE(lab.documents(node).size(), kDocuments + 4000U) << node;
+    for (const auto& [key, value] : last) {
+      const auto values = lab.documents(node).read_register(as_bytes(key));
+      ASSERT_EQ(values.size(), 1U) << key;
+      ASSERT_EQ(as_text(values[0].value), value) << key;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weft::state
