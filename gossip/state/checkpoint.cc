@@ -1,6 +1,7 @@
 #include "gossip/state/checkpoint.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crypto/check.h"
 #include "crypto/varint.h"
@@ -71,30 +72,43 @@ bool Checkpoints::discards(const Counting& by, std::uint64_t epoch, std::uint64_
   return section.epoch == epoch && seq <= section.last && !std::ranges::binary_search(section.wanted, seq);
 }
 
-void Checkpoints::judge(OfAuthor& author) {
-  author.counting.clear();
+std::vector<Section> Checkpoints::judge(OfAuthor& author) {
+  std::vector<Counting> before = std::exchange(author.counting, {});
+  std::vector<Section> changed;
+  const auto tell = [&](const Counting& one) { changed.insert(changed.end(), one.sections.begin(), one.sections.end()); };
+  auto old = before.begin();  // the highest first, as all
   for (const auto& [rank, checkpoint] : author.all) {
     if (author.counting.size() == kCheckpointsCounted) break;
     const bool discarded = std::ranges::any_of(author.counting, [&](const Counting& higher) {
       return discards(higher, checkpoint.epoch, checkpoint.seq);
     });
-    if (!discarded) author.counting.push_back({.rank = rank, .sections = read_checkpoint(checkpoint.body).value()});
+    if (discarded) continue;
+    for (; old != before.end() && old->rank > rank; ++old) tell(*old);
+    if (old != before.end() && old->rank == rank) {
+      author.counting.push_back(std::move(*old++));
+    } else {
+      author.counting.push_back({.rank = rank, .sections = read_checkpoint(checkpoint.body).value()});
+      tell(author.counting.back());
+    }
   }
+  std::for_each(old, before.end(), tell);
+  return changed;
 }
 
-void Checkpoints::add(const Entry& entry) {
+std::vector<Section> Checkpoints::add(const Entry& entry) {
   OfAuthor& author = authors_[entry.content.author];
   author.all[{entry.content.stamp, entry.id}] = {.epoch = entry.content.epoch, .seq = entry.content.seq,
                                                  .body = to_bytes(entry.content.body)};
-  judge(author);
+  return judge(author);
 }
 
-void Checkpoints::remove(const Entry& entry) {
+std::vector<Section> Checkpoints::remove(const Entry& entry) {
   const auto author = authors_.find(entry.content.author);
   CHECK(author != authors_.end());
   author->second.all.erase({entry.content.stamp, entry.id});
-  judge(author->second);
+  std::vector<Section> changed = judge(author->second);
   if (author->second.all.empty()) authors_.erase(author);
+  return changed;
 }
 
 bool Checkpoints::discards(const PublicKey& author, std::uint64_t epoch, std::uint64_t seq, const std::optional<Rank>& above) const {
@@ -135,6 +149,17 @@ std::vector<Section> Checkpoints::counting(const PublicKey& author) const {
   const auto of = authors_.find(author);
   if (of == authors_.end()) return out;
   for (const Counting& one : of->second.counting) out.insert(out.end(), one.sections.begin(), one.sections.end());
+  return out;
+}
+
+std::vector<Checkpoints::InForce> Checkpoints::in_force(const PublicKey& author) const {
+  std::vector<InForce> out;
+  const auto of = authors_.find(author);
+  if (of == authors_.end()) return out;
+  for (const Counting& one : of->second.counting) {
+    const Checkpoint& checkpoint = of->second.all.at(one.rank);
+    out.push_back({.epoch = checkpoint.epoch, .seq = checkpoint.seq, .body_bytes = checkpoint.body.size(), .sections = one.sections});
+  }
   return out;
 }
 

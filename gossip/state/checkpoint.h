@@ -15,8 +15,8 @@
 // (the trap of compacting overwrites across authors; Akka's pruning and others fell into it).
 //
 // A checkpoint also *closes* its author's other epochs: none of them has an entry above it. That takes nothing away (what a lost life wrote may
-// still come back from others); it tells how many lives of an author are to be reckoned with. Each life that wrote costs its author some 11 bytes of
-// checkpoints for good: epochs are random, so none of them can be told from one that is lost but by its number.
+// still come back from others); it tells how many lives of an author are to be reckoned with. Each life of which something was discarded costs its
+// author some 11 bytes of checkpoints for good: epochs are random, so none of them can be told from one that is lost but by its number.
 //
 // A liar can discard its own words, in any order, and bring some of them back; each time at the cost of an entry.
 //
@@ -52,9 +52,10 @@ Bytes checkpoint_body(std::span<const Section> sections);
 // The checkpoints of a namespace.
 class Checkpoints {
  public:
-  // An entry of kind kCheckpoint that is in the set from now on, or not any more.
-  void add(const Entry& entry);
-  void remove(const Entry& entry);
+  // An entry of kind kCheckpoint that is in the set from now on, or not any more. Returns the sections of those that count from now on, or
+  // do not any more: only in them may a place be discarded, or not, that was not so before.
+  std::vector<Section> add(const Entry& entry);
+  std::vector<Section> remove(const Entry& entry);
   using Rank = std::pair<std::uint64_t, EntryId>;  // stamp, id
   // Whether this place in the author's history is discarded. `above`: of a checkpoint, its own rank: only higher ones discard it.
   bool discards(const PublicKey& author, std::uint64_t epoch, std::uint64_t seq, const std::optional<Rank>& above = {}) const;
@@ -70,6 +71,14 @@ class Checkpoints {
   std::optional<Rank> lowest(const PublicKey& author) const;
   // The sections of the author's that count; they may overlap.
   std::vector<Section> counting(const PublicKey& author) const;
+  // The author's that count, one by one, the highest first. Valid until something is added or removed.
+  struct InForce {
+    std::uint64_t epoch = 0;  // its own place
+    std::uint64_t seq = 0;
+    std::size_t body_bytes = 0;
+    std::span<const Section> sections;
+  };
+  std::vector<InForce> in_force(const PublicKey& author) const;
 
  private:
   struct Checkpoint {
@@ -86,7 +95,7 @@ class Checkpoints {
     std::vector<Counting> counting;                  // the same
   };
   static bool discards(const Counting& by, std::uint64_t epoch, std::uint64_t seq);
-  static void judge(OfAuthor& author);
+  static std::vector<Section> judge(OfAuthor& author);
 
   std::map<PublicKey, OfAuthor> authors_;
 };

@@ -38,6 +38,7 @@ EntryKey key_of(const Entry& entry);
 
 inline constexpr std::size_t kNibbles = 2 * sizeof(EntryKey);
 inline constexpr std::size_t kAuthorNibbles = 16;
+inline constexpr std::size_t kEpochNibbles = 32;
 inline constexpr std::size_t kPlaceNibbles = 48;  // author, epoch and seq
 
 // All keys that begin with these nibbles. What lies behind the last of them is zero.

@@ -48,7 +48,7 @@ bool Space::restore(const Entry& entry, ByteView wire, std::uint64_t arrival) {
   put(entry, wire, arrival).settled = true;
   tree_.insert(key_of(entry));
   switch (entry.content.kind) {
-    case Kind::kCheckpoint: checkpoints_.add(entry); break;
+    case Kind::kCheckpoint: (void)checkpoints_.add(entry); break;
     case Kind::kGrant:
     case Kind::kRevoke: rights_.add(entry); break;
     default: break;
@@ -61,16 +61,17 @@ void Space::restored(std::uint64_t luck) {
   last_restored_ = last_arrival_;
   last_arrival_ += kArrivalJump + luck % kArrivalLuck;
   life_begin_ = last_arrival_;
+  Changed changed;
   for (const EntryKey& key : first_keys()) {
     const Entry entry = decode(key.id());
-    if (entry.content.kind == Kind::kFork && !may_be_proven(accused_by(entry))) drop(entry.id);
+    if (entry.content.kind == Kind::kFork && !may_be_proven(accused_by(entry))) drop(entry.id, changed);
     else take_proof(entry);
   }
   proven_.clear();
   forget_lost();
   for (const auto& [author, head] : heads_) {
     enforce(author, /*restoring=*/true);
-    sweep(author);
+    drop_unneeded({{author, checkpoints_.counting(author)}}, {});
     trim(author, {});
     std::optional<EntryKey> before;
     for (const EntryKey& key : keys_of(author)) {
@@ -156,8 +157,7 @@ void Space::into_tree(const Entry& entry) {
     documents_.keep(entry);
   }
   if (c.kind == Kind::kCheckpoint) {
-    checkpoints_.add(entry);
-    sweep(c.author);
+    drop_unneeded({{c.author, checkpoints_.add(entry)}}, {});
   }
   trim(c.author, entry.id);
 }
@@ -185,7 +185,8 @@ void Space::take_proof(const Entry& entry) {
   if (fresh || at->second == entry.id) return;
   const EntryId other = at->second;
   at->second = std::min(other, entry.id);
-  drop(std::max(other, entry.id));
+  Changed changed;
+  drop(std::max(other, entry.id), changed);
 }
 
 void Space::find_forks(const Entry& entry) {
@@ -328,7 +329,7 @@ bool Space::judge_anew(const Entry& entry) { return documents_.set_over_others(e
 void Space::enforce(const PublicKey& author, std::span<const EntryKey> keys, bool restoring) {
   if (rights_.open() || rights_.is_owner(author)) return;
   std::set<EntryId> candidates;
-  bool checkpoints = false;
+  Changed changed;
   for (const EntryKey& key : keys) {
     const EntryId id = key.id();
     const Entry entry = decode(id);
@@ -339,19 +340,20 @@ void Space::enforce(const PublicKey& author, std::span<const EntryKey> keys, boo
       const bool aside = restoring && *verdict.refusal == Refusal::kNoGrant;
       if (aside) set_aside_.push_back(entries_.at(id).wire);
       else ++cut_off_[author];
-      checkpoints = drop(id) || checkpoints;
+      drop(id, changed);
       if (aside) dropped_.pop_back();
     } else if (judge_anew(entry)) {
       candidates.insert(id);
     }
   }
-  drop_unneeded(checkpoints ? std::set{author} : std::set<PublicKey>{}, std::move(candidates));
+  drop_unneeded(std::move(changed), std::move(candidates));
 }
 
 void Space::trim(const PublicKey& author, const EntryId& coming) {
   while (checkpoints_.count(author) > kCheckpointsKept) {
-    drop(checkpoints_.lowest(author)->second);
-    sweep(author);
+    Changed changed;
+    drop(checkpoints_.lowest(author)->second, changed);
+    drop_unneeded(std::move(changed), {});
   }
   const std::size_t most = entries_max(author);
   while (entries_of(author) > most) {
@@ -359,39 +361,47 @@ void Space::trim(const PublicKey& author, const EntryId& coming) {
     std::set<EntryId> candidates;
     work_ += documents_.visit_keepers(last, [&](const EntryId& keeper) { candidates.insert(keeper); });
     if (last != coming && !documents_.discarded(last)) ++crowded_out_[author];
-    drop(last);
-    drop_unneeded({}, std::move(candidates));
+    Changed changed;
+    drop(last, changed);
+    drop_unneeded(std::move(changed), std::move(candidates));
   }
   if (entries_of(author) < most - most / 8) places_.erase(author);
 }
 
-// After the checkpoints of an author have changed.
-void Space::sweep(const PublicKey& author) { drop_unneeded({author}, {}); }
+void Space::look_at(const PublicKey& author, const Section& section, std::set<EntryId>& candidates) {
+  const Prefix epoch{.bytes = key_of(author, section.epoch, 0, {}).bytes, .nibbles = kEpochNibbles};
+  std::vector<std::pair<EntryId, bool>> changed;
+  tree_.visit(epoch, key_of(author, section.epoch, section.first, {}), [&](const EntryKey& key) {
+    const std::uint64_t seq = key.seq();
+    if (seq > section.last) return false;
+    ++work_;
+    if (std::ranges::binary_search(section.wanted, seq)) return true;
+    const EntryId id = key.id();
+    const Documents::Item& item = documents_.at(id);
+    if (item.author != author) return true;
+    std::optional<Checkpoints::Rank> above;
+    if (item.kind == Kind::kCheckpoint) above = Checkpoints::Rank(item.stamp, id);
+    const bool discarded = checkpoints_.discards(author, section.epoch, seq, above);
+    if (item.discarded != discarded) changed.emplace_back(id, discarded);
+    return true;
+  });
+  for (const auto& [id, discarded] : changed) {
+    mark_discarded(id, discarded);
+    if (!discarded) continue;
+    candidates.insert(id);
+    work_ += documents_.visit_keepers(id, [&](const EntryId& keeper) { candidates.insert(keeper); });
+  }
+}
 
-// Looks at what the checkpoints of these authors discard, and drops of that and of the candidates what is discarded and not needed.
-void Space::drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candidates) {
+void Space::drop_unneeded(Changed changed, std::set<EntryId> candidates) {
   do {
-    for (const PublicKey& author : std::exchange(authors, {})) {
-      for (const EntryKey& key : keys_of(author)) {
-        const EntryId id = key.id();
-        ++work_;
-        const Documents::Item& item = documents_.at(id);
-        std::optional<Checkpoints::Rank> above;
-        if (item.kind == Kind::kCheckpoint) above = Checkpoints::Rank(item.stamp, id);
-        const bool discarded = checkpoints_.discards(author, key.epoch(), key.seq(), above);
-        if (item.discarded == discarded) continue;
-        mark_discarded(id, discarded);
-        if (!discarded) continue;
-        candidates.insert(id);
-        work_ += documents_.visit_keepers(id, [&](const EntryId& keeper) { candidates.insert(keeper); });
-      }
+    for (const auto& [author, sections] : std::exchange(changed, {})) {
+      for (const Section& section : sections) look_at(author, section, candidates);
     }
     for (const EntryId& id : std::exchange(candidates, {})) {
-      if (!droppable(id)) continue;
-      const PublicKey author = documents_.author(id);
-      if (drop(id)) authors.insert(author);
+      if (droppable(id)) drop(id, changed);
     }
-  } while (!authors.empty());
+  } while (!changed.empty());
 }
 
 bool Space::droppable(const EntryId& id) {
@@ -418,7 +428,7 @@ Entry Space::take_out(const EntryId& id, Bytes& wire) {
   return std::move(*entry);
 }
 
-bool Space::drop(const EntryId& id) {
+void Space::drop(const EntryId& id, Changed& changed) {
   if (counted(documents_.kind(id))) {
     const PublicKey author = documents_.author(id);
     --heads_[author].settled;
@@ -428,9 +438,11 @@ bool Space::drop(const EntryId& id) {
   const Entry entry = take_out(id, wire);
   tree_.erase(key_of(entry));
   dropped_.push_back(id);
-  if (entry.content.kind != Kind::kCheckpoint) return false;
-  checkpoints_.remove(entry);
-  return true;
+  if (entry.content.kind != Kind::kCheckpoint) return;
+  const std::vector<Section> sections = checkpoints_.remove(entry);
+  if (sections.empty()) return;
+  std::vector<Section>& all = changed[entry.content.author];
+  all.insert(all.end(), sections.begin(), sections.end());
 }
 
 void Space::withdraw(std::span<const EntryId> ids) {

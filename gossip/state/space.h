@@ -186,8 +186,11 @@ class Space {
   std::vector<EntryKey> keys_of(const PublicKey& author, Revocation::Place first = {0, 0},
                                 Revocation::Place last = {UINT64_MAX, kSeqMax}) const;
   std::vector<EntryKey> first_keys() const;
-  void sweep(const PublicKey& author);
-  void drop_unneeded(std::set<PublicKey> authors, std::set<EntryId> candidates);
+  // Sections of authors in which something may be discarded, or not, that was not so before.
+  using Changed = std::map<PublicKey, std::vector<Section>>;
+  // Looks at them, and drops of that and of the candidates what is discarded and not needed.
+  void drop_unneeded(Changed changed, std::set<EntryId> candidates);
+  void look_at(const PublicKey& author, const Section& section, std::set<EntryId>& candidates);
   // Judges an author's entries anew.
   // `restoring`: what only lacks its Grant is set aside.
   void enforce(const PublicKey& author, bool restoring = false) { enforce(author, keys_of(author), restoring); }
@@ -199,8 +202,8 @@ class Space {
   std::set<Place>& places(const PublicKey& author) const;
   // All but the tree's part; the entry's views point into `wire`.
   Entry take_out(const EntryId& id, Bytes& wire);
-  // True if it was a checkpoint.
-  bool drop(const EntryId& id);
+  // Adds to `changed` if it was a checkpoint.
+  void drop(const EntryId& id, Changed& changed);
   // True if it is discarded and needed by nothing.
   bool droppable(const EntryId& id);
 

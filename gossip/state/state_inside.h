@@ -1,7 +1,7 @@
 // The inside of State, shared by its files and by nothing else:
 //   state.cc         rows, namespaces, import, what became durable, views
 //   state_write.cc   from changes to signed entries
-//   state_checkpoint.cc  what of our own is not wanted any more
+//   state_checkpoint.cc  when to say what of our own is not wanted any more
 //   state_rights.cc  grants and revocations, what is parked, forks that are to be proven
 //   state_spread.cc  pushes, digests, walks
 #pragma once

@@ -240,6 +240,31 @@ TEST(Checkpoint, DiscardingManyTakesLittle) {
   EXPECT_EQ(space.take_dropped().size(), kMany - 1);
 }
 
+// Of an author with many entries a checkpoint makes those be looked at of which it speaks, and no others.
+TEST(Checkpoint, OnlyItsSectionsAreLookedAt) {
+  History history(1, 1);
+  Space space{Genesis{}};
+  const auto put = [&](Kind kind, std::uint64_t epoch, std::uint64_t seq, std::string_view path, ByteView body) {
+    const Content content{.space = {}, .author = history.writers[0].identity->public_key(), .epoch = epoch, .seq = seq, .prev = {},
+                          .stamp = 1000 * epoch + seq, .kind = kind, .path = as_bytes(path), .body = body, .saw = {}};
+    const Kept kept(sign_entries(*history.writers[0].identity, {&content, 1}).value()[0]);
+    EXPECT_EQ(space.insert(kept.entry, kept.bytes, true), Space::Inserted::kNew);
+  };
+  for (std::uint64_t epoch = 1; epoch <= 3; ++epoch) {
+    for (std::uint64_t seq = 1; seq <= 300; ++seq) put(Kind::kSet, epoch, seq, "p" + std::to_string(seq), as_bytes("v"));
+  }
+  const auto discard = [&](std::uint64_t seq, Section section) {
+    (void)space.take_work();
+    put(Kind::kCheckpoint, 3, seq, kCheckpointPath, checkpoint_body({&section, 1}));
+    return space.take_work();
+  };
+  EXPECT_EQ(discard(301, {.epoch = 2, .first = 101, .last = 110, .wanted = {105}}), 10 + 9 * kDecodeWork);
+  EXPECT_EQ(space.documents().size(), 900U - 9 + 1);
+  // One that takes its place: what the other alone discarded is looked at too.
+  EXPECT_LE(discard(302, {.epoch = 3, .first = 301, .last = 301, .wanted = {}}), 10 + 1 + 3 * kDecodeWork);
+  EXPECT_EQ(space.documents().size(), 900U - 9 + 1);
+}
+
 // However many entries of others name what a checkpoint discards: only those that were kept because of it are looked at, once.
 TEST(Checkpoint, NamesOfOthersCostNothing) {
   History history(1, 2);
@@ -448,6 +473,44 @@ TEST(CheckpointMesh, AnAuthorOfManyDocumentsNeedsSeveral) {
     EXPECT_EQ(lab.documents(node).paths(as_bytes("kept"), 10000).size(), 750U);
     EXPECT_EQ(as_text(lab.documents(node).read_register(as_bytes("often"))[0].value), "2999");
     EXPECT_LE(lab.documents(node).size(), 751U + 2 * kCheckpointWorth + 8);
+  }
+}
+
+// Many times what one body holds, written over at random: no part of its history is ever done with.
+TEST(CheckpointMesh, AnAuthorOfTwentyThousandDocumentsStaysInBounds) {
+  StateLab lab(2);
+  lab.share();
+  lab.run(5s);
+  constexpr std::uint64_t kDocuments = 20'000;
+  std::map<std::string, std::string> last;
+  const auto write = [&](const auto& which) {
+    std::vector<std::pair<std::string, std::string>> words;
+    std::vector<Change> changes;
+    words.reserve(250);
+    for (int i = 0; i < 250; ++i) {
+      const auto& [key, value] = words.emplace_back("d/" + std::to_string(which(i)), std::to_string(lab.rng.below(1'000'000)));
+      changes.push_back({.what = What::kSet, .path = as_bytes(key), .value = as_bytes(value), .amount = 0});
+      last[key] = value;
+    }
+    ASSERT_TRUE(lab.write(0, changes).has_value());
+  };
+  for (std::uint64_t from = 0; from < kDocuments; from += 250) write([&](int i) { return from + static_cast<std::uint64_t>(i); });
+  ASSERT_TRUE(lab.run_until_equal(300s));
+  std::size_t most = 0;
+  for (std::uint64_t i = 0; i < 2 * kDocuments; i += 250) {
+    write([&](int) { return lab.rng.below(kDocuments); });
+    lab.run(100ms);
+    most = std::max(most, lab.documents(0).size());
+  }
+  EXPECT_LE(most, kDocuments + 4000U);
+  ASSERT_TRUE(lab.run_until_equal(600s));
+  for (std::size_t node = 0; node < 2; ++node) {
+    EXPECT_LE(lab.documents(node).size(), kDocuments + 4000U) << node;
+    for (const auto& [key, value] : last) {
+      const auto values = lab.documents(node).read_register(as_bytes(key));
+      ASSERT_EQ(values.size(), 1U) << key;
+      ASSERT_EQ(as_text(values[0].value), value) << key;
+    }
   }
 }
 

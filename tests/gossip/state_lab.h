@@ -326,9 +326,12 @@ class StateLab {
     carry_out(node, out);
   }
   static void erase(std::map<Bytes, Bytes>& rows, const Bytes& key) {
-    std::erase_if(rows, [&](const auto& row) {
-      return row.first == key || (row.first[0] == kRowEntry && std::equal(key.begin() + 1, key.end(), row.first.begin() + 1));
-    });
+    rows.erase(key);
+    if (key[0] != kRowSpace) return;
+    // Its entries with it.
+    Bytes entries = key;
+    entries[0] = kRowEntry;
+    for (auto row = rows.lower_bound(entries); row != rows.end() && std::equal(entries.begin(), entries.end(), row->first.begin());) row = rows.erase(row);
   }
 
   LabOptions options_;
