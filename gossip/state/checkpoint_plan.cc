@@ -144,7 +144,10 @@ std::vector<Piece> pieces_of(std::span<const Dead> runs) {
 std::vector<Dead> best_of(std::vector<Dead> runs, std::size_t most) {
   mark_free(runs);
   std::vector<Piece> pieces = pieces_of(runs);
-  std::ranges::stable_sort(pieces, [](const Piece& a, const Piece& b) { return a.gain * b.bytes > b.gain * a.bytes; });
+  std::ranges::sort(pieces, [](const Piece& a, const Piece& b) {
+    const std::size_t of_a = a.gain * b.bytes, of_b = b.gain * a.bytes;
+    return of_a != of_b ? of_a > of_b : a.begin < b.begin;
+  });
   const auto with = [&](std::size_t count) {
     std::vector<bool> taken(runs.size());
     for (const Piece& piece : std::span(pieces).first(count)) {

@@ -42,7 +42,9 @@ void State::Inside::maybe_checkpoint(Now now, Local& local, Output& out) {
   for (const CheckpointSections& body : bodies) {
     Draft draft{.kind = Kind::kCheckpoint, .path = to_bytes(as_bytes(kCheckpointPath)), .body = checkpoint_body(body), .saw = {}};
     if (*choice) draft.saw.push_back((*choice)->grant);
-    if (!sign(now, local, {&draft, 1}, written)) return withdraw(local, written);
+    if (sign(now, local, {&draft, 1}, written)) continue;
+    local.epochs_closed = false;
+    return withdraw(local, written);
   }
   totals.checkpoints_total += written.size();
   std::vector<Write> rows = rows_of(local, written);
