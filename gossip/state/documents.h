@@ -99,7 +99,6 @@ class Documents {
   }
   const PublicKey& author(const EntryId& id) const { return items_.at(id).author; }
   Kind kind(const EntryId& id) const { return items_.at(id).kind; }
-  bool is_checkpoint(const EntryId& id) const { return kind(id) == Kind::kCheckpoint; }
   std::uint64_t stamp(const EntryId& id) const { return items_.at(id).stamp; }
   // Whether it still counts for a value here.
   bool counts(const Item& item) const;

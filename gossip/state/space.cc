@@ -304,13 +304,12 @@ Space::Place Space::place_of(const EntryId& id) const {
   return {.discarded = documents_.discarded(id), .rank = {documents_.stamp(id), id}};
 }
 
-bool Space::mark_discarded(const EntryId& id, bool discarded) {
-  if (documents_.discarded(id) == discarded) return false;
+void Space::mark_discarded(const EntryId& id, bool discarded) {
+  if (documents_.discarded(id) == discarded) return;
   const auto places = counted(documents_.kind(id)) ? places_.find(documents_.author(id)) : places_.end();
   const bool there = places != places_.end() && places->second.erase(place_of(id)) > 0;
   documents_.set_discarded(id, discarded);
   if (there) places->second.insert(place_of(id));
-  return true;
 }
 
 std::set<Space::Place>& Space::places(const PublicKey& author) const {

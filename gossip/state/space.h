@@ -173,8 +173,7 @@ class Space {
   void into_tree(const Entry& entry);
   Place place_of(const EntryId& id) const;
   static bool counted(Kind kind) { return kind != Kind::kCheckpoint && !comes_first(kind); }
-  // True if that is a change.
-  bool mark_discarded(const EntryId& id, bool discarded);
+  void mark_discarded(const EntryId& id, bool discarded);
   bool discards(const Entry& entry) const { return !comes_first(entry.content.kind) && checkpoints_.discards(entry); }
   Entry decode(const EntryId& id) const;
   void find_forks(const Entry& entry);
