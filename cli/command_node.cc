@@ -57,6 +57,7 @@ std::string state_trouble(const Json& state) {
   };
   add("held_back", " from the future");
   add("parked", " without their grant");
+  add("delayed", " writes delayed");
   add("refused", " refused");
   add("forbidden", " without a right");
   add("cut_off", " cut off");

@@ -81,6 +81,7 @@ json state_json(const NodeCore& core) {
                {"bytes", s.bytes},
                {"held_back", s.held_back},
                {"parked", s.parked},
+               {"delayed", s.delayed},
                {"refused", s.refused_total},
                {"forbidden", s.forbidden_total},
                {"cut_off", s.cut_off_total},

@@ -130,10 +130,13 @@ void add_state(Families& out, const state::Stats& s) {
   out.gauge("weft_state_bytes", "Bytes of these entries.", static_cast<double>(s.bytes));
   out.gauge("weft_state_held_back", "Entries whose stamp lies in the future, which wait for it.", real(s.held_back));
   out.gauge("weft_state_parked", "Entries whose grant is not here yet, which wait for it.", real(s.parked));
+  out.gauge("weft_state_delayed", "Writes that wait, as others' come late here.", real(s.delayed));
+  out.gauge("weft_state_write_pause_seconds", "Pause after each own entry, of which such writes wait.", static_cast<double>(s.pause / 1us) / 1e6);
   out.gauge("weft_state_forked_authors", "Authors proven to have signed two entries for one place.", real(s.forked));
   out.gauge("weft_state_neighbours", "Nodes that are told of new entries, over all namespaces.", real(s.neighbours));
   out.gauge("weft_state_walks", "Comparisons with another node under way.", real(s.walks));
   out.counter("weft_state_written_total", "Own entries that became durable.", s.written_total);
+  out.counter("weft_state_delayed_total", "Writes that had to wait, as others' came late here.", s.delayed_total);
   out.counter("weft_state_received_total", "Entries of others that were new.", s.received_total);
   out.counter("weft_state_fetched_total", "Of these, by comparing with another node.", s.fetched_total);
   out.counter("weft_state_pushed_total", "Entries sent on at once.", s.pushed_total);

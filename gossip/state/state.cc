@@ -334,7 +334,7 @@ void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   std::vector<Write> rows;
-  if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  if (s.waiting.size() + s.delayed.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   const bool here = s.find(genesis.id) != nullptr;
   const auto added = s.add(genesis, rows);
   if (!added) return s.fail(op, added.error(), out);
@@ -348,11 +348,15 @@ void State::leave(Now now, OpId op, const NamespaceId& space, Output& out) {
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   Inside::Local* local = s.find(space);
   if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
-  if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  if (s.waiting.size() + s.delayed.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   local->tree.leave(s.tree_out);
   s.tend(now, *local, out);
   s.spaces.erase(space);
   s.digest.reset();
+  std::erase_if(s.delayed, [&](const Inside::Delayed& one) {
+    if (one.space == space) s.fail(one.op, Error::kUnknownNamespace, out);
+    return one.space == space;
+  });
   std::erase_if(s.held_back, [&](const auto& held) { return held.second.first == space; });
   std::erase_if(s.parked, [&](const auto& parked) { return parked.second.space == space; });
   std::erase_if(s.unproven, [&](const auto& one) { return one.space == space; });
@@ -365,7 +369,7 @@ void State::import(Now now, OpId op, const NamespaceId& space, std::span<const B
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   Inside::Local* local = s.find(space);
   if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
-  if (entries.size() > kImportMax || s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  if (entries.size() > kImportMax || s.waiting.size() + s.delayed.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   std::vector<Entry> decoded;
   for (const ByteView wire : entries) {
     auto entry = decode_entry(wire);
@@ -410,6 +414,8 @@ void State::shutdown(Now now, Output& out) {
     if (op.op) s.fail(*op.op, Error::kShutdown, out);
   }
   s.waiting.clear();
+  for (const Inside::Delayed& one : s.delayed) s.fail(one.op, Error::kShutdown, out);
+  s.delayed.clear();
 }
 
 void State::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
@@ -545,6 +551,8 @@ Stats State::stats() const {
   out.entries = s.entries();
   out.bytes = s.bytes();
   out.held_back = s.held_back.size();
+  out.delayed = s.delayed.size();
+  out.pause = s.pace.pause();
   out.parked = s.parked.size();
   for (const auto& [id, local] : s.spaces) out.forked += local.space.proofs().size();
   for (const auto& [id, local] : s.spaces) {

@@ -3,6 +3,7 @@
 // - Writing. A change becomes one or a few signed entries (entry.h). They are told to the mesh, and the operation
 //   ends, when they are durable. The first write of a life, and after the clock was set back by more than kSkewMax, opens a new random epoch that names the author's last entry, so that a restored backup
 //   or a store that lost its end never gives one place in a history to two entries.
+//   A node to which others' writes come late writes slower itself (pace.h).
 // - Spreading. What is new here goes along a tree for each namespace (gossip/broadcast/): about one copy to each node; forwarded only
 //   when accepted.
 // - Anti-entropy. Acks of membership's probes carry a digest of all namespaces; where it differs from ours, Roots tells which of them
@@ -170,10 +171,13 @@ struct Stats {
   std::uint64_t bytes = 0;
   std::size_t held_back = 0;  // from the future
   std::size_t parked = 0;     // their Grants are not here
+  std::size_t delayed = 0;    // writes that wait for their time, as this node is behind (pace.h)
+  Duration pause{};           // after each entry of ours, of which that time is made
   std::size_t forked = 0;     // authors that are proven to have forked, in all namespaces
   std::size_t neighbours = 0;  // in the trees of all namespaces
   std::size_t walks = 0;
   std::uint64_t written_total = 0;
+  std::uint64_t delayed_total = 0;     // writes that had to wait for their time
   std::uint64_t pushed_total = 0;      // entries sent in pushes
   std::uint64_t announced_total = 0;   // ids sent in announcements
   std::uint64_t push_known_total = 0;  // entries that came in pushes and were here
@@ -215,6 +219,7 @@ class State {
   // Forgets a namespace and all of its entries here.
   void leave(Now now, OpId op, const NamespaceId& space, Output& out);
   // `changes`: one or more, of which all or none are written; those of different documents share a signature, up to kBatchMax entries each.
+  // A node that is behind what others write may begin it later (pace.h), after all writes before it.
   void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
   // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken. It ends when all of them that are
   // here are durable, also those that were here before.

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "gossip/broadcast/tree.h"
+#include "gossip/state/pace.h"
 #include "gossip/state/state.h"
 
 namespace weft::state {
@@ -18,6 +19,7 @@ namespace weft::state {
 inline constexpr std::size_t kEntriesPerWriteMax = 256;
 inline constexpr std::size_t kHeldBackPerTurn = 16;  // that are looked at again in one call
 inline constexpr Duration kLookAgainMax = 60s;
+inline constexpr std::size_t kDelayedPerTurn = 8;    // writes that waited for their time and begin in one call
 inline constexpr std::size_t kVerifiedMax = 64;      // batches whose signature was found good
 
 struct State::Inside {
@@ -93,6 +95,17 @@ struct State::Inside {
     std::optional<Unproven> proof{};  // what it proves
     std::vector<EntryId> withdrawn{};  // instead of `written`: an earlier one was refused that it contains
     std::vector<Write> others{};  // rows that are tried again if the disk refuses them: an import's, and what nobody waits for and shares its commit
+  };
+  // A write that waits for its time (pace.h).
+  struct Delayed {
+    struct Kept {
+      Change::What what;
+      Bytes path, value;
+      std::int64_t amount;
+    };
+    OpId op{};
+    NamespaceId space;
+    std::vector<Kept> changes;
   };
   struct Verified {
     PublicKey author;
@@ -171,6 +184,8 @@ struct State::Inside {
   std::expected<void, Error> sign_together(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
   std::expected<void, Error> write_all(Now now, Local& local, std::span<const Change> changes, std::vector<EntryId>& written);
   void withdraw(Local& local, std::span<const EntryId> written);
+  void write_now(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
+  void write_delayed(Now now, Output& out);
   std::vector<Write> rows_of(const Local& local, std::span<const EntryId> written) const;
 
   // ---- state_rights.cc
@@ -218,6 +233,8 @@ struct State::Inside {
   Config config;
   std::map<NamespaceId, Local> spaces;
   std::map<Ticket, Waiting> waiting;
+  Pace pace;
+  std::deque<Delayed> delayed;  // in the order in which they came
   std::map<RequestTag, Asked> asked;
   std::map<NodeId, Noted> noted;
   std::map<std::pair<std::uint64_t, EntryId>, std::pair<NamespaceId, Bytes>> held_back;  // by stamp

@@ -253,22 +253,41 @@ std::vector<Write> State::Inside::rows_of(const Local& local, std::span<const En
 void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
-  Inside::Local* local = s.find(space);
-  if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
-  if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
-  s.follow_clock(now);
+  if (s.find(space) == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
+  if (s.waiting.size() + s.delayed.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  if (s.delayed.empty() && s.pace.next(now.mono) <= now.mono) return s.write_now(now, op, space, changes, out);
+  Inside::Delayed later{.op = op, .space = space, .changes = {}};
+  for (const Change& c : changes) later.changes.push_back({.what = c.what, .path = to_bytes(c.path), .value = to_bytes(c.value), .amount = c.amount});
+  s.delayed.push_back(std::move(later));
+  ++s.totals.delayed_total;
+}
+
+void State::Inside::write_delayed(Now now, Output& out) {
+  for (std::size_t i = 0; i < kDelayedPerTurn && !delayed.empty() && pace.next(now.mono) <= now.mono; ++i) {
+    const Delayed first = std::move(delayed.front());
+    delayed.pop_front();
+    std::vector<Change> changes;
+    for (const Delayed::Kept& c : first.changes) changes.push_back({.what = c.what, .path = c.path, .value = c.value, .amount = c.amount});
+    write_now(now, first.op, first.space, changes, out);
+  }
+}
+
+void State::Inside::write_now(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out) {
+  Local& local = *find(space);
+  follow_clock(now);
   std::vector<EntryId> written;
-  if (const auto done = s.write_all(now, *local, changes, written); !done) {
-    s.withdraw(*local, written);
-    s.fail(op, done.error(), out);
+  if (const auto done = write_all(now, local, changes, written); !done) {
+    withdraw(local, written);
+    fail(op, done.error(), out);
     // What of ours is of no use any more may make room for the next.
-    if (done.error() == Error::kOverQuota) s.maybe_checkpoint(now, *local, out);
+    if (done.error() == Error::kOverQuota) maybe_checkpoint(now, local, out);
     return;
   }
-  std::vector<Write> rows = s.rows_of(*local, written);
+  pace.wrote(now.mono, written.size());
+  std::vector<Write> rows = rows_of(local, written);
   const std::size_t count = written.size();
   const bool counts = std::ranges::any_of(changes, [](const Change& change) { return change.what == Change::What::kCount; });
-  s.wait_for({.op = op, .space = space, .written = std::move(written), .count = count, .counts = counts}, std::move(rows), out);
+  wait_for({.op = op, .space = space, .written = std::move(written), .count = count, .counts = counts}, std::move(rows), out);
 }
 
 }  // namespace weft::state
