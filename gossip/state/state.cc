@@ -348,15 +348,11 @@ void State::leave(Now now, OpId op, const NamespaceId& space, Output& out) {
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   Inside::Local* local = s.find(space);
   if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
-  if (s.waiting.size() + s.delayed.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
+  if (s.waiting.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   local->tree.leave(s.tree_out);
   s.tend(now, *local, out);
   s.spaces.erase(space);
   s.digest.reset();
-  std::erase_if(s.delayed, [&](const Inside::Delayed& one) {
-    if (one.space == space) s.fail(one.op, Error::kUnknownNamespace, out);
-    return one.space == space;
-  });
   std::erase_if(s.held_back, [&](const auto& held) { return held.second.first == space; });
   std::erase_if(s.parked, [&](const auto& parked) { return parked.second.space == space; });
   std::erase_if(s.unproven, [&](const auto& one) { return one.space == space; });

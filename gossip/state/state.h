@@ -219,7 +219,7 @@ class State {
   // Forgets a namespace and all of its entries here.
   void leave(Now now, OpId op, const NamespaceId& space, Output& out);
   // `changes`: one or more, of which all or none are written; those of different documents share a signature, up to kBatchMax entries each.
-  // A node that is behind what others write may begin it later (pace.h), after all writes before it.
+  // A node that is behind what others write may begin it later (pace.h), after all writes before it; other operations do not wait.
   void write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
   // Entries with their signatures, from a file: at most kImportMax. All are looked at before any is taken. It ends when all of them that are
   // here are durable, also those that were here before.

@@ -96,15 +96,17 @@ struct State::Inside {
     std::vector<EntryId> withdrawn{};  // instead of `written`: an earlier one was refused that it contains
     std::vector<Write> others{};  // rows that are tried again if the disk refuses them: an import's, and what nobody waits for and shares its commit
   };
-  // A write that waits for its time (pace.h).
+  // A write that waits for its time (pace.h): the times go up.
   struct Delayed {
     struct Kept {
       Change::What what;
       Bytes path, value;
       std::int64_t amount;
     };
+    Instant at{};
     OpId op{};
     NamespaceId space;
+    std::uint64_t life = 0;  // of the namespace here
     std::vector<Kept> changes;
   };
   struct Verified {
@@ -184,7 +186,7 @@ struct State::Inside {
   std::expected<void, Error> sign_together(Now now, Local& local, std::span<const Draft> drafts, std::vector<EntryId>& written);
   std::expected<void, Error> write_all(Now now, Local& local, std::span<const Change> changes, std::vector<EntryId>& written);
   void withdraw(Local& local, std::span<const EntryId> written);
-  void write_now(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out);
+  void write_now(Now now, OpId op, Local& local, std::span<const Change> changes, Output& out);
   void write_delayed(Now now, Output& out);
   std::vector<Write> rows_of(const Local& local, std::span<const EntryId> written) const;
 

@@ -13,10 +13,8 @@ void State::Inside::tend(Now now, Local& local, Output& out) {
   if (tree_out.empty()) return;
   const SpaceHandle handle = handle_of(local.space.genesis().id);
   for (const broadcast::Push& push : tree_out.pushes) {
-    if (local.pushes_waiting == kPushesWaitingMax) {  // the next walks bring it
-      pace.choked(now.mono);
-      break;
-    }
+    if (local.pushes_waiting >= kPushesWaitingMax / 2) pace.choked(now.mono);
+    if (local.pushes_waiting == kPushesWaitingMax) break;  // the next walks bring it
     local.pushes[push.to].push_back(push);
     ++local.pushes_waiting;
     if (!push_at) push_at = now.mono + kPushDelay;
@@ -75,7 +73,7 @@ void State::on_push(Now now, const NodeId& from, const Push& m, Output& out) {
     const Unpacked& one = (*entries)[i];
     switch (s.take(now, *local, one.entry, one.bytes, rows)) {
       case Inside::Taken::kNew:
-        s.pace.pushed(now, one.entry.content.author, one.entry.content.stamp >> 16);
+        s.pace.pushed(now, one.entry.content.author, one.entry.content.stamp);
         local->tree.accepted(now, one.entry.id.bytes, from, m.hops[i], s.tree_out);
         break;
       case Inside::Taken::kKnown:
@@ -335,7 +333,7 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
     ++fresh;
     local->running->brought = true;
     ++s.totals.fetched_total;
-    s.pace.walked(now.mono);
+    s.pace.walked(now, one.entry.content.stamp);
     local->tree.arrived_otherwise(one.entry.id.bytes);
   }
   refused = !local->running->walk.on_reply(*question, m.more, keys, fresh) || refused;
@@ -387,6 +385,7 @@ void State::on_deadline(Now now, Output& out) {
   if (s.look_at && now.mono >= *s.look_at) s.release_held_back(now, out);
   if (s.keep_at && now.mono >= *s.keep_at) s.keep(out);
   s.prove(now, out);
+  s.pace.step(now.mono);
   s.write_delayed(now, out);
   for (auto& [id, local] : s.spaces) {
     const auto due = local.tree.next_deadline();
@@ -411,7 +410,7 @@ std::optional<Instant> State::next_deadline() {
   earlier(s.look_at);
   earlier(s.keep_at);
   earlier(s.prove_at());
-  if (!s.delayed.empty()) earlier(s.pace.at());
+  if (!s.delayed.empty()) earlier(s.delayed.front().at);
   for (const auto& [id, local] : s.spaces) earlier(local.tree.next_deadline());
   return next;
 }

@@ -253,27 +253,34 @@ std::vector<Write> State::Inside::rows_of(const Local& local, std::span<const En
 void State::write(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
-  if (s.find(space) == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
+  Inside::Local* local = s.find(space);
+  if (local == nullptr) return s.fail(op, Error::kUnknownNamespace, out);
   if (s.waiting.size() + s.delayed.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
-  if (s.delayed.empty() && s.pace.next(now.mono) <= now.mono) return s.write_now(now, op, space, changes, out);
-  Inside::Delayed later{.op = op, .space = space, .changes = {}};
+  const Instant begin = s.pace.begin(now.mono, changes.size());
+  if (s.delayed.empty() && begin <= now.mono) return s.write_now(now, op, *local, changes, out);
+  Inside::Delayed later{.at = begin, .op = op, .space = space, .life = local->life, .changes = {}};
   for (const Change& c : changes) later.changes.push_back({.what = c.what, .path = to_bytes(c.path), .value = to_bytes(c.value), .amount = c.amount});
   s.delayed.push_back(std::move(later));
   ++s.totals.delayed_total;
 }
 
 void State::Inside::write_delayed(Now now, Output& out) {
-  for (std::size_t i = 0; i < kDelayedPerTurn && !delayed.empty() && pace.next(now.mono) <= now.mono; ++i) {
+  for (std::size_t i = 0; i < kDelayedPerTurn && !delayed.empty() && delayed.front().at <= now.mono; ++i) {
     const Delayed first = std::move(delayed.front());
     delayed.pop_front();
+    // Left meanwhile, or the disk refused its row.
+    Local* local = find(first.space);
+    if (local == nullptr || local->life != first.life) {
+      fail(first.op, Error::kUnknownNamespace, out);
+      continue;
+    }
     std::vector<Change> changes;
     for (const Delayed::Kept& c : first.changes) changes.push_back({.what = c.what, .path = c.path, .value = c.value, .amount = c.amount});
-    write_now(now, first.op, first.space, changes, out);
+    write_now(now, first.op, *local, changes, out);
   }
 }
 
-void State::Inside::write_now(Now now, OpId op, const NamespaceId& space, std::span<const Change> changes, Output& out) {
-  Local& local = *find(space);
+void State::Inside::write_now(Now now, OpId op, Local& local, std::span<const Change> changes, Output& out) {
   follow_clock(now);
   std::vector<EntryId> written;
   if (const auto done = write_all(now, local, changes, written); !done) {
@@ -283,11 +290,10 @@ void State::Inside::write_now(Now now, OpId op, const NamespaceId& space, std::s
     if (done.error() == Error::kOverQuota) maybe_checkpoint(now, local, out);
     return;
   }
-  pace.wrote(now.mono, written.size());
   std::vector<Write> rows = rows_of(local, written);
   const std::size_t count = written.size();
   const bool counts = std::ranges::any_of(changes, [](const Change& change) { return change.what == Change::What::kCount; });
-  wait_for({.op = op, .space = space, .written = std::move(written), .count = count, .counts = counts}, std::move(rows), out);
+  wait_for({.op = op, .space = local.space.genesis().id, .written = std::move(written), .count = count, .counts = counts}, std::move(rows), out);
 }
 
 }  // namespace weft::state
