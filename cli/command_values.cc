@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -206,15 +207,30 @@ std::string own_text(const Json& list) {
   return table.text();
 }
 
+constexpr double kBarCells = 24;
+
+// When it was asked and when it answered, of `all_ms`: "  ====      "; who has not answered has dots up to the end.
+std::string bar_of(const Json& step, double all_ms) {
+  const double scale = all_ms > 0 ? kBarCells / all_ms : 0;
+  const auto cell = [&](double ms) { return static_cast<std::size_t>(std::clamp(ms * scale, 0.0, kBarCells - 1)); };
+  const double began = number_at(step, "at_ms");
+  const bool silent = !at(step, "rtt_ms").is_number();
+  const std::size_t first = cell(began);
+  const std::size_t last = silent ? static_cast<std::size_t>(kBarCells) - 1 : cell(began + number_at(step, "rtt_ms"));
+  return std::string(first, ' ') + std::string(last - first + 1, silent ? '.' : '=');
+}
+
+// A waterfall: who was asked when, who had named it, and what it answered.
 std::string steps_text(const Json& answer) {
-  Table steps({"HOP", "NODE", "ADDRESS", "RTT", "CONTACTS", "NAMED BY"});
-  if (at(answer, "steps").is_array()) {
-    for (const Json& step : answer["steps"]) {
-      const std::string named_by = shown_at(step, "named_by").substr(0, 16);
-      steps.add({std::to_string(count_at(step, "hop")), shown_at(step, "id").substr(0, 16),
-                 shown_at(step, "address"), ms_at(step, "rtt_ms"),
-                 std::to_string(count_at(step, "contacts")), named_by.empty() ? "-" : named_by});
-    }
+  Table steps({"HOP", "NODE", "ADDRESS", "AT", "RTT", "CONTACTS", "NAMED BY", "WHEN"});
+  const Json& list = at(answer, "steps");
+  if (!list.is_array()) return steps.text();
+  double all_ms = 0;
+  for (const Json& step : list) all_ms = std::max(all_ms, number_at(step, "at_ms") + number_at(step, "rtt_ms"));
+  for (const Json& step : list) {
+    const std::string named_by = shown_at(step, "named_by").substr(0, 16);
+    steps.add({std::to_string(count_at(step, "hop")), shown_at(step, "id").substr(0, 16), shown_at(step, "address"), ms_at(step, "at_ms"),
+               ms_at(step, "rtt_ms"), std::to_string(count_at(step, "contacts")), named_by.empty() ? "-" : named_by, bar_of(step, all_ms)});
   }
   return steps.text();
 }

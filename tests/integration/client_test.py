@@ -79,7 +79,7 @@ class Client(MeshTest):
         for words in (("put", "color", "red"), ("get", "color")):
             answer = self.assert_status(weft("--json", *words, "--trace", home=nodes[1].home), 0).json()
             self.assertTrue(answer["steps"], answer)
-            self.assert_keys(answer["steps"][0], "id", "address", "named_by", "hop", "rtt_ms", "contacts")
+            self.assert_keys(answer["steps"][0], "id", "address", "named_by", "hop", "at_ms", "rtt_ms", "contacts")
             self.assertNotIn("steps", weft("--json", *words, home=nodes[1].home).json())
 
     def test_a_join_names_the_seeds_that_are_silent(self):
