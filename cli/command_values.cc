@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/file_io.h"
 #include "cli/node_client.h"
+#include "cli/otlp.h"
 #include "cli/output.h"
 #include "cli/values.h"
 #include "dht/messages.h"
@@ -241,6 +242,16 @@ void show_steps(const Context& context, const Json& answer) {
   std::fputs(steps_text(answer).c_str(), stderr);
 }
 
+// Where --otlp says, if there is an answer.
+Result<void> write_trace(const Context& context, const Result<std::string>& answered, const std::string& name, const std::string& key) {
+  if (!context.args.value.otlp || !answered) return {};
+  const auto answer = parse_answer(*answered);
+  if (!answer) return std::unexpected(answer.error());
+  SystemEntropy entropy;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return write_out(*context.args.value.otlp, otlp_trace(*answer, name, key, {std::chrono::duration_cast<std::chrono::milliseconds>(now).count()}, entropy));
+}
+
 std::string lookup_text(const Json& answer) {
   const std::string steps = steps_text(answer);
   Table closest({"CLOSEST", "ADDRESS"});
@@ -270,8 +281,10 @@ Result<int> run_put(const Context& context) {
   set_if(body, "quorum", flags.quorum);
   if (flags.to && !array_from_hex<32>(*flags.to)) return usage("--to takes a full id of 64 hex digits");
   set_if(body, "to", flags.to);
-  if (flags.trace) body["trace"] = true;
-  return show(context, NodeClient(context).post("/v1/put", std::move(body)),
+  if (flags.trace || flags.otlp) body["trace"] = true;
+  const auto answered = NodeClient(context).post("/v1/put", std::move(body));
+  if (auto written = write_trace(context, answered, "weft.put", flags.key); !written) return std::unexpected(written.error());
+  return show(context, answered,
               [&context](const Json& answer) {
                 show_steps(context, answer);
                 return "stored " + shown_key(text_at(answer, "key")) + " #" +
@@ -290,12 +303,13 @@ Result<int> run_get(const Context& context) {
   set_if(body, "author", flags.author);
   set_if(body, "quorum", flags.quorum);
   if (flags.all) body["all"] = true;
-  if (flags.trace) body["trace"] = true;
+  if (flags.trace || flags.otlp) body["trace"] = true;
   const auto answered = NodeClient(context).post("/v1/get", std::move(body));
   if (!answered) return std::unexpected(with_authors(answered.error()));
   auto answer = parse_answer(*answered);
   if (!answer) return std::unexpected(answer.error());
   show_steps(context, *answer);
+  if (auto written = write_trace(context, answered, "weft.get", flags.key); !written) return std::unexpected(written.error());
   return show_values(context, std::move(*answer));
 }
 
@@ -396,7 +410,9 @@ Result<int> run_own(const Context& context) {
 Result<int> run_lookup(const Context& context) {
   const std::string& target = context.args.text;
   if (auto checked = check_key(target); !checked) return std::unexpected(checked.error());
-  return show(context, NodeClient(context).post("/v1/lookup", {{"target", target}}), lookup_text);
+  const auto answered = NodeClient(context).post("/v1/lookup", {{"target", target}});
+  if (auto written = write_trace(context, answered, "weft.lookup", target); !written) return std::unexpected(written.error());
+  return show(context, answered, lookup_text);
 }
 
 }  // namespace weft::cli
