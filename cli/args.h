@@ -32,7 +32,7 @@ struct UpFlags {
 
 struct ValueFlags {
   std::string key;
-  std::optional<std::string> value, file, author, to, out;
+  std::optional<std::string> value, file, author, to, out, otlp;
   std::optional<Duration> ttl;
   std::optional<Duration> every;                           // watch
   std::optional<std::uint64_t> cas, replicas, quorum, count;

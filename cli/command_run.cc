@@ -106,8 +106,7 @@ Result<int> run_testnet_scenario(const Context& context) {
   options.fleet = {.program = testnet::own_program(),
                    .network = testnet::random_network(entropy),
                    .base_port = where.base_port,
-                   .spread = where.spread,
-                   .http = {}};
+                   .spread = where.spread};
   options.version = WEFT_VERSION;
   options.matrix_csv = loaded->matrix_csv;
   testnet::ProcessResult result;

@@ -62,20 +62,20 @@ Result<Json> ask(const Context& context, const Layout& layout, const Json& reque
 
 Result<int> run_testnet_up(const Context& context, const Layout& layout) {
   const TestnetFlags& flags = context.args.testnet;
+  testnet::UpOptions options;
   if (!flags.http.empty()) {
     const auto endpoint = parse_endpoint(flags.http);
     if (!endpoint || scope({endpoint->ip, 1}) != Scope::kLoopback) {
       return usage("--http takes a loopback address like 127.0.0.1:8080, not '" + flags.http + "'");
     }
+    options.http = *endpoint;
   }
-  testnet::UpOptions options;
   options.layout = layout;
   options.nodes = flags.nodes;
   options.seed = flags.seed;
   options.link = flags.link;
   options.base_port = flags.base_port;
   options.spread = flags.spread;
-  options.http = flags.http;
   options.detach = flags.detach;
   options.timeout = context.timeout;
   options.json = context.json;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/file_io.h"
 #include "cli/node_client.h"
+#include "cli/otlp.h"
 #include "cli/output.h"
 #include "cli/values.h"
 #include "dht/messages.h"
@@ -206,15 +208,30 @@ std::string own_text(const Json& list) {
   return table.text();
 }
 
+constexpr double kBarCells = 24;
+
+// When it was asked and when it answered, of `all_ms`: "  ====      "; who has not answered has dots up to the end.
+std::string bar_of(const Json& step, double all_ms) {
+  const double scale = all_ms > 0 ? kBarCells / all_ms : 0;
+  const auto cell = [&](double ms) { return static_cast<std::size_t>(std::clamp(ms * scale, 0.0, kBarCells - 1)); };
+  const double began = number_at(step, "at_ms");
+  const bool silent = !at(step, "rtt_ms").is_number();
+  const std::size_t first = cell(began);
+  const std::size_t last = silent ? static_cast<std::size_t>(kBarCells) - 1 : cell(began + number_at(step, "rtt_ms"));
+  return std::string(first, ' ') + std::string(last - first + 1, silent ? '.' : '=');
+}
+
+// A waterfall: who was asked when, who had named it, and what it answered.
 std::string steps_text(const Json& answer) {
-  Table steps({"HOP", "NODE", "ADDRESS", "RTT", "CONTACTS", "NAMED BY"});
-  if (at(answer, "steps").is_array()) {
-    for (const Json& step : answer["steps"]) {
-      const std::string named_by = shown_at(step, "named_by").substr(0, 16);
-      steps.add({std::to_string(count_at(step, "hop")), shown_at(step, "id").substr(0, 16),
-                 shown_at(step, "address"), ms_at(step, "rtt_ms"),
-                 std::to_string(count_at(step, "contacts")), named_by.empty() ? "-" : named_by});
-    }
+  Table steps({"HOP", "NODE", "ADDRESS", "AT", "RTT", "CONTACTS", "NAMED BY", "WHEN"});
+  const Json& list = at(answer, "steps");
+  if (!list.is_array()) return steps.text();
+  double all_ms = 0;
+  for (const Json& step : list) all_ms = std::max(all_ms, number_at(step, "at_ms") + number_at(step, "rtt_ms"));
+  for (const Json& step : list) {
+    const std::string named_by = shown_at(step, "named_by").substr(0, 16);
+    steps.add({std::to_string(count_at(step, "hop")), shown_at(step, "id").substr(0, 16), shown_at(step, "address"), ms_at(step, "at_ms"),
+               ms_at(step, "rtt_ms"), std::to_string(count_at(step, "contacts")), named_by.empty() ? "-" : named_by, bar_of(step, all_ms)});
   }
   return steps.text();
 }
@@ -223,6 +240,16 @@ std::string steps_text(const Json& answer) {
 void show_steps(const Context& context, const Json& answer) {
   if (!context.args.value.trace || context.json) return;
   std::fputs(steps_text(answer).c_str(), stderr);
+}
+
+// Where --otlp says, if there is an answer.
+Result<void> write_trace(const Context& context, const Result<std::string>& answered, const std::string& name, const std::string& key) {
+  if (!context.args.value.otlp || !answered) return {};
+  const auto answer = parse_answer(*answered);
+  if (!answer) return std::unexpected(answer.error());
+  SystemEntropy entropy;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return write_out(*context.args.value.otlp, otlp_trace(*answer, name, key, {std::chrono::duration_cast<std::chrono::milliseconds>(now).count()}, entropy));
 }
 
 std::string lookup_text(const Json& answer) {
@@ -254,8 +281,10 @@ Result<int> run_put(const Context& context) {
   set_if(body, "quorum", flags.quorum);
   if (flags.to && !array_from_hex<32>(*flags.to)) return usage("--to takes a full id of 64 hex digits");
   set_if(body, "to", flags.to);
-  if (flags.trace) body["trace"] = true;
-  return show(context, NodeClient(context).post("/v1/put", std::move(body)),
+  if (flags.trace || flags.otlp) body["trace"] = true;
+  const auto answered = NodeClient(context).post("/v1/put", std::move(body));
+  if (auto written = write_trace(context, answered, "weft.put", flags.key); !written) return std::unexpected(written.error());
+  return show(context, answered,
               [&context](const Json& answer) {
                 show_steps(context, answer);
                 return "stored " + shown_key(text_at(answer, "key")) + " #" +
@@ -274,12 +303,13 @@ Result<int> run_get(const Context& context) {
   set_if(body, "author", flags.author);
   set_if(body, "quorum", flags.quorum);
   if (flags.all) body["all"] = true;
-  if (flags.trace) body["trace"] = true;
+  if (flags.trace || flags.otlp) body["trace"] = true;
   const auto answered = NodeClient(context).post("/v1/get", std::move(body));
   if (!answered) return std::unexpected(with_authors(answered.error()));
   auto answer = parse_answer(*answered);
   if (!answer) return std::unexpected(answer.error());
   show_steps(context, *answer);
+  if (auto written = write_trace(context, answered, "weft.get", flags.key); !written) return std::unexpected(written.error());
   return show_values(context, std::move(*answer));
 }
 
@@ -380,7 +410,9 @@ Result<int> run_own(const Context& context) {
 Result<int> run_lookup(const Context& context) {
   const std::string& target = context.args.text;
   if (auto checked = check_key(target); !checked) return std::unexpected(checked.error());
-  return show(context, NodeClient(context).post("/v1/lookup", {{"target", target}}), lookup_text);
+  const auto answered = NodeClient(context).post("/v1/lookup", {{"target", target}});
+  if (auto written = write_trace(context, answered, "weft.lookup", target); !written) return std::unexpected(written.error());
+  return show(context, answered, lookup_text);
 }
 
 }  // namespace weft::cli

@@ -83,6 +83,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_number(*app, "--quorum", value.quorum, "How many copies make it a success");
   add_text(*app, "--to", value.to, "Encrypt for the node with this id, who alone can read it (up to 936 bytes)");
   app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
+  add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
 
   app = add_command(root, "get", "Print the value under KEY as it is",
                     "weft get color\n  weft get color --all --json");
@@ -93,6 +94,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_number(*app, "--quorum", value.quorum, "How many replicas must answer");
   add_text(*app, "--out", value.out, "Write the value to F");
   app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
+  add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
 
   app = add_command(root, "watch", "Print what is under KEY, then each new value as it is stored",
                     "weft watch color\n  weft watch color --count 1 --timeout 30s --json");
@@ -122,6 +124,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   app = add_command(root, "lookup", "The iterative lookup, hop by hop", "weft lookup color");
   app->group(kValuesGroup);
   app->add_option("TARGET", args.text, "A key, or an id of 64 digits")->required();
+  add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
 }
 
 CLI::App* add_file_command(CLI::App& parent, const char* name, const char* description,

@@ -27,7 +27,7 @@ void add_up_command(CLI::App& testnet, TestnetFlags& flags) {
   app->add_option("--base-port", flags.base_port,
                   "Node I listens on port P+I; free ports unless given");
   app->add_flag("--spread", flags.spread, "Node I on a 127.x.y.z of its own");
-  app->add_option("--http", flags.http, "ADDR:PORT for the HTTP side of node 0");
+  app->add_option("--http", flags.http, "ADDR:PORT for /metrics of all nodes over HTTP (loopback)");
   app->add_flag("-d,--detach", flags.detach, "Return when all see all, leave a supervisor");
 }
 

@@ -56,6 +56,7 @@ struct Step {  // of a traced lookup: one request and what came of it
   Contact peer;
   NodeId named_by;                 // all zero: from our own table
   std::uint32_t hop = 0;
+  Duration at{};                   // asked, since the lookup began
   std::optional<Duration> rtt;     // nullopt: silent
   std::size_t contacts = 0;
 };

@@ -132,7 +132,7 @@ bool GetOp::enough_asked() const {
 void GetOp::advance(Now now, Core& core, Output& out) {
   if (done()) return;
   if (enough()) return complete(now, core, /*converged=*/false, out);
-  if (!enough_asked()) walk_->pump(core, out);
+  if (!enough_asked()) walk_->pump(now, core, out);
   if (pages_open_ > 0) return;
   if (!walk_->ended(core, out) || loading_) return;
   if (found_.empty() && !widened_ && walk_->lookup().responders() > 0) {

@@ -87,7 +87,7 @@ std::size_t Lookup::width() const {
   return std::min(options_.parallelism + troubles_, most);
 }
 
-std::optional<Target> Lookup::next() {
+std::optional<Target> Lookup::next(Duration at) {
   const std::size_t active = count(State::kAsked);
   if (active >= width() || active + count(State::kSlow) >= kOutstandingMax) return std::nullopt;
   std::size_t window = 0;
@@ -97,6 +97,7 @@ std::optional<Target> Lookup::next() {
     if (window++ == options_.want) return std::nullopt;
     if (candidate.state != State::kHeard) continue;
     candidate.state = State::kAsked;
+    candidate.at = at;
     asked_.push_back(slot);
     return candidate.to;
   }
@@ -202,7 +203,7 @@ std::vector<Lookup::Visit> Lookup::visits() const {
   for (const std::uint16_t slot : asked_) {
     const Candidate& c = pool_[slot];
     out.push_back({.peer = {c.to.key, c.to.id, c.to.endpoints[0]}, .named_by = c.named_by,
-                   .hop = c.hop, .rtt = c.rtt, .contacts = c.contacts});
+                   .hop = c.hop, .at = c.at, .rtt = c.rtt, .contacts = c.contacts});
   }
   return out;
 }

@@ -41,6 +41,7 @@ class Lookup {
     Contact peer;
     NodeId named_by;  // all zero: a seed
     std::uint32_t hop = 0;
+    Duration at{};                // asked, since the lookup began
     std::optional<Duration> rtt;  // nullopt: silent, or not yet answered
     std::size_t contacts = 0;
   };
@@ -51,7 +52,8 @@ class Lookup {
   void seed(const Contact& contact);
   // The next peer to ask, if one should be asked now; it counts as asked from then on. Call until
   // nullopt after each change.
-  std::optional<Target> next();
+  // `at`: the time since the lookup began, told again by visits().
+  std::optional<Target> next(Duration at = {});
   // An asked peer answered. Contacts that it named are taken up; those it could not know by their
   // address scope are not. Ignored if the peer was not asked or was given up.
   void on_reply(const NodeId& peer, Duration rtt, std::span<const Contact> contacts);
@@ -90,6 +92,7 @@ class Lookup {
     NodeId named_by;
     std::uint32_t hop = 1;
     State state = State::kHeard;
+    Duration at{};
     std::optional<Duration> rtt;
     std::uint16_t contacts = 0;
   };

@@ -5,7 +5,7 @@ namespace weft::dht {
 std::vector<Step> steps_of(const Lookup& lookup) {
   std::vector<Step> out;
   for (const Lookup::Visit& v : lookup.visits()) {
-    out.push_back({.peer = v.peer, .named_by = v.named_by, .hop = v.hop, .rtt = v.rtt,
+    out.push_back({.peer = v.peer, .named_by = v.named_by, .hop = v.hop, .at = v.at, .rtt = v.rtt,
                    .contacts = v.contacts});
   }
   return out;
@@ -20,27 +20,27 @@ void LookupOp::start(Now now, Core& core, Output& out) {
                               .message = FindNode{.target = options_.target},
                               .want = options_.want,
                               .background = background()});
-  advance(core, out);
+  advance(now, core, out);
 }
 
-void LookupOp::on_nodes(Now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
+void LookupOp::on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
                         Output& out) {
   walk_->on_nodes(asked, rtt, m);
-  advance(core, out);
+  advance(now, core, out);
 }
 
-void LookupOp::on_slow(Now, Core& core, const Asked& asked, Output& out) {
+void LookupOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
   walk_->on_slow(asked);
-  advance(core, out);
+  advance(now, core, out);
 }
 
-void LookupOp::on_timeout(Now, Core& core, const Asked& asked, Output& out) {
+void LookupOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
   walk_->on_timeout(asked);
-  advance(core, out);
+  advance(now, core, out);
 }
 
-void LookupOp::advance(Core& core, Output& out) {
-  walk_->pump(core, out);
+void LookupOp::advance(Now now, Core& core, Output& out) {
+  walk_->pump(now, core, out);
   if (!walk_->ended(core, out)) return;
   const Lookup& lookup = walk_->lookup();
   const std::vector<Target> nearest = lookup.closest(options_.want);

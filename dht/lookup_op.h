@@ -24,7 +24,7 @@ class LookupOp final : public Operation {
   void end(Now now, Core& core, OpError why, Output& out) override;
 
  private:
-  void advance(Core& core, Output& out);
+  void advance(Now now, Core& core, Output& out);
   void fail(OpError why, Output& out);
 
   Options options_;

@@ -122,7 +122,7 @@ void PutOp::advance(Now now, Core& core, Output& out) {
     return;
   }
   if (searched_) return;
-  walk_->pump(core, out);
+  walk_->pump(now, core, out);
   if (pages_open_.empty() && walk_->ended(core, out)) commit(now, core, out);
 }
 

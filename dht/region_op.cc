@@ -73,7 +73,7 @@ void RegionOp::advance(Now now, Core& core, Output& out) {
   if (done()) return;
   if (!comparing_) {
     for (;;) {
-      walk_->pump(core, out);
+      walk_->pump(now, core, out);
       if (!walk_->ended(core, out)) return;
       if (looked_aside_) break;
       nearest_ = walk_->lookup().closest(want_);

@@ -18,6 +18,7 @@ bool ran_out_of_room(const Values& m) {
 
 Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
     : op_(op),
+      began_(now.mono),
       options_(options),
       lookup_({.self = core.self(), .target = options.target, .want = options.want,
                .parallelism = core.config.parallelism,
@@ -27,8 +28,8 @@ Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
   ++core.counters.lookups_total;
 }
 
-void Walk::pump(Core& core, Output& out) {
-  while (const auto to = lookup_.next()) {
+void Walk::pump(Now now, Core& core, Output& out) {
+  while (const auto to = lookup_.next(now.mono - began_)) {
     std::visit(
         [&](const auto& m) { core.ask(op_, Role::kWalk, *to, m, options_.background, out); },
         options_.message);

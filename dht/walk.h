@@ -19,7 +19,7 @@ class Walk {
   Walk(Now now, Core& core, OpKey op, const Options& options);
 
   // Sends what there is to send.
-  void pump(Core& core, Output& out);
+  void pump(Now now, Core& core, Output& out);
   // Answers to requests of roles kWalk and kContacts.
   void on_nodes(const Asked& asked, Duration rtt, const Nodes& m);
   void on_values(const Asked& asked, Duration rtt, const Values& m);
@@ -37,6 +37,7 @@ class Walk {
 
  private:
   OpKey op_;
+  Instant began_;
   Options options_;
   Lookup lookup_;
   bool overtaken_ = false;  // counted

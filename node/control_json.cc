@@ -64,6 +64,7 @@ json steps_json(const std::vector<dht::Step>& steps) {
                     {"address", to_string(step.peer.endpoint)},
                     {"named_by", name_or_null(step.named_by)},
                     {"hop", step.hop},
+                    {"at_ms", rtt_json(step.at)},
                     {"rtt_ms", rtt_json(step.rtt)},
                     {"contacts", step.contacts}});
   }

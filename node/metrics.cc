@@ -4,6 +4,14 @@
 #include <prometheus/text_serializer.h>
 
 #include <initializer_list>
+#include <iterator>
+#include <limits>
+
+#include "dht/hand_overs.h"
+#include "dht/hints.h"
+#include "dht/own_values.h"
+#include "node/requests.h"
+#include "node/store_sqlite.h"
 
 namespace weft::node {
 namespace {
@@ -39,10 +47,40 @@ class Families {
     }
     families_.push_back(std::move(family));
   }
+  // Times in seconds.
+  void histogram(const char* name, const char* help, const Histogram& times) {
+    MetricFamily family;
+    family.name = name;
+    family.help = help;
+    family.type = MetricType::Histogram;
+    ClientMetric metric;
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < Histogram::kEnds.size(); ++i) {
+      below += times.counts()[i];
+      metric.histogram.bucket.push_back({.cumulative_count = below, .upper_bound = seconds(Histogram::kEnds[i])});
+    }
+    metric.histogram.sample_count = times.count();
+    metric.histogram.bucket.push_back({.cumulative_count = times.count(), .upper_bound = std::numeric_limits<double>::infinity()});
+    metric.histogram.sample_sum = seconds(times.sum());
+    family.metric.push_back(std::move(metric));
+    families_.push_back(std::move(family));
+  }
+  // How much of a bound is taken, and what it is.
+  void bound(std::string name, double used, double most) {
+    used_.push_back({used, name});
+    most_.push_back({most, std::move(name)});
+  }
+  void end_bounds() {
+    add(MetricType::Gauge, "weft_bound_used", "How much of each bound is taken: entries, or bytes where the name says so.", "bound", used_);
+    add(MetricType::Gauge, "weft_bound_max", "What each bound is.", "bound", most_);
+  }
   std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
 
  private:
+  static double seconds(Duration time) { return static_cast<double>(time.count()) / 1e6; }
+
   std::vector<MetricFamily> families_;
+  std::vector<Sample> used_, most_;
 };
 
 template <class Enum, std::size_t N>
@@ -52,6 +90,15 @@ std::vector<Sample> by_cause(const std::array<std::uint64_t, N>& counts) {
     samples.push_back(
         {static_cast<double>(counts[i]), std::string(to_string(static_cast<Enum>(i)))});
   }
+  return samples;
+}
+
+// By dht::StoreStatus, without kStored.
+std::vector<Sample> stores_refused(const dht::Stats& s) {
+  constexpr std::array<const char*, 6> kNames{"", "stale", "bad_token", "invalid", "quota", "failed"};
+  static_assert(std::size(decltype(dht::Stats::stores_refused_total){}) == kNames.size());
+  std::vector<Sample> samples;
+  for (std::size_t i = 1; i < kNames.size(); ++i) samples.push_back({static_cast<double>(s.stores_refused_total[i]), kNames[i]});
   return samples;
 }
 
@@ -76,6 +123,9 @@ void add_core(Families& out, const Status& s, Now now) {
   out.counter("weft_refutations_total", "Suspicions of this node refuted.",
               s.members.refutations_total);
   out.counter("weft_syncs_total", "Full exchanges.", s.members.syncs_total);
+  out.counter("weft_suspicions_dropped_total", "Suspicions of others that named a number nobody has signed.", s.members.suspicions_dropped_total);
+  out.counter("weft_records_refused_total", "Records of members that were malformed or not signed.", s.members.records_refused_total);
+  out.counter("weft_gossip_queue_dropped_total", "Updates that gave way to others before they were spread.", s.members.queue_dropped_total);
   out.gauge("weft_routing_contacts", "Contacts in the routing table.", real(s.dht.contacts));
   out.gauge("weft_routing_buckets", "Buckets in use.", real(s.dht.buckets));
   out.gauge("weft_values", "Values held.", real(s.dht.values));
@@ -103,6 +153,12 @@ void add_core(Families& out, const Status& s, Now now) {
   out.counter("weft_republished_total", "Values republished.", s.dht.republished_total);
   out.counter("weft_handed_over_total", "Values handed to new neighbours.",
               s.dht.handed_over_total);
+  out.add(MetricType::Counter, "weft_stores_refused_total", "Requests to store a value that this node did not take, by its answer.", "answer", stores_refused(s.dht));
+  out.counter("weft_equal_number_conflicts_total", "Values that came with the number of another one of the same author.", s.dht.equal_number_conflicts_total);
+  out.counter("weft_evictions_frozen_total", "Silent contacts kept, as most others were silent, too.", s.dht.evictions_frozen_total);
+  out.counter("weft_values_evicted_total", "Values that gave way to one nearer to this node.", s.dht.values_evicted_total);
+  out.counter("weft_contacts_evicted_total", "Silent contacts that gave way to one that speaks.", s.dht.contacts_evicted_total);
+  out.counter("weft_slow_overtaken_total", "Lookups that ended without waiting for a slow answer.", s.dht.slow_overtaken_total);
   out.counter("weft_repairs_total", "Copies repaired on reading.", s.dht.repairs_total);
   out.gauge("weft_sessions", "Sealed sessions.", real(s.sessions));
   out.gauge("weft_requests_pending", "Requests that wait for an answer.", real(s.requests_pending));
@@ -118,6 +174,11 @@ void add_core(Families& out, const Status& s, Now now) {
               s.session_stats.handshakes_answered_total);
   out.counter("weft_handshakes_done_total", "Handshakes completed.",
               s.session_stats.handshakes_done_total);
+  out.histogram("weft_round_trip_seconds", "Round trips of requests that were sent once.", s.timings.round_trip);
+  out.histogram("weft_probe_round_trip_seconds", "Of these, direct probes of members.", s.timings.probe);
+  out.histogram("weft_put_seconds", "Puts of this node's users.", s.timings.put);
+  out.histogram("weft_get_seconds", "Gets of this node's users.", s.timings.get);
+  out.histogram("weft_lookup_seconds", "Lookups of this node's users.", s.timings.lookup);
   out.add(MetricType::Counter, "weft_drops_total", "Messages dropped, by cause.", "cause",
           by_cause<Drop>(s.drops));
   out.add(MetricType::Counter, "weft_session_drops_total", "Datagrams dropped, by cause.", "cause",
@@ -151,7 +212,29 @@ void add_state(Families& out, const state::Stats& s) {
   out.counter("weft_state_cut_off_total", "Entries taken away by a revocation.", s.cut_off_total);
   out.counter("weft_state_over_quota_total", "Entries taken away because their authors had too many.", s.crowded_out_total);
   out.counter("weft_state_proofs_total", "Proofs of forks written by this node.", s.proofs_total);
+  out.counter("weft_state_announced_total", "Ids of entries told to neighbours.", s.announced_total);
+  out.counter("weft_state_discarded_total", "Entries that came after their authors had discarded them.", s.discarded_total);
+  out.counter("weft_state_dropped_total", "Entries dropped as their authors discarded them.", s.dropped_total);
+  out.counter("weft_state_checkpoints_total", "Own checkpoints written.", s.checkpoints_total);
   out.counter("weft_state_full_total", "Entries refused for want of room.", s.full_total);
+}
+
+// Of bounds that are not full of their own accord, as the routing table's are.
+void add_bounds(Families& out, const Status& s, const ShellFacts& facts) {
+  out.bound("requests", real(s.requests_pending), real(kRequestsMax));
+  out.bound("sessions", real(s.sessions), real(facts.limits.sessions));
+  out.bound("values_bytes", real(s.dht.values_bytes), real(facts.limits.store_bytes));
+  out.bound("own_values", real(s.dht.own), real(dht::kOwnValuesMax));
+  out.bound("hints", real(s.dht.hints), real(dht::kHintsMax));
+  out.bound("hand_overs", real(s.dht.hand_overs_waiting), real(dht::kTransfersMax));
+  out.bound("store_queue_bytes", real(facts.store.queued_bytes), real(kStoreQueueBytesMax));
+  out.bound("state_namespaces", real(s.state.namespaces), real(state::kSpacesMax));
+  out.bound("state_entries", real(s.state.entries), real(state::kEntriesMax));
+  out.bound("state_held_back", real(s.state.held_back), real(state::kHeldBackMax));
+  out.bound("state_parked", real(s.state.parked), real(state::kParkedMax));
+  out.bound("state_walks", real(s.state.walks), real(state::kWalksMax));
+  out.bound("state_writes_delayed", real(s.state.delayed), real(state::kWritesMax));
+  out.end_bounds();
 }
 
 void add_shell(Families& out, const ShellFacts& facts) {
@@ -163,6 +246,7 @@ void add_shell(Families& out, const ShellFacts& facts) {
   out.counter("weft_store_load_failures_total", "Of these, without an answer.", facts.store.load_failures_total);
   out.counter("weft_store_rows_loaded_total", "Rows read again.", facts.store.rows_loaded_total);
   out.counter("weft_store_rotten_rows_total", "Damaged rows met while reading.", facts.store.rotten_rows_total);
+  out.histogram("weft_store_commit_seconds", "Commits of the store.", facts.store.commit);
   out.gauge("weft_values_bytes_max", "Bytes of values that may be held (limits.store).",
             real(facts.limits.store_bytes));
   out.gauge("weft_store_queued_bytes", "Bytes that wait for a commit.",
@@ -186,6 +270,7 @@ std::string metrics_text(const Status& status, const ShellFacts& facts, Now now)
   add_core(out, status, now);
   add_state(out, status.state);
   add_shell(out, facts);
+  add_bounds(out, status, facts);
   return out.text();
 }
 

@@ -263,6 +263,7 @@ OpId NodeCore::put(Now now, const NodeId& key, Bytes value, const dht::PutOption
     return op;
   }
   const std::size_t before = out.send.datagrams().size();
+  s.op_began.emplace(op, now.mono);
   s.dht.put(now, op, key, std::move(value), options, s.dht_out);
   s.drain(now, out);
   s.count_sent(out, before);
@@ -278,6 +279,7 @@ OpId NodeCore::get(Now now, const NodeId& key, const dht::GetOptions& options, O
     return op;
   }
   const std::size_t before = out.send.datagrams().size();
+  s.op_began.emplace(op, now.mono);
   s.dht.get(now, op, key, options, s.dht_out);
   s.drain(now, out);
   s.count_sent(out, before);
@@ -293,6 +295,7 @@ OpId NodeCore::lookup(Now now, const NodeId& target, bool trace, Output& out) {
     return op;
   }
   const std::size_t before = out.send.datagrams().size();
+  s.op_began.emplace(op, now.mono);
   s.dht.lookup(now, op, target, trace, s.dht_out);
   s.drain(now, out);
   s.count_sent(out, before);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "crypto/effects.h"
+#include "crypto/histogram.h"
 #include "crypto/network.h"
 #include "crypto/outbox.h"
 #include "crypto/sessions.h"
@@ -129,8 +130,15 @@ enum class Drop : std::uint8_t {
 };
 std::string_view to_string(Drop drop);
 
+// How long things took, since the start.
+struct Timings {
+  Histogram round_trip;  // requests that were answered after one sending, what waits for a disk or a third node aside
+  Histogram probe;       // of them membership's
+  Histogram put, get, lookup;  // operations of users, failed ones too
+};
 struct Status {
   Instant started;
+  Timings timings;
   gossip::Stats members;
   dht::Stats dht;
   state::Stats state;

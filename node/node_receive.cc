@@ -240,6 +240,8 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
   const bool round_trip =
       head.kind != dht::kStored && head.kind != dht::kStoredMany && head.kind != gossip::kPingReqReply;
   const bool measures = clean && round_trip;
+  if (measures) status_.timings.round_trip.add(rtt);
+  if (measures && owner == Owner::kMembership) status_.timings.probe.add(rtt);
   if (measures) peers.measured(now.mono, from.id, rtt);
   if (measures) shared.measured(from.id, rtt);
   if (round_trip && !clean) peers.answered_late(now.mono, from.id, rtt);

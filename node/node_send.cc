@@ -295,8 +295,18 @@ void NodeCore::State::give_up(Now now, RequestTable::Request& r, Output& out) {
   }
 }
 
-void NodeCore::State::on_event(Now, dht::Event& event, Output& out) {
-  std::visit([&](auto& e) { out.events.push_back(std::move(e)); }, event);
+void NodeCore::State::on_event(Now now, dht::Event& event, Output& out) {
+  std::visit(
+      [&](auto& e) {
+        if (const auto began = op_began.extract(e.op); !began.empty()) {
+          Histogram* times = &status_.timings.lookup;
+          if constexpr (std::is_same_v<decltype(e), dht::PutDone&>) times = &status_.timings.put;
+          if constexpr (std::is_same_v<decltype(e), dht::GetDone&>) times = &status_.timings.get;
+          times->add(now.mono - began.mapped());
+        }
+        out.events.push_back(std::move(e));
+      },
+      event);
 }
 
 void NodeCore::State::on_event(Now now, gossip::Event& event, Output& out) {

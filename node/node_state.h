@@ -139,6 +139,8 @@ struct NodeCore::State {
   }
   void on_timer(Now now, TimerQueue::Tag fired, Output& out);
 
+  // Of users' puts, gets and lookups that are under way; of no more than the DHT takes.
+  std::map<OpId, Instant> op_began;
   OpId next_op() { return static_cast<OpId>(++ops_); }
   Ticket core_ticket(std::uint64_t inner, std::uint64_t module) {
     return static_cast<Ticket>(inner << 2 | module);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "crypto/effects.h"
+#include "crypto/histogram.h"
 #include "dht/loads.h"
 
 namespace weft::node {
@@ -36,6 +37,7 @@ inline dht::Loaded not_loaded(Ticket ticket) {
 
 struct StoreStats {
   std::uint64_t commits_total = 0;
+  Histogram commit;  // each, failed ones too
   std::uint64_t rows_written_total = 0;
   std::uint64_t batches_total = 0;
   std::uint64_t failures_total = 0;  // batches that could not be made durable

@@ -178,7 +178,9 @@ void SqliteStore::work() {
     lock.unlock();
 
     std::string why;
+    const auto began = std::chrono::steady_clock::now();
     const bool ok = commit(group, stamp, why);
+    const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
     std::size_t bytes = 0;
     std::size_t rows = 0;
     for (const Batch& batch : group) {
@@ -192,6 +194,7 @@ void SqliteStore::work() {
     }
     stats_.queued_bytes -= bytes;
     ++stats_.commits_total;
+    stats_.commit.add(took);
     if (ok) stats_.rows_written_total += rows;
     if (!ok) stats_.failures_total += group.size();
     trouble_ = std::move(why);

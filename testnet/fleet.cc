@@ -128,9 +128,6 @@ std::vector<std::string> Fleet::arguments_of(std::size_t i) const {
   if (const std::string seed = seed_for(i); !seed.empty()) {
     arguments.insert(arguments.end(), {"--join", seed});
   }
-  if (i == 0 && !options_.http.empty()) {
-    arguments.insert(arguments.end(), {"--http", options_.http});
-  }
   return arguments;
 }
 

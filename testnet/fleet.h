@@ -30,7 +30,6 @@ struct FleetOptions {
   std::string network;          // the name of an open network, unique to this testnet
   std::uint16_t base_port = 0;  // 0: free ports
   bool spread = false;          // node i on its own 127.x.y.1
-  std::string http;             // of node 0; empty: none
 };
 
 struct FleetNode {

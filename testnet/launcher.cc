@@ -56,12 +56,14 @@ nlohmann::ordered_json outcome_json(const Outcome& outcome) {
   if (outcome.exit_status != 0) {
     return {{"error", {{"code", outcome.code}, {"message", outcome.message}}}};
   }
-  return {{"nodes", outcome.nodes},
-          {"network", outcome.network},
-          {"seeds", {outcome.seed_address}},
-          {"spawn_ms", outcome.spawn_ms},
-          {"all_see_all_ms", outcome.all_see_all_ms},
-          {"dir", outcome.dir}};
+  nlohmann::ordered_json out{{"nodes", outcome.nodes},
+                             {"network", outcome.network},
+                             {"seeds", {outcome.seed_address}},
+                             {"spawn_ms", outcome.spawn_ms},
+                             {"all_see_all_ms", outcome.all_see_all_ms},
+                             {"dir", outcome.dir}};
+  if (!outcome.http.empty()) out["http"] = outcome.http;
+  return out;
 }
 
 std::string outcome_text(const nlohmann::ordered_json& outcome) {
@@ -74,7 +76,7 @@ std::string outcome_text(const nlohmann::ordered_json& outcome) {
          seconds("spawn_ms") + ", all see all after " + seconds("all_see_all_ms") + "\n" +
          "network " + outcome["network"].get<std::string>() + ", seed " +
          outcome["seeds"][0].get<std::string>() + ", in " + outcome["dir"].get<std::string>() +
-         "\n";
+         "\n" + (outcome.contains("http") ? "metrics of all: http://" + outcome["http"].get<std::string>() + "/metrics\n" : "");
 }
 
 // The live line: rewritten in place on a terminal, absent elsewhere.
@@ -279,8 +281,8 @@ std::expected<int, UpFailure> run_up(const UpOptions& options) {
   supervisor.fleet = {.program = own_program(),
                       .network = random_network(entropy),
                       .base_port = options.base_port,
-                      .spread = options.spread,
-                      .http = options.http};
+                      .spread = options.spread};
+  supervisor.http = options.http;
   supervisor.nodes = options.nodes;
   // Kept to 53 bits: it is shown as JSON.
   supervisor.seed = options.seed ? *options.seed : entropy.next_u64() >> 11;

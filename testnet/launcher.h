@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "crypto/endpoint.h"
 #include "crypto/rng.h"
 #include "testnet/clock.h"
 #include "testnet/directory.h"
@@ -22,7 +23,7 @@ struct UpOptions {
   std::string link;                   // SPEC, checked here
   std::uint16_t base_port = 0;
   bool spread = false;
-  std::string http;  // of node 0
+  std::optional<Endpoint> http;  // loopback: the testnet over HTTP (web.h)
   bool detach = false;
   std::optional<Milliseconds> timeout;
   bool json = false;

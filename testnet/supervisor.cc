@@ -59,6 +59,7 @@ Outcome Supervisor::base_outcome() const {
   outcome.nodes = testbed_.fleet.size();
   outcome.network = testbed_.network;
   outcome.dir = options_.layout.dir;
+  outcome.http = http_;
   outcome.spawn_ms = spawn_ms_;
   if (testbed_.fleet.size() > 0 && !testbed_.fleet.node(0).listen.empty()) {
     outcome.seed_address = testbed_.fleet.node(0).listen.front();
@@ -98,6 +99,15 @@ void Supervisor::set_up() {
   ::signal(SIGPIPE, SIG_IGN);
   signals_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
   std::string trouble = server_.listen(options_.layout.socket());
+  if (trouble.empty() && options_.http) {
+    web_ = std::make_unique<Web>(testbed_);
+    const auto bound = web_->listen(*options_.http);
+    if (bound) {
+      http_ = to_string(*bound);
+    } else {
+      trouble = bound.error();
+    }
+  }
   if (trouble.empty() && !options_.link.empty()) {
     auto plan = plan_with_link(testbed_.plan(), options_.link, options_.matrix_csv);
     if (plan) {
@@ -258,6 +268,7 @@ void Supervisor::turn(MonoTime now) {
   take_signals();
   testbed_.advance(now);
   server_.advance(now);
+  if (web_) web_->advance();
   if (testbed_.ending && phase_ != Phase::kEnding) {
     if (!outcome_told_) {
       form_failed(1, "failed", "taken down before all saw all");
@@ -296,7 +307,12 @@ int Supervisor::run() {
     fds.assign(1, {signals_, POLLIN, 0});
     server_.add_fds(fds);
     testbed_.calls.add_fds(fds);
-    ::poll(fds.data(), fds.size(), poll_ms());
+    int wait_ms = poll_ms();
+    if (web_) {
+      web_->add_fds(fds);
+      if (const int web_ms = web_->timeout_ms(); web_ms >= 0) wait_ms = std::min(wait_ms, web_ms);
+    }
+    ::poll(fds.data(), fds.size(), wait_ms);
   }
   testbed_.save_manifest();
   // Whoever asked for `down` gets the answer, if it comes for it soon.

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "testnet/supervisor_server.h"
 #include "testnet/testbed.h"
+#include "testnet/web.h"
 
 namespace weft::testnet {
 
@@ -21,6 +23,7 @@ struct SupervisorOptions {
   std::uint64_t seed = 0;
   std::string link;                     // SPEC; empty: none
   std::string matrix_csv;               // contents of the SPEC's matrix file
+  std::optional<Endpoint> http;         // where the testnet's own HTTP listens
   std::optional<Milliseconds> timeout;  // for all to see all
   bool stay_after_failure = false;      // leave a testnet that did not form for inspection
 };
@@ -39,6 +42,7 @@ struct Outcome {
   std::size_t nodes = 0;
   std::string network, dir;
   std::string seed_address;
+  std::string http;  // as bound, or empty
   std::int64_t spawn_ms = 0;        // from the start until the last node had been started
   std::int64_t all_see_all_ms = 0;  // from the start; 0: not reached
 };
@@ -72,6 +76,8 @@ class Supervisor {
   SupervisorOptions options_;
   Testbed testbed_;
   SupervisorServer server_;
+  std::unique_ptr<Web> web_;
+  std::string http_;  // as bound
   Phase phase_ = Phase::kFirst;
   int signals_ = -1;
   bool outcome_told_ = false;

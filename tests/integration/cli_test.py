@@ -154,7 +154,7 @@ class WithNodes(MeshTest):
         self.assertEqual(json_of("get", "nothing", status=NOT_FOUND)["error"]["code"], "not_found")
         self.assertEqual(json_of("own"), [])
         metrics = self.assert_status(weft("metrics", home=home), 0).out.decode()
-        self.assertRegex(metrics, r"(?m)^# TYPE weft_\w+ (counter|gauge)$")
+        self.assertRegex(metrics, r"(?m)^# TYPE weft_\w+ (counter|gauge|histogram)$")
         self.assert_status(weft("log", home=home), 0)
         self.assertEqual(json_of("put", "k", "v", "--cas", "-1", status=USAGE)["error"]["code"], "usage")
         self.assertEqual(json_of("ping", "nobody", status=NOT_FOUND)["error"]["code"], "not_found")

@@ -79,8 +79,37 @@ class Client(MeshTest):
         for words in (("put", "color", "red"), ("get", "color")):
             answer = self.assert_status(weft("--json", *words, "--trace", home=nodes[1].home), 0).json()
             self.assertTrue(answer["steps"], answer)
-            self.assert_keys(answer["steps"][0], "id", "address", "named_by", "hop", "rtt_ms", "contacts")
+            self.assert_keys(answer["steps"][0], "id", "address", "named_by", "hop", "at_ms", "rtt_ms", "contacts")
             self.assertNotIn("steps", weft("--json", *words, home=nodes[1].home).json())
+
+    def test_a_trace_as_otlp_has_a_span_for_each_node_and_all_parents(self):
+        nodes = self.start(6)
+        self.assert_status(weft("put", "color", "blue", home=nodes[1].home), 0)
+        for words, name in ((("put", "color", "red"), "weft.put"), (("get", "color"), "weft.get"), (("lookup", "color"), "weft.lookup")):
+            file = nodes[0].home / "trace.json"
+            answer = self.assert_status(weft("--json", *words, "--otlp", str(file), home=nodes[2].home), 0).json()
+            (resource,) = json.loads(file.read_text())["resourceSpans"]
+            self.assertEqual(resource["resource"]["attributes"], [{"key": "service.name", "value": {"stringValue": "weft"}}])
+            (scope,) = resource["scopeSpans"]
+            spans = scope["spans"]
+            self.assertEqual(len(spans), 1 + len(answer["steps"]))
+            ids = {span["spanId"] for span in spans}
+            self.assertEqual(len(ids), len(spans))
+            self.assertEqual(len({span["traceId"] for span in spans}), 1)
+            self.assertRegex(spans[0]["traceId"], "^[0-9a-f]{32}$")
+            root = spans[0]
+            self.assertEqual(root["name"], name)
+            self.assertNotIn("parentSpanId", root)
+            for span, step in zip(spans[1:], answer["steps"]):
+                self.assertIn(span["parentSpanId"], ids)
+                self.assertRegex(span["spanId"], "^[0-9a-f]{16}$")
+                self.assertEqual(span["attributes"][0], {"key": "weft.node", "value": {"stringValue": step["id"]}})
+                self.assertLessEqual(int(root["startTimeUnixNano"]), int(span["startTimeUnixNano"]))
+                self.assertLessEqual(int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"]))
+                self.assertEqual("status" in span, step["rtt_ms"] is None)
+        ran = weft("lookup", "color", "--otlp", "/nowhere/trace.json", home=nodes[2].home)
+        self.assertNotEqual(ran.status, 0)
+        self.assertIn(b"/nowhere/trace.json", ran.err)
 
     def test_a_join_names_the_seeds_that_are_silent(self):
         (node,) = self.start(1)

@@ -1,7 +1,10 @@
 """`weft testnet`: its verbs, and that it never leaves a process behind."""
+import concurrent.futures
+import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -143,6 +146,66 @@ class Testnet(MeshTest):
         slow = weft("testnet", "exec", "1", "--dir", self.dir, "--", "--json", "ping", self.nodes()[6]["id"]).json()
         self.assertGreater(slow[0]["rtt_ms"], 30)
         self.run_testnet("link", "")
+        self.run_testnet("down")
+        self.assert_nobody_is_left()
+
+    def test_the_metrics_of_all_nodes_in_one_answer(self):
+        up = self.assert_status(weft("--json", "testnet", "up", "--dir", self.dir, "-n", "4", "--seed", "8", "--http", "127.0.0.1:0",
+                                     "--detach", timeout_s=60), 0).json()
+        host, port = up["http"].rsplit(":", 1)
+
+        def ask(path="/metrics", **headers):
+            connection = http.client.HTTPConnection(host, int(port), timeout=20)
+            self.addCleanup(connection.close)
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+        def samples(text, name):
+            """node -> value"""
+            return {match[1]: float(match[2])
+                    for match in re.finditer(rf'(?m)^{name}{{node="(\w+)"[^}}]*}} (\S+)$', text)}
+
+        self.run_testnet("exec", "1", "--", "put", "k", "v")
+        self.run_testnet("exec", "2", "--", "get", "k")
+        status, text = ask()
+        self.assertEqual(status, 200)
+        names = [node["name"] for node in self.nodes()]
+        self.assertEqual(samples(text, "weft_up"), dict.fromkeys(names, 1))
+        self.assertEqual(samples(text, "weft_uptime_seconds").keys(), set(names))
+        self.assertEqual(samples(text, "weft_put_seconds_count"), dict(zip(names, [0, 1, 0, 0])))
+        self.assertEqual(samples(text, "weft_get_seconds_count"), dict(zip(names, [0, 0, 1, 0])))
+        self.assertTrue(all(count > 0 for count in samples(text, "weft_store_commit_seconds_count").values()))
+        used, most = (dict(re.findall(rf'(?m)^weft_bound_{what}{{node="{names[1]}",bound="(\w+)"}} (\S+)$', text))
+                      for what in ("used", "max"))
+        self.assertEqual(used.keys(), most.keys())
+        self.assertGreater(float(used["sessions"]), 0)
+        for bound, value in used.items():
+            self.assertLessEqual(float(value), float(most[bound]), bound)
+        # What the dashboard file asks for is there.
+        board = (pathlib.Path(__file__).parents[2] / "docs/monitoring/grafana.json").read_text()
+        families = set(re.findall(r"(?m)^# TYPE (\w+) ", text))
+        self.assertLessEqual({name.removesuffix("_bucket") for name in re.findall(r"weft_\w+", board)}, families)
+        # Each family has one head, and all of its samples follow it.
+        heads = re.findall(r"(?m)^# TYPE (\w+) ", text)
+        self.assertEqual(len(heads), len(set(heads)))
+        family = ""
+        for line in text.splitlines():
+            family = line.split()[2] if line.startswith("#") else family
+            self.assertTrue(line.startswith("#") or line.startswith(family), line)
+        # Several at a time share an answer; the page of another name gets none.
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            self.assertEqual([status for status, _ in pool.map(lambda _: ask(), range(16))], [200] * 16)
+        self.assertEqual(ask(Host="evil.example")[0], 403)
+        self.assertEqual(ask("/other")[0], 404)
+        # One that is gone counts as down, and keeps nobody waiting.
+        os.kill(self.nodes()[3]["pid"], signal.SIGKILL)
+        self.assertTrue(wait_until(lambda: samples(ask()[1], "weft_up") == dict(zip(names, [1, 1, 1, 0])), 10, 0.2))
+        self.assertIn('weft_testnet_nodes{state="dead"} 1\n', ask()[1])
+        self.run_testnet("pause", "1")
+        text = ask()[1]
+        self.assertEqual(samples(text, "weft_up"), dict(zip(names, [1, 0, 1, 0])))
+        self.assertIn('weft_testnet_nodes{state="paused"} 1\n', text)
         self.run_testnet("down")
         self.assert_nobody_is_left()
 
