@@ -1,7 +1,6 @@
 // GET /metrics: the counters of a node as Prometheus text.
 //
-// Made from a snapshot at each request; nothing is kept between requests, so a node that nobody
-// scrapes pays nothing.
+// Made from a snapshot at each request. Between requests only counters and the classes of the histograms are kept, whose size is fixed.
 #pragma once
 
 #include <string>

@@ -1,5 +1,4 @@
 // What happens while a node runs: events of the core, requests of people, signals.
-#include <malloc.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -263,10 +262,6 @@ void RunningNode::poll_interfaces() {
 void RunningNode::touch() {
   touch_timer_->start(kTouchEveryMs);
   home_->touch(read_clocks().wall);
-  if (options_.embedded) return;
-  // By itself the allocator gives back only what lies at the end of the heap; a burst leaves holes everywhere.
-  const struct mallinfo2 heap = ::mallinfo2();
-  if (heap.fordblks >= kHeapFreeMin && heap.fordblks >= heap.arena / 3) ::malloc_trim(0);
 }
 
 void RunningNode::reload() {

@@ -31,7 +31,6 @@ inline constexpr std::uint64_t kFlushMaxMs = 500;
 inline constexpr int kExitMaxMs = 4500;  // what is promised is 5 s
 inline constexpr std::uint64_t kInterfacesEveryMs = 5000;
 inline constexpr std::uint64_t kTouchEveryMs = 60'000;
-inline constexpr std::size_t kHeapFreeMin = 1 << 20;  // and a third of the heap: it is given back to the system
 inline constexpr std::uint64_t kRetryOutputMs = 100;
 inline constexpr std::uint16_t kDefaultPort = 9338;
 // Records verified once; a mesh of 200 fits with room for those that restart.
