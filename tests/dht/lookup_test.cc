@@ -251,6 +251,23 @@ TEST(Lookup, RemembersTheNearestWhenFlooded) {
   for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(order[i], people[i].id);
 }
 
+TEST(Lookup, TellsWhenEachWasAsked) {
+  Rng rng(50);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 3, target);
+  Lookup lookup({.self = {}, .target = target, .want = 3, .parallelism = 1, .parallelism_max = 1});
+  lookup.seed(people[2]);
+  ASSERT_TRUE(lookup.next(3ms).has_value());
+  lookup.on_reply(people[2].id, 4ms, std::span<const Contact>(people.data(), 2));
+  ASSERT_TRUE(lookup.next(7ms).has_value());
+  const auto visits = lookup.visits();
+  ASSERT_EQ(visits.size(), 2U);
+  EXPECT_EQ(visits[0].at, 3ms);
+  EXPECT_EQ(visits[0].rtt, 4ms);
+  EXPECT_EQ(visits[1].at, 7ms);
+  EXPECT_FALSE(visits[1].rtt);
+}
+
 TEST(Lookup, TellsWhoNamedWhomAndHowFarItWent) {
   Rng rng(49);
   const NodeId target = id_of("t");
