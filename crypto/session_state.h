@@ -81,10 +81,10 @@ struct Sessions::State {
   }
 
   // --- sessions.cc: what leaves ---
-  void send(Now now, const PublicKey& key, const Endpoint& to, ByteView payload, bool early_ok,
+  void send(Now now, PeerKey peer, const Endpoint& to, ByteView payload, bool early_ok,
             Outbox& out);
   // Starts a handshake, or adds to the one under way; `move` restarts that one towards `to`.
-  void want_handshake(Now now, const PublicKey& key, const NodeId& id, const Endpoint& to,
+  void want_handshake(Now now, PeerKey peer, const Endpoint& to,
                       ByteView payload, bool early_ok, bool move, Outbox& out);
   // A handshake with the peer of this key, who is added if need be; kNoSlot if the key is none or a
   // limit holds.

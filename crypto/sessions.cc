@@ -146,18 +146,17 @@ void Sessions::State::flush(Now now, std::uint32_t peer, const Queue& queue, Out
   for (std::size_t i = 0; i < queue.count; ++i) seal(now, peer, queue.payloads[i], out);
 }
 
-void Sessions::State::send(Now now, const PublicKey& key, const Endpoint& to, ByteView payload,
+void Sessions::State::send(Now now, PeerKey peer_key, const Endpoint& to, ByteView payload,
                            bool early_ok, Outbox& out) {
-  const NodeId id = node_id_of(key);
-  const std::uint32_t peer = peers.find(id);
+  const std::uint32_t peer = peers.find(peer_key.id);
   if (peer == kNoSlot || !usable(now, peers[peer])) {
-    want_handshake(now, key, id, to, payload, early_ok, /*move=*/false, out);
+    want_handshake(now, peer_key, to, payload, early_ok, /*move=*/false, out);
     return;
   }
   seal(now, peer, payload, out);
   const Transport& t = transports[peers[peer].current];
   if (peers[peer].handshake == kNoSlot && rekey_due(now, t)) {
-    want_handshake(now, key, id, t.endpoint, {}, /*early_ok=*/false, /*move=*/false, out);
+    want_handshake(now, peer_key, t.endpoint, {}, /*early_ok=*/false, /*move=*/false, out);
   }
 }
 
@@ -192,11 +191,10 @@ std::uint32_t Sessions::State::begin_handshake(Now now, const PublicKey& key, co
   return slot;
 }
 
-void Sessions::State::want_handshake(Now now, const PublicKey& key, const NodeId& id,
-                                     const Endpoint& to, ByteView payload, bool early_ok, bool move,
-                                     Outbox& out) {
+void Sessions::State::want_handshake(Now now, PeerKey peer_key, const Endpoint& to, ByteView payload,
+                                     bool early_ok, bool move, Outbox& out) {
   const bool early = early_ok && !payload.empty() && payload.size() <= kEarlyBytesMax;
-  if (const std::uint32_t known = peers.find(id);
+  if (const std::uint32_t known = peers.find(peer_key.id);
       known != kNoSlot && peers[known].handshake != kNoSlot) {
     const std::uint32_t under_way = peers[known].handshake;
     Handshake& h = handshakes[under_way];
@@ -209,7 +207,7 @@ void Sessions::State::want_handshake(Now now, const PublicKey& key, const NodeId
     launch(now, under_way, early ? payload : ByteView{}, out);
     return;
   }
-  const std::uint32_t slot = begin_handshake(now, key, id);
+  const std::uint32_t slot = begin_handshake(now, peer_key.key, peer_key.id);
   if (slot == kNoSlot) return;
   Handshake& h = handshakes[slot];
   h.to = to;
@@ -485,18 +483,18 @@ void Sessions::respond(Now now, ByteView reply, Outbox& out) {
   state_->respond(now, reply, out);
 }
 
-void Sessions::send(Now now, const PublicKey& peer, const Endpoint& to, ByteView payload,
+void Sessions::send(Now now, PeerKey peer, const Endpoint& to, ByteView payload,
                     bool early_ok, Outbox& out) {
   CHECK(!state_->answering);
   CHECK(payload.size() <= kPayloadBytesMax);
   state_->send(now, peer, to, payload, early_ok, out);
 }
 
-void Sessions::rehandshake(Now now, const PublicKey& peer, const Endpoint& to, ByteView payload,
+void Sessions::rehandshake(Now now, PeerKey peer, const Endpoint& to, ByteView payload,
                            bool early_ok, Outbox& out) {
   CHECK(!state_->answering);
   CHECK(payload.size() <= kPayloadBytesMax);
-  state_->want_handshake(now, peer, node_id_of(peer), to, payload, early_ok, /*move=*/true, out);
+  state_->want_handshake(now, peer, to, payload, early_ok, /*move=*/true, out);
 }
 
 std::uint64_t Sessions::hello(Now now, const Endpoint& to, Outbox& out) {

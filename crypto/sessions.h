@@ -128,6 +128,13 @@ struct SessionConfig {
 inline constexpr std::size_t kSessionsLimitMax = 16'384;
 inline constexpr std::uint32_t kNewEndpointsLimitMax = 1'000'000;
 
+// Whom a payload is for. `id` is always node_id_of(key): the caller has it at hand and here it is not computed
+// again for every packet, nor looked at. Refers to the caller's objects for the length of a call.
+struct PeerKey {
+  const PublicKey& key;
+  const NodeId& id;
+};
+
 class Sessions {
  public:
   // A payload of a peer, valid until the next call of on_datagram. With `early`, it came as early
@@ -185,14 +192,14 @@ class Sessions {
   // starts, if it fits, and is not sent a second time if the response carried an answer. A
   // handshake that gets no answer in handshake_tries ends without a word and its payloads are
   // counted kQueueFull.
-  void send(Now now, const PublicKey& peer, const Endpoint& to, ByteView payload, bool early_ok,
+  void send(Now now, PeerKey peer, const Endpoint& to, ByteView payload, bool early_ok,
             Outbox& out);
   // Starts a fresh handshake to `to` although a session may exist (the peer stayed silent and may
   // have restarted, or its address changed); `payload` rides along as in send(), an empty one is
   // none. A handshake to `to` that is under way goes on and takes the payload; one to another
   // address is restarted towards `to` with all that waits. The old session stays in use until the
   // new one is established. With our own key: looks for a twin process (see `established`).
-  void rehandshake(Now now, const PublicKey& peer, const Endpoint& to, ByteView payload,
+  void rehandshake(Now now, PeerKey peer, const Endpoint& to, ByteView payload,
                    bool early_ok, Outbox& out);
   // Asks whoever is at `to` for its record; returns the id that Result::hello_id will carry. One
   // packet; the caller repeats as it sees fit. At most kHellosMax are outstanding.

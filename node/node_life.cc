@@ -295,7 +295,7 @@ void NodeCore::State::try_twin(Now now, Output& out) {
   if (twin->untried.empty()) return;
   const Endpoint to = twin->untried[0];
   twin->untried.erase_at(0);
-  sessions.rehandshake(now, deps.identity.public_key(), to, {}, /*early_ok=*/false, out.send);
+  sessions.rehandshake(now, {deps.identity.public_key(), deps.identity.id()}, to, {}, /*early_ok=*/false, out.send);
   timers.cancel(twin->timer);
   twin->timer = timers.arm(now.mono + kTwinTry, tag(Timer::kTwin));
 }
@@ -309,7 +309,7 @@ void NodeCore::State::on_twin_timer(Now now, Output& out) {
     twin->met.reset();  // it has stopped
     return;
   }
-  sessions.rehandshake(now, deps.identity.public_key(), twin->at, {}, /*early_ok=*/false, out.send);
+  sessions.rehandshake(now, {deps.identity.public_key(), deps.identity.id()}, twin->at, {}, /*early_ok=*/false, out.send);
   timers.cancel(twin->timer);
   twin->timer = timers.arm(*twin->met + 2 * wait, tag(Timer::kTwin));
 }

@@ -68,7 +68,7 @@ void NodeCore::State::answer(Now now, const Asker& asker, const M& message, Outp
     sessions.respond(now, w.view(), out.send);
     return;
   }
-  sessions.send(now, asker.contact.key, asker.contact.endpoint, w.view(), /*early_ok=*/false,
+  sessions.send(now, {asker.contact.key, asker.contact.id}, asker.contact.endpoint, w.view(), /*early_ok=*/false,
                 out.send);
 }
 

@@ -139,9 +139,9 @@ void NodeCore::State::send_once(Now now, const Target& to, ByteView payload, Out
   RequestTable::Request probe;  // only to choose an address the way requests do
   probe.to = to;
   if (known) {
-    sessions.send(now, to.key, *known, payload, /*early_ok=*/false, out.send);
+    sessions.send(now, {to.key, to.id}, *known, payload, /*early_ok=*/false, out.send);
   } else if (pick_endpoint(now, probe)) {
-    sessions.send(now, to.key, probe.tried, payload, /*early_ok=*/false, out.send);
+    sessions.send(now, {to.key, to.id}, probe.tried, payload, /*early_ok=*/false, out.send);
   }
 }
 
@@ -218,13 +218,13 @@ void NodeCore::State::transmit(Now now, RequestTable::Request& r, bool fresh_han
                                Output& out) {
   const auto known = sessions.session_endpoint(r.to.id);
   if (known && !fresh_handshake) {
-    sessions.send(now, r.to.key, *known, r.payload, r.early_ok, out.send);
+    sessions.send(now, {r.to.key, r.to.id}, *known, r.payload, r.early_ok, out.send);
     return;
   }
   if (fresh_handshake) {
-    sessions.rehandshake(now, r.to.key, r.tried, r.payload, r.early_ok, out.send);
+    sessions.rehandshake(now, {r.to.key, r.to.id}, r.tried, r.payload, r.early_ok, out.send);
   } else {
-    sessions.send(now, r.to.key, r.tried, r.payload, r.early_ok, out.send);
+    sessions.send(now, {r.to.key, r.to.id}, r.tried, r.payload, r.early_ok, out.send);
   }
 }
 
@@ -235,7 +235,7 @@ void NodeCore::State::reply_in_session(Now now, const ReplyTo& to, const M& mess
   CHECK(w.ok());
   // Only into a live session: a reply never starts a handshake.
   if (const auto known = sessions.session_endpoint(to.contact.id)) {
-    sessions.send(now, to.contact.key, *known, w.view(), /*early_ok=*/false, out.send);
+    sessions.send(now, {to.contact.key, to.contact.id}, *known, w.view(), /*early_ok=*/false, out.send);
   }
 }
 

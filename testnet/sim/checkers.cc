@@ -103,14 +103,21 @@ std::uint32_t Checkers::closest_share(const NodeId& target, const std::vector<Co
   return static_cast<std::uint32_t>(hits * kMillion / living.size());
 }
 
-std::size_t Checkers::holders(const NodeId& dht_key, const NodeId& author, bool living) {
+std::size_t Checkers::holders(const NodeId& dht_key, const NodeId& author, bool living, std::size_t enough) {
   Bytes row = {dht::kValueTable};
   row.insert(row.end(), dht_key.bytes.begin(), dht_key.bytes.end());
   row.insert(row.end(), author.bytes.begin(), author.bytes.end());
-  std::size_t count = 0;
+  std::vector<std::pair<std::uint64_t, std::size_t>> farthest_last;
+  farthest_last.reserve(network_.size());
   for (std::size_t i = 0; i < network_.size(); ++i) {
-    if (living && !network_.alive(i)) continue;
-    if (network_.durable(i).contains(row)) ++count;
+    if (!living || network_.alive(i)) farthest_last.emplace_back(distance_head(dht_key, network_.id(i)), i);
+  }
+  std::ranges::make_heap(farthest_last, std::ranges::greater{});
+  std::size_t count = 0;
+  while (count < enough && !farthest_last.empty()) {
+    std::ranges::pop_heap(farthest_last, std::ranges::greater{});
+    if (network_.durable(farthest_last.back().second).contains(row)) ++count;
+    farthest_last.pop_back();
   }
   return count;
 }

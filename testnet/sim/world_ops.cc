@@ -111,7 +111,7 @@ void World::on(NodeIndex node, const dht::PutDone& e) {
   }
   const auto open = open_.find({node, static_cast<std::uint64_t>(e.op)});
   if (e.result && open != open_.end() && options_.checkers) {
-    const std::size_t durable = checkers_.holders(open->second.target, network_.id(node), false);
+    const std::size_t durable = checkers_.holders(open->second.target, network_.id(node), false, e.result->replicas);
     if (durable < e.result->replicas) {
       checkers_.violation("acknowledged", at(), node, "node " + std::to_string(node) + " says " +
                                                     std::to_string(e.result->replicas) +

@@ -92,7 +92,7 @@ bool Peer::meet(const Endpoint& node, Duration within) {
 }
 
 void Peer::send_payload(ByteView payload) {
-  sessions_.send(read_clocks(), node_.key, node_.endpoint, payload, /*early_ok=*/false, out_);
+  sessions_.send(read_clocks(), {node_.key, node_.id}, node_.endpoint, payload, /*early_ok=*/false, out_);
   flush();
 }
 

@@ -118,8 +118,8 @@ void check_session(const std::string& name) {
   a.script(0xa1a2, v.at("initiator-ephemeral"));
   b.script(0xb1b2, v.at("responder-ephemeral"));
 
-  a.sessions.send(kNow, b.identity.public_key(), kB, as_bytes(v.at("early")), true, a.out);
-  a.sessions.send(kNow, b.identity.public_key(), kB, as_bytes(v.at("data-payload")), false, a.out);
+  a.sessions.send(kNow, {b.identity.public_key(), b.identity.id()}, kB, as_bytes(v.at("early")), true, a.out);
+  a.sessions.send(kNow, {b.identity.public_key(), b.identity.id()}, kB, as_bytes(v.at("data-payload")), false, a.out);
   const Bytes init = a.only();
   auto r = b.sessions.on_datagram(kNow, kA, init, b.out);
   ASSERT_TRUE(r.received);
@@ -133,7 +133,7 @@ void check_session(const std::string& name) {
   r = b.sessions.on_datagram(kNow, kA, data1, b.out);
   ASSERT_TRUE(r.received);
   EXPECT_EQ(as_text(r.received->payload), v.at("data-payload"));
-  b.sessions.send(kNow, a.identity.public_key(), kA, {}, false, b.out);
+  b.sessions.send(kNow, {a.identity.public_key(), a.identity.id()}, kA, {}, false, b.out);
   const Bytes data2 = b.only();
 
   // The same bytes from the pieces that the page names, without Sessions.
@@ -181,7 +181,7 @@ TEST(SessionVectors, Cookie) {
   Side a(provider, network, open.at("initiator-seed"));
   a.script(0xa1a2, open.at("initiator-ephemeral"));
   const Identity b(provider, *array_from_hex<32>(open.at("responder-seed")));
-  a.sessions.send(kNow, b.public_key(), kB, as_bytes(open.at("early")), true, a.out);
+  a.sessions.send(kNow, {b.public_key(), b.id()}, kB, as_bytes(open.at("early")), true, a.out);
   const Bytes init = a.only();
   EXPECT_EQ(to_hex(init), open.at("init"));
 

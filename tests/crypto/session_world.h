@@ -56,6 +56,7 @@ struct Node {
   std::uint64_t hello_id = 0;
 
   const PublicKey& key() const { return identity->public_key(); }
+  PeerKey peer() const { return {identity->public_key(), identity->id()}; }
   const NodeId& id() const { return identity->id(); }
   std::uint64_t drops(SessionDrop cause) const {
     return sessions->stats().drops[static_cast<std::size_t>(cause)];
@@ -110,11 +111,11 @@ class World {
   }
 
   void send(Node& a, const Node& b, std::string_view text, bool early_ok = false) {
-    a.sessions->send(now, b.key(), b.at, as_bytes(text), early_ok, out);
+    a.sessions->send(now, b.peer(), b.at, as_bytes(text), early_ok, out);
     collect(a);
   }
   void rehandshake(Node& a, const Node& b, std::string_view text, bool early_ok = false) {
-    a.sessions->rehandshake(now, b.key(), b.at, as_bytes(text), early_ok, out);
+    a.sessions->rehandshake(now, b.peer(), b.at, as_bytes(text), early_ok, out);
     collect(a);
   }
   std::uint64_t hello(Node& a, const Endpoint& to) {

@@ -24,13 +24,12 @@ struct Warm {
   // One DATA each way, as the shell would do it.
   std::size_t exchange() {
     std::size_t received = 0;
-    a->sessions->send(w.now, b->key(), b->at, payload, true, out);
+    a->sessions->send(w.now, b->peer(), b->at, payload, true, out);
     for (const auto& d : out.datagrams()) {
       const auto r = b->sessions->on_datagram(w.now, a->at, out.bytes(d), reply);
       if (!r.received) continue;
       ++received;
-      b->sessions->send(w.now, r.received->peer, r.received->from, r.received->payload, false,
-                        reply);
+      b->sessions->send(w.now, a->peer(), r.received->from, r.received->payload, false, reply);
     }
     for (const auto& d : reply.datagrams()) {
       if (a->sessions->on_datagram(w.now, b->at, reply.bytes(d), out2).received) ++received;

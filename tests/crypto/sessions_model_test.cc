@@ -116,7 +116,7 @@ class Model {
         // A stale address.
         Node& a = any();
         Node& b = other(a);
-        a.sessions->rehandshake(world_.now, b.key(), Endpoint::v4(10, 9, 9, 9, 9),
+        a.sessions->rehandshake(world_.now, b.peer(), Endpoint::v4(10, 9, 9, 9, 9),
                                 as_bytes(fresh_text(a, b)), true, world_.out);
         return world_.collect(a);
       }

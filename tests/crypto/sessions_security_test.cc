@@ -510,7 +510,7 @@ TEST_P(SessionsSecurityTest, AKeyThatIsNoPointIsRefusedBeforeAnythingLeaves) {
   PublicKey low;  // the neutral element
   low.bytes[0] = 1;
   for (const PublicKey& key : {none, low}) {
-    a.sessions->send(w.now, key, kElsewhere, as_bytes("x"), true, w.out);
+    a.sessions->send(w.now, {key, node_id_of(key)}, kElsewhere, as_bytes("x"), true, w.out);
   }
   EXPECT_TRUE(w.out.empty());
   EXPECT_EQ(a.drops(SessionDrop::kWrongKey), 2U);
@@ -530,7 +530,7 @@ TEST_P(SessionsSecurityTest, WaitingPayloadsAreBoundedInBytes) {
     for (int j = 0; j < 4; ++j) {
       std::string text = big;
       text[0] = static_cast<char>('0' + j);
-      a.sessions->send(w.now, peer.public_key(), kElsewhere, as_bytes(text), false, w.out);
+      a.sessions->send(w.now, {peer.public_key(), peer.id()}, kElsewhere, as_bytes(text), false, w.out);
       ++queued;
     }
     w.collect(a);

@@ -299,7 +299,7 @@ TEST_P(SessionsTest, ASmallerKeyAnswersAnInitFromElsewhereThanItsOwnGoesTo) {
   Node& b = w.add("b", 2);
   const auto [small, large] = ordered(a, b);
   const Endpoint stale = Endpoint::v4(10, 9, 9, 9, 1);
-  small->sessions->send(w.now, large->key(), stale, as_bytes("x"), false, w.out);
+  small->sessions->send(w.now, large->peer(), stale, as_bytes("x"), false, w.out);
   w.collect(*small);
   w.send(*large, *small, "y");
   w.run(100ms);
@@ -486,7 +486,7 @@ TEST_P(SessionsTest, ARestartedHandshakeTakesItsQueueToTheNewAddress) {
   Node& a = w.add("a", 1);
   Node& b = w.add("b", 2);
   const Endpoint stale = Endpoint::v4(10, 9, 9, 9, 1);
-  a.sessions->send(w.now, b.key(), stale, as_bytes("1"), false, w.out);
+  a.sessions->send(w.now, b.peer(), stale, as_bytes("1"), false, w.out);
   w.collect(a);
   w.send(a, b, "2");  // send() leaves the handshake where it goes
   EXPECT_EQ(w.sent.size(), 1U);
@@ -526,7 +526,7 @@ TEST_P(SessionsTest, ANodeNeverMeetsItself) {
   EXPECT_EQ(a.drops(SessionDrop::kReflected), 4U);
   // The same by way of another address.
   Node& mirror = w.add("mirror", 2);
-  a.sessions->rehandshake(w.now, a.key(), mirror.at, {}, false, w.out);
+  a.sessions->rehandshake(w.now, a.peer(), mirror.at, {}, false, w.out);
   const Bytes ours = to_bytes(w.out.bytes(w.out.datagrams().back()));
   w.out.clear();
   w.deliver(a, mirror.at, ours);

@@ -45,8 +45,8 @@ class Liar {
     Writer w(room);
     encode(w, rpc, message);
     CHECK(w.ok());
-    sessions_.send(net_.now(), net_.core(to).identity().public_key(), net_.endpoint(to), w.view(),
-                   /*early_ok=*/false, out_);
+    const Identity& peer = net_.core(to).identity();
+    sessions_.send(net_.now(), {peer.public_key(), peer.id()}, net_.endpoint(to), w.view(), /*early_ok=*/false, out_);
     flush();
   }
   void gossip(std::size_t to, std::initializer_list<ByteView> records) {
