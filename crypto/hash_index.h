@@ -1,7 +1,7 @@
 // Where the entry of a key is: a hash index over a table that holds the keys itself.
 //
 // Every packet looks its sender up in several tables; a sorted vector or a tree costs a cold cache
-// line for each halving, this one for all. Open addressing with linear probing, at most half full;
+// line for each halving, this one for all. Open addressing with linear probing, at most three quarters full;
 // deleting moves later entries back (Knuth, TAOCP 3, 6.4 R). The hash is keyed: ids and addresses
 // can be ground, and without the salt nobody can grind them into one chain. Nothing iterates over
 // it. One thread.
@@ -49,7 +49,7 @@ class HashIndex {
   // `key` must not be there yet; `slot` is any number but kNone. May allocate.
   void insert(const Key& key, std::uint32_t slot) {
     CHECK(slot != kNone);
-    if (2 * (size_ + 1) > places_.size()) {
+    if (4 * (size_ + 1) > 3 * places_.size()) {
       std::vector<Place> old(std::max(kPlacesMin, 2 * places_.size()));
       old.swap(places_);
       for (const Place& place : old) {

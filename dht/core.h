@@ -4,7 +4,7 @@
 // routes every answer to the operation that asked.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <functional>
 #include <memory>
 
@@ -206,7 +206,7 @@ struct Core {
   std::vector<Write> dead_rows;    // found expired or malformed at the restart: to be erased
   // Bounded by what the operations and pings of their limits have open.
   std::map<RequestTag, Asked> asked;
-  std::deque<WaitingStore> unchecked;  // at most kUncheckedMax, oldest first
+  std::list<WaitingStore> unchecked;  // at most kUncheckedMax, oldest first
   Instant unchecked_due;               // if there are any
   std::map<Ticket, StoreCommit> store_commits;
   std::map<Slot, Ticket> newest_commit;  // of store_commits, by slot

@@ -129,6 +129,10 @@ struct Persist {
   std::vector<Write> writes;
 };
 struct Output {
+  // Room for so many requests is kept for the next time: what a lookup asks at once. A put asks more, and a node
+  // that holds their room for good has 8 KiB more.
+  static constexpr std::size_t kRequestsKept = 4;
+
   std::vector<Request> requests;
   std::vector<Reply> replies;
   std::vector<ReplyMany> replies_many;
@@ -138,6 +142,7 @@ struct Output {
   std::vector<Load> loads;
   std::vector<Event> events;
   void clear() {
+    if (requests.capacity() > kRequestsKept) requests = {};
     requests.clear();
     replies.clear();
     replies_many.clear();

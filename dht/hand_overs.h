@@ -23,7 +23,7 @@
 // minor 0 knows no Compare and is handed nothing.
 #pragma once
 
-#include <deque>
+#include <list>
 
 #include "dht/operation.h"
 #include "dht/spread.h"
@@ -142,7 +142,7 @@ class HandOvers {
   bool sweep_under_way_ = false;
   std::size_t pieces_ = 0;        // of this sweep
   std::map<NodeId, std::vector<Slot>> gathering_;
-  std::deque<Batch> ready_;
+  std::list<Batch> ready_;
   std::size_t waiting_ = 0;       // slots in both
   std::map<OpKey, Batch> handing_;
   std::size_t loading_ = 0;       // batches whose values are being loaded

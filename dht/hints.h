@@ -11,7 +11,7 @@
 // and speaks again earns one question a hint.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <set>
 #include <vector>
 
@@ -43,7 +43,7 @@ class Hints {
 
   std::set<Hint> hints_;
   // In the order of their coming; also of hints that were taken since, at most kHintsMax in all.
-  std::deque<std::pair<Instant, Hint>> order_;
+  std::list<std::pair<Instant, Hint>> order_;
 };
 
 }  // namespace weft::dht

@@ -46,7 +46,7 @@ std::size_t RoutingTable::Ordered::position_of(const NodeId& id) const {
 void RoutingTable::Ordered::push_back(const Entry& entry, std::size_t limit) {
   if (free_.empty()) {
     if (entries_.size() == entries_.capacity()) {
-      const std::size_t room = std::min(limit, 2 * entries_.size() + 2);
+      const std::size_t room = std::min(limit, entries_.size() + entries_.size() / 2 + 2);
       entries_.reserve(room);
       order_.reserve(room);
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <list>
 #include <map>
 #include <set>
 
@@ -236,14 +237,14 @@ struct State::Inside {
   std::map<NamespaceId, Local> spaces;
   std::map<Ticket, Waiting> waiting;
   Pace pace;
-  std::deque<Delayed> delayed;  // in the order in which they came
+  std::list<Delayed> delayed;  // in the order in which they came
   std::map<RequestTag, Asked> asked;
   std::map<NodeId, Noted> noted;
   std::map<std::pair<std::uint64_t, EntryId>, std::pair<NamespaceId, Bytes>> held_back;  // by stamp
-  std::deque<Verified> verified_batches;
+  std::list<Verified> verified_batches;
   std::map<EntryId, Parked> parked;
-  std::deque<EntryId> parked_order;  // the oldest first; some may be gone
-  std::deque<Unproven> unproven;
+  std::list<EntryId> parked_order;  // the oldest first; some may be gone
+  std::list<Unproven> unproven;
   std::map<NodeId, std::uint64_t> skewed;
   std::map<StateNoticed::What, std::set<std::pair<NamespaceId, NodeId>>> noticed;
   std::vector<StateNoticed> to_notice;  // of this call

@@ -10,7 +10,7 @@
 // Links neither libuv nor a file system. One thread.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <functional>
 #include <map>
 #include <memory>
@@ -241,7 +241,7 @@ class SimNetwork {
     Instant clock_true{}, clock_local{};  // the node's clock showed clock_local at clock_true
     Instant busy_until{};
     bool freeing = false;                 // an event that takes up the backlog is on its way
-    std::deque<std::uint32_t> backlog;    // slots
+    std::list<std::uint32_t> backlog;     // slots
     Work most;
     Bytes kept;                           // a liar's: to be replayed
     Endpoint kept_to;
