@@ -23,18 +23,21 @@ struct ControlRequest {
   std::string body;
   bool over_tcp = false;  // reads only
   std::string host;       // Host header, checked over TCP
+  // Further headers, empty without them: Origin, Content-Type, X-Weft-Token.
+  std::string origin = {}, content_type = {}, token = {};
 };
 
 struct ControlReply {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
+  std::string content_policy = {};  // Content-Security-Policy of a page; empty: none
 };
 // The answer comes later, through ControlApi::take_answers().
 struct Later {};
-// JSON lines until the client goes away.
+// JSON lines until the client goes away; of a page, server-sent events.
 struct StreamStart {
-  enum class Kind : std::uint8_t { kEvents, kLog } kind = Kind::kEvents;
+  enum class Kind : std::uint8_t { kEvents, kLog, kPage } kind = Kind::kEvents;
   std::string first;                  // lines to begin with
   LogLevel level = LogLevel::kTrace;  // of a log
   bool follow = true;                 // false: ends after `first`

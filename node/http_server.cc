@@ -34,6 +34,11 @@ void add_headers(MHD_Response* response, const std::string& content_type) {
   MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 }
 
+std::string header(MHD_Connection* connection, const char* name) {
+  const char* value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+  return value == nullptr ? "" : value;
+}
+
 MHD_Result add_query(void* query, MHD_ValueKind, const char* key, const char* value) {
   auto& map = *static_cast<std::map<std::string, std::string>*>(query);
   if (map.size() < kQueryMax) map[key] = value == nullptr ? "" : value;
@@ -96,8 +101,10 @@ MHD_Result HttpServer::Callbacks::access(void* self, MHD_Connection* connection,
     request->request.method = method;
     request->request.path = url;
     request->request.over_tcp = came_over_tcp(connection);
-    const char* host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
-    request->request.host = host == nullptr ? "" : host;
+    request->request.host = header(connection, "Host");
+    request->request.origin = header(connection, "Origin");
+    request->request.content_type = header(connection, "Content-Type");
+    request->request.token = header(connection, "X-Weft-Token");
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_query,
                               &request->request.query);
     const char* length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
@@ -158,8 +165,8 @@ ssize_t HttpServer::Callbacks::read_stream(void* context, std::uint64_t, char* t
   return static_cast<ssize_t>(size);
 }
 
-HttpServer::HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone)
-    : loop_(loop), on_request_(std::move(on_request)), on_gone_(std::move(on_gone)) {}
+HttpServer::HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone, std::size_t stream_buffer_max)
+    : loop_(loop), on_request_(std::move(on_request)), on_gone_(std::move(on_gone)), stream_buffer_max_(stream_buffer_max) {}
 HttpServer::~HttpServer() { close(); }
 
 std::expected<void, Failure> HttpServer::listen_unix(const std::string& path) {
@@ -311,6 +318,10 @@ int HttpServer::send_reply(Request& request) {
       reply.body.size(), const_cast<char*>(reply.body.data()), MHD_RESPMEM_MUST_COPY));
   if (!response) return MHD_NO;
   add_headers(response.get(), reply.content_type);
+  if (!reply.content_policy.empty()) {
+    MHD_add_response_header(response.get(), "Content-Security-Policy", reply.content_policy.c_str());
+    MHD_add_response_header(response.get(), "Referrer-Policy", "no-referrer");
+  }
   return MHD_queue_response(request.connection, static_cast<unsigned>(reply.status),
                             response.get());
 }
@@ -324,7 +335,7 @@ int HttpServer::start_stream(Request& request, StreamStart stream) {
   const Response response(MHD_create_response_from_callback(
       MHD_SIZE_UNKNOWN, kStreamBlockBytes, &Callbacks::read_stream, &request, nullptr));
   if (!response) return MHD_NO;
-  add_headers(response.get(), "application/x-ndjson");
+  add_headers(response.get(), stream.kind == StreamStart::Kind::kPage ? "text/event-stream" : "application/x-ndjson");
   return MHD_queue_response(request.connection, MHD_HTTP_OK, response.get());
 }
 
@@ -371,7 +382,7 @@ void HttpServer::answer(RequestId id, ControlReply reply) {
 void HttpServer::publish(StreamStart::Kind kind, LogLevel level, std::string_view line) {
   for (const auto& [id, request] : requests_) {
     if (request->stream != kind || request->ended || level < request->level) continue;
-    if (request->buffer.size() + line.size() + 1 > kStreamBufferBytesMax) {
+    if (request->buffer.size() + line.size() + 1 > stream_buffer_max_) {
       request->dropped = true;  // reads too slowly
     } else {
       request->buffer += line;

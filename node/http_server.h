@@ -35,7 +35,8 @@ class HttpServer {
   using OnRequest = std::function<ControlOutcome(RequestId, const ControlRequest&)>;
   using OnGone = std::function<void(RequestId)>;
 
-  HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone);
+  // `stream_buffer_max`: what of a stream may wait for its client, in bytes, beside what it begins with.
+  HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone, std::size_t stream_buffer_max = kStreamBufferBytesMax);
   ~HttpServer();
 
   // Replaces a socket file that a crash has left; the caller holds the home's lock.
@@ -81,6 +82,7 @@ class HttpServer {
   uv_loop_s* loop_;
   OnRequest on_request_;
   OnGone on_gone_;
+  std::size_t stream_buffer_max_;
   std::string unix_path_;
   std::vector<Listener> listeners_;
   MHD_Daemon* daemon_ = nullptr;
