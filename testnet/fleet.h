@@ -73,6 +73,7 @@ class Fleet {
   std::size_t count(Run run) const;
   std::vector<bool> present() const;  // running, not paused, not leaving
   std::vector<std::size_t> indices(Run run) const;
+  Sight sight(std::size_t observer, std::size_t subject) const { return sightings_.sight(observer, subject); }
   SightingsSummary summary() const { return sightings_.summarize(present()); }
   // Grows with every event line that may change the summary.
   std::uint64_t news() const { return news_; }

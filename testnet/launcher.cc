@@ -62,7 +62,10 @@ nlohmann::ordered_json outcome_json(const Outcome& outcome) {
                              {"spawn_ms", outcome.spawn_ms},
                              {"all_see_all_ms", outcome.all_see_all_ms},
                              {"dir", outcome.dir}};
-  if (!outcome.http.empty()) out["http"] = outcome.http;
+  if (!outcome.http.empty()) {
+    out["http"] = outcome.http;
+    out["page"] = outcome.page;
+  }
   return out;
 }
 
@@ -76,7 +79,8 @@ std::string outcome_text(const nlohmann::ordered_json& outcome) {
          seconds("spawn_ms") + ", all see all after " + seconds("all_see_all_ms") + "\n" +
          "network " + outcome["network"].get<std::string>() + ", seed " +
          outcome["seeds"][0].get<std::string>() + ", in " + outcome["dir"].get<std::string>() +
-         "\n" + (outcome.contains("http") ? "metrics of all: http://" + outcome["http"].get<std::string>() + "/metrics\n" : "");
+         "\n" + (outcome.contains("http") ? "watch it: " + outcome["page"].get<std::string>() + "\nmetrics of all: http://" + outcome["http"].get<std::string>() + "/metrics\n"
+                                    : "");
 }
 
 // The live line: rewritten in place on a terminal, absent elsewhere.

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <string_view>
 
 namespace weft::testnet {
@@ -83,6 +85,19 @@ std::expected<pid_t, std::string> spawn(const SpawnOptions& options) {
                                 argv.data(), environment.data());
   if (error != 0) return std::unexpected("cannot start a node: " + std::string(strerror(error)));
   return pid;
+}
+
+std::uint64_t cpu_us(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const auto name_end = text.rfind(')');
+  unsigned long long user = 0, system = 0;
+  if (name_end == std::string::npos ||
+      std::sscanf(text.c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+                  &system) != 2) {
+    return 0;
+  }
+  return (user + system) * 1'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
 }
 
 std::optional<std::uint64_t> start_time(pid_t pid) {

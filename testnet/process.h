@@ -30,5 +30,7 @@ std::expected<pid_t, std::string> spawn(const SpawnOptions& options);
 // When the process started, in clock ticks since boot: with the pid it names a process for ever.
 // nullopt if there is none.
 std::optional<std::uint64_t> start_time(pid_t pid);
+// User and system time that a running child has taken, in microseconds; 0 if it has ended.
+std::uint64_t cpu_us(pid_t pid);
 
 }  // namespace weft::testnet

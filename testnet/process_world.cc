@@ -14,6 +14,7 @@
 #include "node/control_json.h"
 #include "node/link_model.h"
 #include "testnet/digest_poll.h"
+#include "testnet/process.h"
 #include "testnet/supervisor_verbs.h"
 #include "testnet/testbed.h"
 #include "testnet/udp_traffic.h"
@@ -51,20 +52,6 @@ std::optional<Bytes> from_base64(const std::string& text) {
   }
   out.resize(size);
   return out;
-}
-
-// User and system time of a running child.
-std::uint64_t cpu_us(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  const auto name_end = text.rfind(')');
-  unsigned long long user = 0, system = 0;
-  if (name_end == std::string::npos ||
-      std::sscanf(text.c_str() + name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-                  &system) != 2) {
-    return 0;
-  }
-  return (user + system) * 1'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
 }
 
 std::uint64_t pss_kib(pid_t pid) {

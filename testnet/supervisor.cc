@@ -60,6 +60,7 @@ Outcome Supervisor::base_outcome() const {
   outcome.network = testbed_.network;
   outcome.dir = options_.layout.dir;
   outcome.http = http_;
+  outcome.page = testbed_.page;
   outcome.spawn_ms = spawn_ms_;
   if (testbed_.fleet.size() > 0 && !testbed_.fleet.node(0).listen.empty()) {
     outcome.seed_address = testbed_.fleet.node(0).listen.front();
@@ -104,6 +105,7 @@ void Supervisor::set_up() {
     const auto bound = web_->listen(*options_.http);
     if (bound) {
       http_ = to_string(*bound);
+      testbed_.page = "http://" + http_ + "/#" + web_->token();
     } else {
       trouble = bound.error();
     }

@@ -43,6 +43,7 @@ struct Outcome {
   std::string network, dir;
   std::string seed_address;
   std::string http;  // as bound, or empty
+  std::string page;  // the address of its page, with the token for its buttons
   std::int64_t spawn_ms = 0;        // from the start until the last node had been started
   std::int64_t all_see_all_ms = 0;  // from the start; 0: not reached
 };

@@ -30,6 +30,7 @@ class Reply {
   void done(const std::string& value) { finish("{\"done\":" + value + "}\n"); }
   void error(const std::string& code, const std::string& message);
   bool finished() const { return finished_; }
+  const std::string& text() const { return out_; }
 
  private:
   friend class SupervisorServer;

@@ -65,6 +65,7 @@ Json status_json(const Testbed& testbed) {
           {"cut_off", std::ranges::count(plan.cut_off, true)},
           {"one_way", plan.one_way},
           {"seed", testbed.seed},
+          {"page", testbed.page.empty() ? Json() : Json(testbed.page)},
           {"dir", fleet.layout().dir}};
 }
 

@@ -26,6 +26,7 @@ class Testbed {
   const std::uint64_t seed;
   const std::string network;
   bool ending = false;  // `down` was asked for
+  std::string page;     // where its page is, with the token for its buttons; empty: it has none
   std::function<void(std::size_t)> on_ready;  // a node has printed its ready line
 
   const FaultPlan& plan() const { return plan_; }

@@ -1,8 +1,17 @@
-// A testnet over HTTP, on loopback: GET /metrics gives those of all its nodes in one answer, each sample with the label `node`.
+// A testnet over HTTP, on loopback: the page that shows it (docs/DASHBOARD.md), what the page asks for, and GET /metrics of all nodes
+// in one answer, each sample with the label `node`.
 //
-// The nodes are asked when somebody asks, all at a time within the call pool's bounds; who asks while they are being asked shares the
-// answer. A node that does not answer within kScrapeTimeout counts as down (weft_up 0) and keeps nobody waiting. Nothing runs while
-// nobody asks. Reads only; a Host header that is no address and not localhost is refused, so no page of another name can read it.
+// Metrics: the nodes are asked when somebody asks, all at a time within the call pool's bounds; who asks while they are being asked shares
+// the answer. A node that does not answer within kScrapeTimeout counts as down (weft_up 0) and keeps nobody waiting. Nothing runs while
+// nobody asks or has the page open.
+//
+// A page is an attack surface. Nobody but the page may do anything:
+// - the Host header must be an address or localhost (of all but /metrics: with the port that we listen on), so that no name that somebody
+//   else resolves to this machine reads anything;
+// - a POST needs the token, made anew for each testnet and told to whoever started it, JSON as its content type, and no Origin but ours:
+//   a form or a script of another page has neither;
+// - no CORS header is ever sent; the page may load and run nothing but itself (Content-Security-Policy).
+// Bounded: connections and bodies by HttpServer, waiting answers by the connections, what a slow reader leaves lying by kPageBufferMax.
 //
 // Owns a libuv loop, which it runs inside the supervisor's poll loop: add_fds, timeout_ms, advance. One thread.
 #pragma once
@@ -19,6 +28,8 @@
 namespace weft::testnet {
 
 inline constexpr Milliseconds kScrapeTimeout{4000};
+inline constexpr std::size_t kPageBufferMax = 8U << 20;
+inline constexpr Milliseconds kOperationTimeout{15'000};  // of what the page asks a node for
 
 class Web {
  public:
@@ -28,6 +39,8 @@ class Web {
   Web(const Web&) = delete;
   Web& operator=(const Web&) = delete;
 
+  // What a POST has to bring; letters and digits.
+  const std::string& token() const;
   // The address as bound (port 0 takes a free one), or why not.
   std::expected<Endpoint, std::string> listen(const Endpoint& endpoint);
   void add_fds(std::vector<pollfd>& fds) const;

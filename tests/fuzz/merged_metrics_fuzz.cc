@@ -1,6 +1,7 @@
 // What one node says is taken as a whole or not at all, and what another one said stays as it was.
 #include "crypto/check.h"
 #include "testnet/merged_metrics.h"
+#include "testnet/watch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -11,5 +12,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string after = merged.text();
   CHECK(taken ? after.starts_with(before) : after == before);
   CHECK(after.size() <= before.size() + size + (size + 1) * sizeof "{node=\"n1\"},");
+  (void)weft::testnet::read_totals(text);
   return 0;
 }

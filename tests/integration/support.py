@@ -3,8 +3,10 @@ has it. Processes are ended by pid when a test ends, however it ends."""
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
@@ -79,3 +81,48 @@ class MeshTest(unittest.TestCase):
     def assert_keys(self, value, *keys):
         self.assertIsInstance(value, dict, value)
         self.assertEqual([key for key in keys if key not in value], [], value)
+
+
+def children_of_home(folder):
+    """Pids of live processes whose command line names something in this folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                command = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes()
+                state = pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if folder.encode() in command and state != "Z":
+                found.append(int(entry))
+    return found
+
+
+class TestnetTest(MeshTest):
+    """A test case with a folder for one testnet, which is taken down afterwards."""
+
+    def setUp(self):
+        super().setUp()
+        self.dir = tempfile.mkdtemp(prefix="weft-t-")
+        self.addCleanup(self.clean)
+
+    def clean(self):
+        weft("testnet", "down", "--dir", self.dir)
+        for pid in children_of_home(self.dir):
+            os.kill(pid, signal.SIGKILL)
+        subprocess.run(["rm", "-rf", self.dir], check=True)
+
+    def run_testnet(self, *words, status=0, timeout_s=60):
+        return self.assert_status(weft("testnet", words[0], "--dir", self.dir, *words[1:], timeout_s=timeout_s),
+                                  status)
+
+    def nodes(self):
+        return weft("--json", "testnet", "nodes", "--dir", self.dir).json()
+
+    def alive_at(self, index):
+        ran = weft("testnet", "exec", index, "--dir", self.dir, "--", "--json", "members", "--state", "alive")
+        return len(ran.json()) if ran.status == 0 else -1
+
+    def assert_nobody_is_left(self, timeout_s=10):
+        self.assertTrue(wait_until(lambda: not children_of_home(self.dir), timeout_s),
+                        f"left behind: {children_of_home(self.dir)}")

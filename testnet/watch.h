@@ -1,0 +1,92 @@
+// What a page about a testnet is told: everything at first, then what changed (JSON; shapes: docs/DASHBOARD.md).
+//
+// Made of what the supervisor knows: its children, their event lines, and now and then the metrics of all nodes. Nothing is
+// gathered while nobody watches. Bounded: kPointsMax points, kEventsMax events a change (what is more is counted and left off).
+// A change names only nodes whose line differs from the one told last. Pure but for /proc/PID/stat. One thread.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crypto/histogram.h"
+#include "testnet/testbed.h"
+
+namespace weft::testnet {
+
+inline constexpr Milliseconds kChangeEvery{500};
+inline constexpr Milliseconds kPointEvery{1000};
+inline constexpr Milliseconds kSampleEvery{5000};
+inline constexpr std::size_t kPointsMax = 600;
+inline constexpr std::size_t kEventsMax = 200;
+
+// What one node has counted since it started, read off its metrics.
+struct NodeTotals {
+  double bytes = 0, packets = 0, values = 0;
+  // Of put, get and lookup: operations by class of Histogram, cumulative, the last one of all.
+  std::array<std::array<double, Histogram::kEnds.size() + 1>, 3> operations{};
+};
+// Lines that are none of those wanted are passed over.
+NodeTotals read_totals(std::string_view metrics);
+
+class Watch {
+ public:
+  // `testbed` must outlive it; its fleet tells it of sights from now on.
+  explicit Watch(Testbed& testbed);
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  // Somebody watches, or nobody does any more: then what was gathered is forgotten.
+  void begin(MonoTime now);
+  void end();
+  bool watching() const { return watching_; }
+
+  std::string snapshot(MonoTime now);
+  // What changed since the last one.
+  std::string change(MonoTime now);
+  // Who says what of whom: a row of characters an observer.
+  std::string sights() const;
+
+  // A round of samples: each node's totals between these two.
+  void begin_sample(MonoTime now);
+  void add_sample(std::size_t node, const NodeTotals& totals);
+  void end_sample(MonoTime now);
+
+ private:
+  // Rates since the round before.
+  struct Rates {
+    double bytes_per_node_s = 0, packets_per_node_s = 0, cpu_share = 0, values = 0;
+    std::array<double, 3> operations_per_s{};
+    std::array<std::optional<double>, 3> p50_ms{}, p99_ms{};
+  };
+  struct Sampled {
+    NodeTotals totals;
+    std::uint64_t cpu_us = 0;
+    std::size_t starts = 0;
+  };
+  std::vector<std::string> node_lines() const;
+  std::string summary() const;
+  std::string point(MonoTime now) const;
+  void note_runs();
+  std::int64_t since_begin(MonoTime now) const { return ms_between(begun_, now); }
+
+  Testbed& testbed_;
+  const MonoTime begun_ = mono_now();
+  bool watching_ = false;
+  std::vector<std::string> told_;  // the line of each node
+  std::vector<Run> runs_;
+  std::vector<std::string> events_;
+  std::size_t events_left_off_ = 0;
+  std::deque<std::string> points_;
+  std::optional<MonoTime> point_at_;
+  std::map<std::size_t, Sampled> before_, now_;
+  MonoTime sampled_{};
+  std::optional<Rates> rates_;
+};
+
+}  // namespace weft::testnet

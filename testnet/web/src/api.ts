@@ -1,0 +1,132 @@
+// Requests to the server. Every failure is an ApiError with a text that can be shown.
+//
+// The write token comes in the address's fragment, which no server sees; it moves to sessionStorage so that it does not stay in the
+// address line or the history.
+import { ranges } from "./data";
+
+const kKept = "weft-token";
+const kTimeout = 60_000;
+// What is asked for and when it was need no telling: they are this and now.
+const kUntold = new Set(["do", "at_ms", "wall_ms"]);
+
+export class ApiError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+function take_token(): string {
+  const hash = location.hash.slice(1);
+  try {
+    if (hash) {
+      sessionStorage.setItem(kKept, hash);
+      history.replaceState(null, "", location.pathname + location.search);
+    }
+    return sessionStorage.getItem(kKept) ?? hash;
+  } catch {
+    return hash;
+  }
+}
+
+export const token = take_token();
+
+async function request(path: string, init: RequestInit): Promise<unknown> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, { ...init, cache: "no-store", signal: AbortSignal.timeout(kTimeout) });
+  } catch (error) {
+    const late = error instanceof DOMException && error.name === "TimeoutError";
+    throw new ApiError(late ? "timed_out" : "unreachable", late ? "no answer in a minute" : "the testnet does not answer");
+  }
+  const text = await answer.text();
+  let body: unknown = null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    if (answer.ok) throw new ApiError("bad_answer", "an answer that is no JSON");
+  }
+  const failure = (body as { error?: { code?: unknown; message?: unknown } } | null)?.error;
+  if (!answer.ok || failure) {
+    throw new ApiError(String(failure?.code ?? answer.status), String(failure?.message ?? answer.statusText ?? "failed"));
+  }
+  return body;
+}
+
+export function read(path: string): Promise<unknown> {
+  return request(path, {});
+}
+
+export function write(path: string, body: object): Promise<unknown> {
+  return request(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Weft-Token": token },
+    body: JSON.stringify(body),
+  });
+}
+
+export function act(body: object): Promise<unknown> {
+  return write("/v1/testnet/do", body);
+}
+
+export interface Sights {
+  n: number;
+  rows: string[];
+}
+
+export function sights(): Promise<Sights> {
+  return read("/v1/testnet/sights") as Promise<Sights>;
+}
+
+export interface Step {
+  id: string;
+  address?: string;
+  named_by?: string | null;
+  hop?: number;
+  at_ms?: number;
+  rtt_ms?: number | null;
+  contacts?: number;
+}
+
+export interface Lookup {
+  target?: string;
+  closest?: { id: string; address?: string }[];
+  steps?: Step[];
+  hops?: number;
+  queries?: number;
+  elapsed_ms?: number;
+}
+
+export function error_text(error: unknown): string {
+  return error instanceof ApiError ? `${error.message} (${error.code})` : String(error);
+}
+
+// Indices of nodes, or of objects that name one; null for any other list.
+function indices_of(list: unknown[]): number[] | null {
+  const all = list.map((each) => (typeof each === "object" && each !== null ? (each as { index?: unknown }).index : each));
+  return all.length && all.every(Number.isInteger) ? (all as number[]).sort((a, b) => a - b) : null;
+}
+
+function nodes_text(indices: number[]): string {
+  const text = ranges(indices).replaceAll(",", ", ");
+  return `${indices.length} (${text.length > 60 ? `${text.slice(0, text.lastIndexOf(",", 60))}, …` : text})`;
+}
+
+// An answer in one line: names and plain values, lists by their beginning.
+export function answer_text(value: unknown, depth = 0): string {
+  if (value === null || value === undefined) return "none";
+  if (Array.isArray(value)) {
+    const indices = indices_of(value);
+    if (indices) return nodes_text(indices);
+    const shown = value.slice(0, 12).map((each) => answer_text(each, depth + 1));
+    return value.length ? shown.join(", ") + (value.length > 12 ? `, … (${value.length})` : "") : "none";
+  }
+  if (typeof value === "object") {
+    const told = Object.entries(value).filter(([name, each]) => !kUntold.has(name) && !(name === "skipped" && each === 0));
+    const parts = told.map(([name, each]) => `${name.replaceAll("_", " ")} ${answer_text(each, depth + 1)}`);
+    return depth > 1 ? `{${parts.join(", ")}}` : parts.join(" · ");
+  }
+  return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : String(value);
+}

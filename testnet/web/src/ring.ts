@@ -1,0 +1,404 @@
+// The ring on its canvas: nodes at their ids, a flash for every sighting, a pulse where a process changed, and a lookup hop by hop.
+//
+// Nodes are drawn once into a second canvas and only again when something about them changed; a frame copies that and draws what moves.
+// No frame is drawn while nothing moves. kFlashes and kPulses are alive at most; what comes above that is not drawn.
+import { Step } from "./api";
+import { Event, Look, Node, look_of, Run, Sight } from "./data";
+import { angle_of, Layout } from "./layout";
+import { palette } from "./ui";
+
+const kFlashes = 140;
+const kFlashMs = 800;
+const kPulses = 80;
+const kPulseMs = 900;
+// A lookup takes some milliseconds; shown so long.
+const kLookupMs = 3600;
+const kHopMs = 420;
+
+interface Flash {
+  by: number;
+  about: number;
+  state: Sight;
+  begin: number;
+}
+
+interface Pulse {
+  node: number;
+  run: Run;
+  begin: number;
+}
+
+interface Arrow {
+  from: number;
+  to: number;
+  answered: boolean;
+  at: number;
+  hop: number;
+}
+
+interface Trace {
+  from: number;
+  begin: number;
+  arrows: Arrow[];
+  target: number | null;
+  end: number;
+}
+
+const kNames = ["ok", "starting", "warn", "bad", "paused", "dead", "text", "dim", "line", "accent", "panel", "left"] as const;
+type Colours = Record<(typeof kNames)[number], string>;
+const kLookColour: Record<Look, keyof Colours> = {
+  running: "ok",
+  starting: "starting",
+  suspect: "warn",
+  failed: "bad",
+  paused: "paused",
+  dead: "dead",
+};
+const kSightColour: Record<Sight, keyof Colours> = { alive: "ok", suspect: "warn", failed: "bad", left: "left" };
+
+export class Ring {
+  frames = 0;
+  readonly layout = new Layout();
+  private readonly context: CanvasRenderingContext2D;
+  private readonly still = document.createElement("canvas");
+  private nodes: Node[] = [];
+  private big = "";
+  private small = "";
+  private selected: number | null = null;
+  private hovered: number | null = null;
+  private flashes: Flash[] = [];
+  private pulses: Pulse[] = [];
+  private trace: Trace | null = null;
+  private colours!: Colours;
+  private stale = true;
+  private asked = 0;
+  private width = 0;
+  private height = 0;
+  private calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+  constructor(private readonly canvas: HTMLCanvasElement) {
+    this.context = canvas.getContext("2d")!;
+    this.repaint();
+  }
+
+  // After a change of the theme.
+  repaint(): void {
+    this.colours = palette(...kNames);
+    this.touch();
+  }
+
+  resize(width: number, height: number): void {
+    this.width = width;
+    this.height = height;
+    const scale = window.devicePixelRatio || 1;
+    for (const canvas of [this.canvas, this.still]) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    this.touch();
+  }
+
+  set(nodes: Node[], big: string, small: string): void {
+    this.nodes = nodes;
+    this.big = big;
+    this.small = small;
+    this.touch();
+  }
+
+  select(i: number | null): void {
+    if (i === this.selected) return;
+    this.selected = i;
+    this.ask();
+  }
+
+  hover(i: number | null): void {
+    if (i === this.hovered) return;
+    this.hovered = i;
+    this.ask();
+  }
+
+  tell(events: Event[]): void {
+    const now = performance.now();
+    for (const event of events) {
+      // Spread over the half second they were collected in.
+      const begin = now + Math.random() * 400;
+      if (event.what === "sight") {
+        if (!this.calm.matches && this.flashes.length < kFlashes) this.flashes.push({ by: event.by, about: event.about, state: event.state, begin });
+      } else if (this.pulses.length < kPulses) {
+        this.pulses.push({ node: event.node, run: event.what === "run" ? event.run : "running", begin });
+      }
+    }
+    if (events.length) this.ask();
+  }
+
+  // Arrows from who named a node to that node, at the times of the lookup but slower.
+  show(from: number, steps: Step[], target: string | undefined, index_of: (id: string) => number | null): void {
+    const all = steps.reduce((most, step) => Math.max(most, (step.at_ms ?? 0) + (step.rtt_ms ?? 0)), 1);
+    const arrows: Arrow[] = [];
+    for (const step of steps) {
+      const to = index_of(step.id);
+      if (to === null) continue;
+      const named_by = step.named_by ? index_of(step.named_by) : null;
+      const at = ((step.at_ms ?? 0) / all) * (this.calm.matches ? 0 : kLookupMs);
+      arrows.push({ from: named_by ?? from, to, answered: step.rtt_ms !== null && step.rtt_ms !== undefined, at, hop: step.hop ?? 0 });
+    }
+    const begin = performance.now();
+    this.trace = { from, begin, arrows, target: angle_of(target), end: begin + kLookupMs + kHopMs + 200 };
+    this.ask();
+  }
+
+  end_show(): void {
+    this.trace = null;
+    this.ask();
+  }
+
+  private touch(): void {
+    this.stale = true;
+    this.ask();
+  }
+
+  private ask(): void {
+    if (!this.asked) this.asked = requestAnimationFrame(() => this.frame());
+  }
+
+  private frame(): void {
+    this.asked = 0;
+    if (!this.width || !this.height) return;
+    this.frames++;
+    if (this.layout.update(this.nodes, this.width, this.height)) this.stale = true;
+    if (this.stale) this.draw_still();
+    this.stale = false;
+    const now = performance.now();
+    const c = this.context;
+    const scale = window.devicePixelRatio || 1;
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    c.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    c.drawImage(this.still, 0, 0);
+    c.setTransform(scale, 0, 0, scale, 0, 0);
+    this.draw_flashes(c, now);
+    this.draw_pulses(c, now);
+    this.draw_words(c);
+    const moving = this.draw_trace(c, now);
+    this.draw_marks(c);
+    if (moving || this.flashes.length || this.pulses.length) this.ask();
+  }
+
+  private draw_still(): void {
+    const c = this.still.getContext("2d")!;
+    const scale = window.devicePixelRatio || 1;
+    const { cx, cy, radius, dot } = this.layout;
+    c.setTransform(scale, 0, 0, scale, 0, 0);
+    c.clearRect(0, 0, this.width, this.height);
+    c.strokeStyle = this.colours.line;
+    c.lineWidth = 1;
+    c.beginPath();
+    c.arc(cx, cy, radius + 12, 0, 2 * Math.PI);
+    for (let tick = 0; tick < 16; tick++) {
+      const angle = (tick * Math.PI) / 8;
+      c.moveTo(...this.layout.at(angle, radius + 12));
+      c.lineTo(...this.layout.at(angle, radius + (tick % 4 ? 16 : 20)));
+    }
+    c.stroke();
+
+    // One path for each way to look: a fill for a thousand arcs costs as much as for one.
+    const groups = new Map<string, number[]>();
+    for (let i = 0; i < this.nodes.length; i++) {
+      const node = this.nodes[i];
+      if (!node) continue;
+      const key = look_of(node);
+      const group = groups.get(key);
+      if (group) group.push(i);
+      else groups.set(key, [i]);
+    }
+    // What matters most last, so that it lies on top.
+    for (const look of ["dead", "paused", "running", "starting", "suspect", "failed"] as Look[]) {
+      const group = groups.get(look);
+      if (!group) continue;
+      const colour = this.colours[kLookColour[look]];
+      const hollow = look === "dead" || look === "starting";
+      c.beginPath();
+      for (const i of group) this.outline(c, i, hollow ? dot - 0.6 : dot);
+      if (hollow) {
+        c.fillStyle = this.colours.panel;
+        c.fill();
+        c.strokeStyle = colour;
+        c.lineWidth = Math.min(1.5, dot / 2);
+        c.stroke();
+      } else {
+        c.fillStyle = colour;
+        c.fill();
+      }
+    }
+  }
+
+  // Over the flashes, with a rim so that they can be read.
+  private draw_words(c: CanvasRenderingContext2D): void {
+    const { cx, cy, radius } = this.layout;
+    c.textAlign = "center";
+    c.textBaseline = "middle";
+    c.lineJoin = "round";
+    c.lineWidth = 6;
+    c.strokeStyle = this.colours.panel;
+    const word = (text: string, y: number, font: string, colour: string) => {
+      c.font = font;
+      c.strokeText(text, cx, y);
+      c.fillStyle = colour;
+      c.fillText(text, cx, y);
+    };
+    word(this.big, cy - radius * 0.06, `600 ${Math.round(Math.min(64, radius / 3.4))}px system-ui, sans-serif`, this.colours.text);
+    word(this.small, cy + radius * 0.14, `${Math.round(Math.max(11, Math.min(15, radius / 15)))}px system-ui, sans-serif`, this.colours.dim);
+  }
+
+  // A circle; a diamond for who is cut off.
+  private outline(c: CanvasRenderingContext2D, i: number, r: number): void {
+    const x = this.layout.x[i]!;
+    const y = this.layout.y[i]!;
+    if (this.nodes[i]?.cut_off) {
+      const d = r * 1.45;
+      c.moveTo(x, y - d);
+      c.lineTo(x + d, y);
+      c.lineTo(x, y + d);
+      c.lineTo(x - d, y);
+      c.closePath();
+    } else {
+      c.moveTo(x + r, y);
+      c.arc(x, y, r, 0, 2 * Math.PI);
+    }
+  }
+
+  // Bent to the middle, so that lines between neighbours do not hide behind the nodes.
+  private bow(c: CanvasRenderingContext2D, from: number, to: number): [number, number] {
+    const { x, y, cx, cy } = this.layout;
+    const mx = (x[from]! + x[to]!) / 2;
+    const my = (y[from]! + y[to]!) / 2;
+    const bx = mx + (cx - mx) * 0.45;
+    const by = my + (cy - my) * 0.45;
+    c.moveTo(x[from]!, y[from]!);
+    c.quadraticCurveTo(bx, by, x[to]!, y[to]!);
+    return [bx, by];
+  }
+
+  private draw_flashes(c: CanvasRenderingContext2D, now: number): void {
+    this.flashes = this.flashes.filter((flash) => now - flash.begin < kFlashMs);
+    const known = this.layout.x.length;
+    c.lineWidth = 1.1;
+    // Few steps of brightness, one path for each and each colour.
+    const paths = new Map<string, Flash[]>();
+    for (const flash of this.flashes) {
+      if (flash.begin > now || flash.by >= known || flash.about >= known) continue;
+      const fade = Math.ceil(5 * (1 - (now - flash.begin) / kFlashMs));
+      const key = `${flash.state}${fade}`;
+      const path = paths.get(key);
+      if (path) path.push(flash);
+      else paths.set(key, [flash]);
+    }
+    for (const [key, path] of paths) {
+      c.globalAlpha = Number(key.slice(-1)) / 6.5;
+      c.strokeStyle = this.colours[kSightColour[path[0]!.state]];
+      c.beginPath();
+      for (const flash of path) this.bow(c, flash.by, flash.about);
+      c.stroke();
+    }
+    c.globalAlpha = 1;
+  }
+
+  private draw_pulses(c: CanvasRenderingContext2D, now: number): void {
+    this.pulses = this.pulses.filter((pulse) => now - pulse.begin < kPulseMs);
+    c.lineWidth = 1.5;
+    for (const pulse of this.pulses) {
+      if (pulse.begin > now || pulse.node >= this.layout.x.length) continue;
+      const part = (now - pulse.begin) / kPulseMs;
+      c.globalAlpha = 1 - part;
+      c.strokeStyle = this.colours[pulse.run === "dead" ? "bad" : pulse.run === "paused" ? "paused" : "ok"];
+      c.beginPath();
+      c.arc(this.layout.x[pulse.node]!, this.layout.y[pulse.node]!, this.layout.dot + 14 * part, 0, 2 * Math.PI);
+      c.stroke();
+    }
+    c.globalAlpha = 1;
+  }
+
+  // Whether it still moves.
+  private draw_trace(c: CanvasRenderingContext2D, now: number): boolean {
+    const trace = this.trace;
+    if (!trace) return false;
+    const known = this.layout.x.length;
+    if (trace.target !== null) {
+      const [x, y] = this.layout.at(trace.target, this.layout.radius + 12);
+      c.strokeStyle = this.colours.accent;
+      c.lineWidth = 2;
+      c.beginPath();
+      c.arc(x, y, 6, 0, 2 * Math.PI);
+      c.moveTo(x - 9, y);
+      c.lineTo(x + 9, y);
+      c.moveTo(x, y - 9);
+      c.lineTo(x, y + 9);
+      c.stroke();
+    }
+    if (trace.from < known) {
+      c.strokeStyle = this.colours.accent;
+      c.lineWidth = 2.5;
+      c.beginPath();
+      c.arc(this.layout.x[trace.from]!, this.layout.y[trace.from]!, this.layout.dot + 3, 0, 2 * Math.PI);
+      c.stroke();
+    }
+    for (const arrow of trace.arrows) {
+      if (arrow.from >= known || arrow.to >= known) continue;
+      const part = Math.min(1, (now - trace.begin - arrow.at) / kHopMs);
+      if (part <= 0) continue;
+      c.globalAlpha = part < 1 ? 1 : 0.75;
+      c.strokeStyle = c.fillStyle = arrow.answered ? this.colours.accent : this.colours.bad;
+      c.lineWidth = part < 1 ? 2.4 : 1.5;
+      c.beginPath();
+      const [bx, by] = this.bow(c, arrow.from, arrow.to);
+      const { x, y } = this.layout;
+      // The dash is as long as what is drawn so far; longer than any such curve when done.
+      const length = 2.2 * this.layout.radius;
+      c.setLineDash(part < 1 ? [length * part, 4 * length] : arrow.answered ? [] : [4, 4]);
+      c.stroke();
+      c.setLineDash([]);
+      if (part < 1) continue;
+      const turn = Math.atan2(y[arrow.to]! - by, x[arrow.to]! - bx);
+      const tip = this.layout.dot + 2;
+      const px = x[arrow.to]! - tip * Math.cos(turn);
+      const py = y[arrow.to]! - tip * Math.sin(turn);
+      c.beginPath();
+      c.moveTo(px, py);
+      c.lineTo(px - 9 * Math.cos(turn - 0.4), py - 9 * Math.sin(turn - 0.4));
+      c.lineTo(px - 9 * Math.cos(turn + 0.4), py - 9 * Math.sin(turn + 0.4));
+      c.fill();
+    }
+    c.globalAlpha = 1;
+    return now < trace.end;
+  }
+
+  private draw_marks(c: CanvasRenderingContext2D): void {
+    const mark = (i: number | null, colour: string, name: boolean) => {
+      const node = i === null ? undefined : this.nodes[i];
+      if (i === null || !node || i >= this.layout.x.length) return;
+      const { cx, cy, dot } = this.layout;
+      const x = this.layout.x[i]!;
+      const y = this.layout.y[i]!;
+      c.strokeStyle = colour;
+      c.lineWidth = 2;
+      c.beginPath();
+      c.arc(x, y, dot + 4.5, 0, 2 * Math.PI);
+      c.stroke();
+      if (!name) return;
+      const far = Math.hypot(x - cx, y - cy) || 1;
+      const back = dot + 26;
+      c.font = "600 12px system-ui, sans-serif";
+      c.textAlign = "center";
+      c.textBaseline = "middle";
+      const tx = x - ((x - cx) / far) * back;
+      const ty = y - ((y - cy) / far) * back;
+      c.lineWidth = 4;
+      c.lineJoin = "round";
+      c.strokeStyle = this.colours.panel;
+      c.strokeText(node.name, tx, ty);
+      c.fillStyle = this.colours.text;
+      c.fillText(node.name, tx, ty);
+    };
+    if (this.hovered !== this.selected) mark(this.hovered, this.colours.dim, false);
+    mark(this.selected, this.colours.text, true);
+  }
+}

@@ -1,0 +1,100 @@
+// What the person at the page has chosen (node, view, theme, the lookup shown), the store and stream, and hooks to follow them.
+import { useEffect, useReducer } from "preact/hooks";
+import { Lookup } from "./api";
+import { Source, Store } from "./data";
+import { Stream } from "./stream";
+
+export type View = "ring" | "heatmap";
+export type Theme = "auto" | "dark" | "light";
+
+const kKept = "weft-theme";
+
+function kept_theme(): Theme {
+  try {
+    const kept = localStorage.getItem(kKept);
+    return kept === "dark" || kept === "light" ? kept : "auto";
+  } catch {
+    return "auto";
+  }
+}
+
+export class Ui extends Source {
+  selected: number | null = null;
+  view: View = "ring";
+  theme: Theme = kept_theme();
+  // From which node, its answer, and a number that is new for every showing of it.
+  lookup: { from: number; key: string; answer: Lookup; shown: number } | null = null;
+
+  constructor() {
+    super();
+    document.documentElement.dataset.theme = this.theme;
+    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.notify());
+  }
+
+  select(i: number | null): void {
+    this.selected = i;
+    this.notify();
+  }
+
+  set_view(view: View): void {
+    this.view = view;
+    this.notify();
+  }
+
+  set_theme(theme: Theme): void {
+    this.theme = theme;
+    document.documentElement.dataset.theme = theme;
+    try {
+      localStorage.setItem(kKept, theme);
+    } catch {
+      // Then it holds for this visit.
+    }
+    this.notify();
+  }
+
+  show_lookup(from: number, key: string, answer: Lookup): void {
+    this.lookup = { from, key, answer, shown: (this.lookup?.shown ?? 0) + 1 };
+    this.view = "ring";
+    this.notify();
+  }
+
+  replay(): void {
+    if (this.lookup) this.show_lookup(this.lookup.from, this.lookup.key, this.lookup.answer);
+  }
+
+  close_lookup(): void {
+    this.lookup = null;
+    this.notify();
+  }
+
+  light(): boolean {
+    return this.theme === "light" || (this.theme === "auto" && matchMedia("(prefers-color-scheme: light)").matches);
+  }
+}
+
+export const store = new Store();
+export const stream = new Stream(store);
+export const ui = new Ui();
+
+export function use(...sources: Source[]): void {
+  const [, again] = useReducer((n: number) => n + 1, 0);
+  useEffect(() => {
+    const ends = sources.map((source) => source.subscribe(() => again(0)));
+    again(0);
+    return () => ends.forEach((end) => end());
+  }, []);
+}
+
+// The colours of style.css as a canvas can use them. A probe element, because a custom property is not resolved by itself.
+export function palette<Name extends string>(...names: Name[]): Record<Name, string> {
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  const colours = {} as Record<Name, string>;
+  for (const name of names) {
+    probe.style.color = `var(--${name})`;
+    colours[name] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return colours;
+}

@@ -1,0 +1,58 @@
+# Makes OUT, a C++ file with the page of PAGE_DIR (page.html and page.html.csp; empty if they could not be made).
+# cmake -DSOURCE=testnet/web -DPAGE_DIR=DIR -DNODE=... -DNPM=... -DOUT=FILE -P web_page.cmake
+#
+# The page is bundled in PAGE_DIR, not in the source tree: a build leaves no file there. What npm fetched is kept until the lock file
+# changes. Without npm, or where it cannot fetch, weft is built without its page and says so.
+function(bundle result)
+  set(${result} "" PARENT_SCOPE)
+  if(NOT NODE OR NOT NPM)
+    set(${result} "there is no npm" PARENT_SCOPE)
+    return()
+  endif()
+  file(MAKE_DIRECTORY ${PAGE_DIR})
+  foreach(item package.json package-lock.json .npmrc tsconfig.json build.mjs src)
+    if(EXISTS ${SOURCE}/${item})
+      file(REMOVE_RECURSE ${PAGE_DIR}/${item})
+      file(COPY ${SOURCE}/${item} DESTINATION ${PAGE_DIR})
+    endif()
+  endforeach()
+  file(SHA256 ${SOURCE}/package-lock.json lock)
+  set(had "")
+  if(EXISTS ${PAGE_DIR}/installed)
+    file(READ ${PAGE_DIR}/installed had)
+  endif()
+  if(NOT had STREQUAL lock)
+    execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund --loglevel=error WORKING_DIRECTORY ${PAGE_DIR}
+                    RESULT_VARIABLE status ERROR_VARIABLE error OUTPUT_QUIET TIMEOUT 180)
+    if(NOT status EQUAL 0)
+      set(${result} "npm ci failed: ${error}" PARENT_SCOPE)
+      return()
+    endif()
+    file(WRITE ${PAGE_DIR}/installed ${lock})
+  endif()
+  execute_process(COMMAND ${NODE} build.mjs ${PAGE_DIR}/page.html WORKING_DIRECTORY ${PAGE_DIR}
+                  RESULT_VARIABLE status ERROR_VARIABLE error OUTPUT_QUIET TIMEOUT 120)
+  if(NOT status EQUAL 0)
+    set(${result} "the bundle failed: ${error}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+bundle(trouble)
+set(html "")
+set(hash "")
+if(trouble)
+  message(NOTICE "weft is built without the page of a testnet: ${trouble}")
+else()
+  file(READ ${PAGE_DIR}/page.html html HEX)
+  file(READ ${PAGE_DIR}/page.html.csp hash)
+  string(REGEX REPLACE "(..)" "0x\\1," html "${html}")
+endif()
+file(WRITE ${OUT} "#include \"testnet/page.h\"
+namespace weft::testnet {
+namespace {
+constexpr unsigned char kHtml[] = {${html}0};
+}
+std::string_view page_html() { return {reinterpret_cast<const char*>(kHtml), sizeof kHtml - 1}; }
+std::string_view page_script_hash() { return \"${hash}\"; }
+}  // namespace weft::testnet
+")

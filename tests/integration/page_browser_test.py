@@ -1,0 +1,120 @@
+"""The page of a testnet in a real browser: Chromium, driven by browser.mjs. WEFT_PICTURES names a folder that keeps its pictures."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from support import TestnetTest, wait_until, weft, weft_binary
+
+NODES = 200 if os.environ.get("CI") else 30
+BUNDLE = pathlib.Path(weft_binary()).parent / "testnet/page"
+
+
+class Browser:
+    def __init__(self, case):
+        self.process = subprocess.Popen(["node", pathlib.Path(__file__).with_name("browser.mjs"), BUNDLE, shutil.which("chromium")],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        case.addCleanup(self.close)
+        self.trouble = []
+
+    def __call__(self, verb, **fields):
+        self.process.stdin.write(json.dumps({"do": verb, **fields}) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        self.trouble = answer["trouble"]
+        if "error" in answer:
+            raise AssertionError(f"{verb} {fields}: {answer['error']}")
+        return answer["value"]
+
+    def number(self, part):
+        return int("".join(filter(str.isdigit, self("text", id=part))) or -1)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@unittest.skipUnless(shutil.which("npm") and shutil.which("chromium"), "there is no npm or no chromium")
+class PageInABrowser(TestnetTest):
+    def picture(self, name):
+        kept = os.environ.get("WEFT_PICTURES")
+        path = pathlib.Path(kept or self.dir).resolve() / f"dashboard-{name}.png"
+        self.browser("picture", path=str(path))
+        self.assertGreater(path.stat().st_size, 10_000)
+
+    def until(self, what, timeout_s=60):
+        self.assertTrue(wait_until(what, timeout_s), self.browser("eval", script="JSON.stringify(window.weftTest.state()?.summary)"))
+
+    def test_what_a_user_does(self):
+        up = self.assert_status(weft("--json", "testnet", "up", "--dir", self.dir, "-n", NODES, "--seed", "3", "--http", "127.0.0.1:0",
+                                     "--detach", timeout_s=120), 0).json()
+        browser = self.browser = Browser(self)
+        browser("open", url=up["page"])
+        self.until(lambda: browser.number("count-running") == NODES and browser.number("members-min") == NODES)
+        self.assertNotIn(up["page"].split("#")[1], browser("eval", script="location.href"), "the token stays in the address bar")
+        # Five nodes say themselves what the page says.
+        for i in (0, 1, NODES // 3, NODES // 2, NODES - 1):
+            self.assertEqual(self.alive_at(i), NODES)
+        time.sleep(3)
+        self.picture("ring")
+        # One is killed by pid, not by the launcher.
+        os.kill(self.nodes()[7]["pid"], signal.SIGKILL)
+        self.until(lambda: browser.number("count-running") == NODES - 1 and browser.number("members-max") == NODES - 1)
+        self.until(lambda: browser("eval", script="window.weftTest.state().nodes[7].seen.failed") == NODES - 1)
+        browser("fill", id="put-key", value="colour")
+        browser("fill", id="put-value", value="green")
+        browser("click", id="put-submit")
+        self.until(lambda: "copies" in browser("text", id="op-result"), 15)
+        # A quarter is killed by a button; what was put is still there.
+        browser("click", id="kill-quarter")
+        hit = (NODES - 1) // 4
+        left = NODES - 1 - hit
+        self.until(lambda: left - 1 <= browser.number("count-running") <= left + 1, 15)
+        left = browser.number("count-running")
+        browser("click", id="tab-heatmap")
+        time.sleep(3)
+        self.picture("heatmap")
+        self.until(lambda: browser.number("members-max") == left and browser.number("members-min") == left)
+        browser("click", id="tab-ring")
+        browser("click", id="get-submit")
+        self.until(lambda: "green" in browser("text", id="op-result"), 15)
+        self.picture("quarter-killed")
+        browser("click", id="restart-dead")
+        self.until(lambda: browser.number("count-running") == NODES and browser.number("members-min") == NODES, 90)
+        self.assertEqual(browser.number("count-dead"), 0)
+        # By keyboard: a node is chosen on the ring.
+        browser("eval", script="document.querySelector('[data-testid=ring]').focus()")
+        browser("press", key="ArrowRight")
+        time.sleep(2)
+        self.picture("node")
+        self.assertEqual(browser.trouble, [])
+        # The other scheme, and a phone.
+        browser("open", url=up["page"], scheme="light")
+        self.until(lambda: browser.number("count-running") == NODES)
+        time.sleep(3)
+        self.picture("light")
+        browser("open", url=up["page"], width=390, height=844)
+        self.until(lambda: browser.number("count-running") == NODES)
+        self.assertLessEqual(browser("eval", script="document.documentElement.scrollWidth"), 390)
+        time.sleep(2)
+        self.picture("phone")
+        self.assertEqual(browser.trouble, [])
+        status = weft("--json", "testnet", "status", "--dir", self.dir).json()
+        self.assertEqual(status["false_failures"], 0)
+
+    def test_its_types_fit(self):
+        done = subprocess.run(["node", "node_modules/typescript/bin/tsc", "--noEmit"], cwd=BUNDLE, capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,232 @@
+"""What `weft testnet up --http` gives a page, and what it gives nobody else. The page itself: page_browser_test.py."""
+import base64
+import hashlib
+import http.client
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import time
+import unittest
+
+from support import TestnetTest, wait_until, weft
+
+NODES = 12
+CONNECTIONS = 10_000
+
+
+class Stream:
+    """The server-sent events of a testnet, folded as the page does it."""
+
+    def __init__(self, host):
+        self.connection = http.client.HTTPConnection(host, timeout=10)
+        self.connection.request("GET", "/v1/testnet/stream")
+        self.answer = self.connection.getresponse()
+        self.events, self.points = [], []
+        name, data = self.next()
+        assert name == "snapshot", name
+        self.whole = json.loads(data)
+        self.nodes = {node["i"]: node for node in self.whole["nodes"]}
+        self.summary = self.whole["summary"]
+
+    def next(self):
+        lines = []
+        while line := self.answer.readline().rstrip(b"\n"):
+            lines.append(line.decode())
+        fields = dict(line.split(": ", 1) for line in lines)
+        return fields["event"], fields["data"]
+
+    def until(self, what, timeout_s=30):
+        end = time.monotonic() + timeout_s
+        while not what(self):
+            if time.monotonic() > end:
+                return False
+            name, data = self.next()
+            assert name == "change", name
+            change = json.loads(data)
+            self.nodes.update({node["i"]: node for node in change["nodes"]})
+            self.summary = change["summary"]
+            self.events += change["events"]
+            if "point" in change:
+                self.points.append(change["point"])
+        return True
+
+    def close(self):
+        self.connection.close()
+
+
+class Page(TestnetTest):
+    def setUp(self):
+        super().setUp()
+        up = self.assert_status(weft("--json", "testnet", "up", "--dir", self.dir, "-n", NODES, "--seed", "5", "--http", "127.0.0.1:0",
+                                     "--detach", timeout_s=60), 0).json()
+        self.host = up["http"]
+        self.token = up["page"].split("#")[1]
+        self.assertEqual(up["page"], f"http://{self.host}/#{self.token}")
+
+    def ask(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection(self.host, timeout=30)
+        self.addCleanup(connection.close)
+        connection.request(method, path, body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.headers
+
+    def post(self, path, body, **headers):
+        wanted = {"X_Weft_Token": self.token, "Content_Type": "application/json", **headers}
+        status, text, _ = self.ask("POST", "/v1/testnet/" + path, json.dumps(body), **{k: v for k, v in wanted.items() if v is not None})
+        return status, json.loads(text)
+
+    def stream(self):
+        stream = Stream(self.host)
+        self.addCleanup(stream.close)
+        return stream
+
+    @unittest.skipUnless(shutil.which("npm"), "weft is built without its page where there is no npm")
+    def test_the_page_is_whole_and_may_load_nothing_else(self):
+        status, html, headers = self.ask("GET", "/")
+        self.assertEqual(status, 200)
+        self.assertIn("text/html", headers["Content-Type"])
+        policy = headers["Content-Security-Policy"]
+        self.assertIn("default-src 'none'", policy)
+        scripts = re.findall(rb"(?s)<script[^>]*>(.*?)</script>", html)
+        self.assertEqual(len(scripts), 1)
+        digest = base64.b64encode(hashlib.sha256(scripts[0]).digest()).decode()
+        self.assertIn(f"script-src 'sha256-{digest}'", policy)
+        loads = re.findall(rb"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"?([^\">]*)", html)
+        self.assertEqual([what for what in loads if what != b"data:,"], [])
+        self.assertEqual(headers["Referrer-Policy"], "no-referrer")
+        self.assertIsNone(headers["Access-Control-Allow-Origin"])
+
+    def test_only_the_page_may_ask(self):
+        kill = {"do": "kill", "which": "25%"}
+        port = self.host.split(":")[1]
+        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", f"127.0.0.1:{int(port) ^ 1}", "localhost", f"127.0.0.1.evil.example:{port}", ""):
+            for path in ("/", "/v1/testnet/stream", "/v1/testnet/sights", "/v1/testnet/nodes/0/status"):
+                self.assertEqual(self.ask("GET", path, Host=host)[0], 403, (host, path))
+            self.assertEqual(self.post("do", kill, Host=host)[0], 403, host)
+        self.assertEqual(self.ask("GET", "/v1/testnet/sights", Host=f"localhost:{port}")[0], 200)
+        for origin in ("http://evil.example", f"https://{self.host}", "null", f"http://{self.host}.evil.example", "http://127.0.0.1"):
+            self.assertEqual(self.post("do", kill, Origin=origin)[0], 403, origin)
+        for token in (None, "", "0" * len(self.token), self.token[:-1], self.token + "0", self.token.upper() + "x"):
+            self.assertEqual(self.post("do", kill, X_Weft_Token=token)[0], 403, token)
+        for kind in (None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"):
+            self.assertEqual(self.post("do", kill, Content_Type=kind)[0], 400, kind)
+        for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+            status, _, headers = self.ask(method, "/v1/testnet/do", "{}", X_Weft_Token=self.token, Content_Type="application/json")
+            self.assertEqual(status, 400, method)
+            self.assertIsNone(headers["Access-Control-Allow-Origin"])
+        for path in ("/v1/testnet/", "/v1/testnet/nodes/0", "/v1/testnet/nodes/99/status", "/v1/testnet/nodes/-1/status", "/v1/testnet/nodes/0/config",
+                     "/v1/testnet/nodes/0/../1/status", "/v1/status", "/x"):
+            self.assertEqual(self.ask("GET", path)[0], 404, path)
+        for body in ([], "kill", {"do": "explode"}, {"do": 7}, {"do": "kill", "which": "no"}, {"do": "churn"}, {"do": "add", "count": -1}):
+            status, answer = self.post("do", body)
+            self.assertGreaterEqual(status, 400, body)
+            self.assertIn("message", answer["error"])
+        for body in ({}, {"node": "0"}, {"node": -1}, {"node": NODES}, {"node": 1e300}, [], None):
+            self.assertEqual(self.post("put", body)[0], 400, body)
+        self.assertEqual([node["state"] for node in self.nodes()], ["running"] * NODES)
+        self.assertEqual(self.post("do", kill, Origin=f"http://{self.host}", Content_Type="application/json; charset=utf-8")[0], 200)
+
+    def test_what_happens_is_told(self):
+        stream = self.stream()
+        self.assertEqual(len(stream.nodes), NODES)
+        self.assertEqual({node["members"] for node in stream.nodes.values()}, {NODES})
+        self.assertTrue(stream.summary["converged"])
+        # One is killed by pid, behind the supervisor's back: its process and then the others' views tell.
+        os.kill(self.nodes()[3]["pid"], signal.SIGKILL)
+        self.assertTrue(stream.until(lambda s: s.nodes[3]["run"] == "dead", 5))
+        gone = NODES - 1
+        self.assertTrue(stream.until(lambda s: s.nodes[3]["seen"]["failed"] == gone, 30), stream.nodes[3])
+        self.assertTrue(stream.until(lambda s: s.summary["members_max"] == gone and s.summary["converged"], 10), stream.summary)
+        self.assertIn({"what": "run", "node": 3, "run": "dead"}, [{k: v for k, v in e.items() if k != "t_ms"} for e in stream.events])
+        told = {(event["by"], event["about"]) for event in stream.events if event["what"] == "sight" and event["state"] == "failed"}
+        self.assertEqual(told, {(by, 3) for by in range(NODES) if by != 3})
+        sights = json.loads(self.ask("GET", "/v1/testnet/sights")[1])
+        self.assertEqual([row[3] for row in sights["rows"]], ["f"] * 3 + ["-"] + ["f"] * (NODES - 4))
+        # What it says is what the nodes say.
+        for i in (0, 5, NODES - 1):
+            self.assertEqual(stream.nodes[i]["members"], self.alive_at(i))
+        # Rates come of the nodes' own metrics.
+        self.assertTrue(stream.until(lambda s: s.points and s.points[-1]["bytes_per_node_s"], 20), stream.points[-1:])
+        self.assertGreater(stream.points[-1]["packets_per_node_s"], 0)
+        # A second page sees the same at once, points of before included.
+        other = self.stream()
+        self.assertEqual(other.nodes[3]["seen"]["failed"], gone)
+        self.assertGreaterEqual(len(other.whole["points"]), len(stream.points) - 1)
+
+    def test_the_buttons_work(self):
+        stream = self.stream()
+        status, answer = self.post("do", {"do": "kill", "which": "25%"})
+        self.assertEqual((status, len(answer["done"]["nodes"])), (200, NODES // 4))
+        hit = [node["index"] for node in answer["done"]["nodes"]]
+        self.assertTrue(stream.until(lambda s: s.summary["dead"] == len(hit) and s.summary["members_max"] == NODES - len(hit), 30))
+        self.assertEqual(self.post("do", {"do": "restart", "which": ",".join(map(str, hit))})[0], 200)
+        self.assertTrue(stream.until(lambda s: s.summary["members_min"] == NODES, 30), stream.summary)
+        self.assertEqual(self.post("do", {"do": "add", "count": 2})[0], 200)
+        self.assertTrue(stream.until(lambda s: len(s.nodes) == NODES + 2 and s.summary["members_min"] == NODES + 2, 30))
+        self.assertEqual(self.post("do", {"do": "pause", "which": "2"})[0], 200)
+        self.assertTrue(stream.until(lambda s: s.nodes[2]["run"] == "paused", 5))
+        self.assertEqual(self.post("do", {"do": "resume", "which": "2"})[0], 200)
+        self.assertEqual(self.post("do", {"do": "partition", "which": "50%"})[0], 200)
+        self.assertTrue(stream.until(lambda s: sum(node["cut_off"] for node in s.nodes.values()) == NODES // 2 + 1, 5))
+        self.assertEqual(self.post("do", {"do": "heal"})[0], 200)
+        self.assertTrue(stream.until(lambda s: s.summary["members_min"] == NODES + 2 and s.summary["converged"], 60), stream.summary)
+        status, put = self.post("put", {"node": 1, "key": "kéy", "value": "välue"})
+        self.assertEqual(status, 200, put)
+        status, got = self.post("get", {"node": 4, "key": "kéy"})
+        self.assertEqual(base64.b64decode(got["values"][0]["value_base64"]).decode(), "välue")
+        status, lookup = self.post("lookup", {"node": 6, "key": "kéy"})
+        self.assertTrue(all(step["id"] for step in lookup["steps"]))
+        status, answer = self.ask("GET", "/v1/testnet/nodes/4/members")[:2]
+        self.assertEqual((status, len(json.loads(answer))), (200, NODES + 2))
+
+    def test_it_is_not_overrun(self):
+        host, port = self.host.split(":")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+
+        def raw(data):
+            s = socket.socket()
+            s.setblocking(False)
+            try:
+                s.connect((host, int(port)))
+            except BlockingIOError:
+                pass
+            if data:
+                try:
+                    s.send(data)
+                except (BlockingIOError, OSError):
+                    pass
+            return s
+
+        # Slow readers: streams that are never read, and half requests.
+        slow = [raw(None) for _ in range(20)]
+        time.sleep(0.5)
+        for s in slow[:10]:
+            s.send(f"GET /v1/testnet/stream HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+        for s in slow[10:]:
+            s.send(b"POST /v1/testnet/do HTTP/1.1\r\nHost: " + self.host.encode() + b"\r\nContent-Le")
+        status, _, _ = self.ask("GET", "/v1/testnet/sights")
+        self.assertEqual(status, 200)
+        # Bodies that are too large, announced and not.
+        self.assertEqual(self.ask("POST", "/v1/testnet/do", b"x" * 70_000, X_Weft_Token=self.token, Content_Type="application/json")[0], 413)
+        held = []
+        for i in range(CONNECTIONS):
+            held.append(raw(b"GET / HTTP/1.1\r\n" if i % 2 else b"\0\xff\r\n\r\n"))
+            if len(held) == 500:
+                for s in held:
+                    s.close()
+                held = []
+        for s in held + slow:
+            s.close()
+        # Served again within the time after which an idle client is dropped, and the mesh has noticed nothing.
+        answers = []
+        self.assertTrue(wait_until(lambda: answers.append(self.ask("GET", "/v1/testnet/sights")[0]) or answers[-1] == 200, 20))
+        status = weft("--json", "testnet", "status", "--dir", self.dir).json()
+        self.assertEqual((status["nodes"]["running"], status["converged"], status["false_failures"]), (NODES, True, 0))
+
+
+if __name__ == "__main__":
+    unittest.main()
