@@ -1,5 +1,6 @@
 # Makes OUT, a C++ file with the page of PAGE_DIR (page.html and page.html.csp; empty if they could not be made).
-# cmake -DSOURCE=testnet/web -DPAGE_DIR=DIR -DNODE=... -DNPM=... -DOUT=FILE -P web_page.cmake
+# cmake -DSOURCE=testnet/web -DPAGE_DIR=DIR -DNODE=... -DNPM=... -DTESTS=ON|OFF -DOUT=FILE -P web_page.cmake
+# TESTS: fetch what only tests need, too.
 #
 # The page is bundled in PAGE_DIR, not in the source tree: a build leaves no file there. What npm fetched is kept until the lock file
 # changes. Without npm, or where it cannot fetch, weft is built without its page and says so.
@@ -17,12 +18,17 @@ function(bundle result)
     endif()
   endforeach()
   file(SHA256 ${SOURCE}/package-lock.json lock)
+  set(less --omit=dev)
+  if(TESTS)
+    set(less "")
+    string(APPEND lock " with tests")
+  endif()
   set(had "")
   if(EXISTS ${PAGE_DIR}/installed)
     file(READ ${PAGE_DIR}/installed had)
   endif()
   if(NOT had STREQUAL lock)
-    execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund --loglevel=error WORKING_DIRECTORY ${PAGE_DIR}
+    execute_process(COMMAND ${NPM} ci ${less} --ignore-scripts --no-audit --no-fund --loglevel=error WORKING_DIRECTORY ${PAGE_DIR}
                     RESULT_VARIABLE status ERROR_VARIABLE error OUTPUT_QUIET TIMEOUT 180)
     if(NOT status EQUAL 0)
       set(${result} "npm ci failed: ${error}" PARENT_SCOPE)

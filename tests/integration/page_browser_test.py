@@ -8,10 +8,9 @@ import subprocess
 import time
 import unittest
 
-from support import TestnetTest, wait_until, weft, weft_binary
+from support import BUNDLE, TestnetTest, wait_until, weft
 
 NODES = 200 if os.environ.get("CI") else 30
-BUNDLE = pathlib.Path(weft_binary()).parent / "testnet/page"
 
 
 class Browser:

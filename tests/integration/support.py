@@ -12,6 +12,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
 from mesh import Mesh, Node, wait_until, weft_binary  # noqa: E402  (needs the path above)
 
+# Where the page of a testnet is bundled, and what npm fetched for it and for tests.
+BUNDLE = pathlib.Path(weft_binary()).resolve().parent / "testnet/page"
+
 USAGE, NO_NODE, NOT_FOUND, TIMED_OUT, CONFLICT = 2, 3, 4, 5, 6
 
 
