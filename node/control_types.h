@@ -23,8 +23,8 @@ struct ControlRequest {
   std::string body;
   bool over_tcp = false;  // reads only
   std::string host;       // Host header, checked over TCP
-  // Further headers, empty without them: Origin, Content-Type, X-Weft-Token.
-  std::string origin = {}, content_type = {}, token = {};
+  // Further headers, empty without them: Origin, Content-Type, X-Weft-Token, Sec-Fetch-Site.
+  std::string origin = {}, content_type = {}, token = {}, fetch_site = {};
 };
 
 struct ControlReply {

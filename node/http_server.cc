@@ -17,7 +17,6 @@
 namespace weft::node {
 namespace {
 
-constexpr std::size_t kConnectionMemoryBytes = 8 * 1024;  // request line and headers
 constexpr std::size_t kQueryMax = 16;
 constexpr int kBacklog = 128;  // a unix socket refuses a client beyond it at once
 constexpr std::size_t kStreamBlockBytes = 4096;
@@ -32,6 +31,7 @@ void add_headers(MHD_Response* response, const std::string& content_type) {
   MHD_add_response_header(response, "Server", "weft/" WEFT_VERSION);
   MHD_add_response_header(response, "Cache-Control", "no-store");
   MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
 }
 
 std::string header(MHD_Connection* connection, const char* name) {
@@ -105,6 +105,7 @@ MHD_Result HttpServer::Callbacks::access(void* self, MHD_Connection* connection,
     request->request.origin = header(connection, "Origin");
     request->request.content_type = header(connection, "Content-Type");
     request->request.token = header(connection, "X-Weft-Token");
+    request->request.fetch_site = header(connection, "Sec-Fetch-Site");
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_query,
                               &request->request.query);
     const char* length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
@@ -165,8 +166,8 @@ ssize_t HttpServer::Callbacks::read_stream(void* context, std::uint64_t, char* t
   return static_cast<ssize_t>(size);
 }
 
-HttpServer::HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone, std::size_t stream_buffer_max)
-    : loop_(loop), on_request_(std::move(on_request)), on_gone_(std::move(on_gone)), stream_buffer_max_(stream_buffer_max) {}
+HttpServer::HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone, Bounds bounds)
+    : loop_(loop), on_request_(std::move(on_request)), on_gone_(std::move(on_gone)), bounds_(bounds) {}
 HttpServer::~HttpServer() { close(); }
 
 std::expected<void, Failure> HttpServer::listen_unix(const std::string& path) {
@@ -244,7 +245,7 @@ bool HttpServer::start_daemon() {
       &Callbacks::access, this, MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::completed, this,
       MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::connection, this, MHD_OPTION_CONNECTION_LIMIT,
       kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT, kClientTimeoutS,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemoryBytes, MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, bounds_.connection_memory, MHD_OPTION_END);
   if (daemon_ == nullptr) return false;
   const auto* info = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD);
   CHECK(info != nullptr);
@@ -382,7 +383,7 @@ void HttpServer::answer(RequestId id, ControlReply reply) {
 void HttpServer::publish(StreamStart::Kind kind, LogLevel level, std::string_view line) {
   for (const auto& [id, request] : requests_) {
     if (request->stream != kind || request->ended || level < request->level) continue;
-    if (request->buffer.size() + line.size() + 1 > stream_buffer_max_) {
+    if (request->buffer.size() + line.size() + 1 > bounds_.stream_buffer) {
       request->dropped = true;  // reads too slowly
     } else {
       request->buffer += line;
@@ -392,10 +393,10 @@ void HttpServer::publish(StreamStart::Kind kind, LogLevel level, std::string_vie
   }
 }
 
-bool HttpServer::has_streams(StreamStart::Kind kind) const {
-  return std::ranges::any_of(requests_, [kind](const auto& entry) {
+std::size_t HttpServer::streams(StreamStart::Kind kind) const {
+  return static_cast<std::size_t>(std::ranges::count_if(requests_, [kind](const auto& entry) {
     return entry.second->stream == kind && !entry.second->ended;
-  });
+  }));
 }
 
 void HttpServer::finish() {

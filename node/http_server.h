@@ -35,8 +35,13 @@ class HttpServer {
   using OnRequest = std::function<ControlOutcome(RequestId, const ControlRequest&)>;
   using OnGone = std::function<void(RequestId)>;
 
-  // `stream_buffer_max`: what of a stream may wait for its client, in bytes, beside what it begins with.
-  HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone, std::size_t stream_buffer_max = kStreamBufferBytesMax);
+  // In bytes.
+  struct Bounds {
+    std::size_t stream_buffer = kStreamBufferBytesMax;  // what of a stream may wait for its client, beside what it begins with
+    std::size_t connection_memory = 8 * 1024;           // request line and headers
+  };
+  HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone) : HttpServer(loop, std::move(on_request), std::move(on_gone), Bounds()) {}
+  HttpServer(uv_loop_s* loop, OnRequest on_request, OnGone on_gone, Bounds bounds);
   ~HttpServer();
 
   // Replaces a socket file that a crash has left; the caller holds the home's lock.
@@ -48,7 +53,8 @@ class HttpServer {
   void answer(RequestId id, ControlReply reply);
   // One line to every client of that stream.
   void publish(StreamStart::Kind kind, LogLevel level, std::string_view line);
-  bool has_streams(StreamStart::Kind kind) const;
+  std::size_t streams(StreamStart::Kind kind) const;
+  bool has_streams(StreamStart::Kind kind) const { return streams(kind) > 0; }
 
   // Takes no more connections and ends the streams; what is answered still leaves.
   void finish();
@@ -82,7 +88,7 @@ class HttpServer {
   uv_loop_s* loop_;
   OnRequest on_request_;
   OnGone on_gone_;
-  std::size_t stream_buffer_max_;
+  Bounds bounds_;
   std::string unix_path_;
   std::vector<Listener> listeners_;
   MHD_Daemon* daemon_ = nullptr;

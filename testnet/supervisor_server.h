@@ -31,6 +31,8 @@ class Reply {
   void error(const std::string& code, const std::string& message);
   bool finished() const { return finished_; }
   const std::string& text() const { return out_; }
+  // What nobody will read.
+  void forget() { out_.clear(); }
 
  private:
   friend class SupervisorServer;

@@ -119,6 +119,12 @@ class StartJob final : public Job {
       testbed_.fleet.stop(i);
     }
   }
+  // Whoever asked has gone: what was stopped to be started is started all the same.
+  ~StartJob() override {
+    for (std::size_t k = 0; k < who_.size(); ++k) {
+      if (!started_[k]) testbed_.revive(who_[k]);
+    }
+  }
 
   void step(MonoTime now, Reply& reply) override {
     Fleet& fleet = testbed_.fleet;

@@ -115,7 +115,7 @@ std::vector<std::string> Watch::node_lines() const {
   };
   std::vector<Seen> seen(count);
   for (std::size_t observer = 0; observer < count; ++observer) {
-    if (fleet.node(observer).run == Run::kDead || !fleet.node(observer).ready) continue;
+    if (fleet.node(observer).run != Run::kRunning || !fleet.node(observer).ready) continue;  // a paused one's views are those of before
     seen[observer].members = 1;
     for (std::size_t subject = 0; subject < count; ++subject) {
       if (subject == observer) continue;
@@ -168,10 +168,11 @@ std::string Watch::summary() const {
                {"ended_by_themselves", fleet.accidents()},
                {"link", plan.link},
                {"cut_off", std::ranges::count(plan.cut_off, true)},
-               {"one_way", plan.one_way}});
+               {"one_way", plan.one_way},
+               {"churning", churning}});
 }
 
-std::string Watch::point(MonoTime now) const {
+std::string Watch::point(MonoTime now, const std::string& summary) const {
   const Fleet& fleet = testbed_.fleet;
   std::size_t suspects = 0, failed = 0;
   const std::vector<bool> present = fleet.present();
@@ -182,8 +183,8 @@ std::string Watch::point(MonoTime now) const {
       failed += fleet.sight(observer, subject) == Sight::kFailed ? 1U : 0U;
     }
   }
-  Json out = Json::parse(summary());
-  for (const char* other : {"paused", "dead", "converged", "ended_by_themselves", "link", "cut_off", "one_way"}) out.erase(other);
+  Json out = Json::parse(summary);
+  for (const char* other : {"paused", "dead", "converged", "ended_by_themselves", "link", "cut_off", "one_way", "churning"}) out.erase(other);
   out["t_ms"] = since_begin(now);
   out["suspects"] = suspects;
   out["failed"] = failed;
@@ -202,17 +203,25 @@ std::string Watch::point(MonoTime now) const {
   return text(out);
 }
 
+void Watch::note_run(std::size_t node, Run run) {
+  if (events_.size() >= 2 * kEventsMax) ++events_left_off_;
+  else events_.push_back(text({{"t_ms", since_begin(mono_now())}, {"what", "run"}, {"node", node}, {"run", to_string(run)}}));
+}
+
 void Watch::note_runs() {
   const Fleet& fleet = testbed_.fleet;
   const bool first = runs_.empty();
   for (std::size_t i = 0; i < fleet.size(); ++i) {
-    const Run run = fleet.node(i).run;
-    if (i < runs_.size() && runs_[i] == run) continue;
-    if (i < runs_.size()) runs_[i] = run;
-    else runs_.push_back(run);
+    const std::pair now{fleet.node(i).run, fleet.node(i).starts};
+    const bool known = i < runs_.size();
+    if (known && runs_[i] == now) continue;
+    // Ended and started again since the last look: both are told.
+    const bool both = known && runs_[i].first != Run::kDead && now.first != Run::kDead && runs_[i].second != now.second;
+    if (known) runs_[i] = now;
+    else runs_.push_back(now);
     if (first) continue;
-    if (events_.size() >= kEventsMax) ++events_left_off_;
-    else events_.push_back(text({{"t_ms", since_begin(mono_now())}, {"what", "run"}, {"node", i}, {"run", to_string(run)}}));
+    if (both) note_run(i, Run::kDead);
+    note_run(i, now.first);
   }
 }
 
@@ -238,10 +247,11 @@ std::string Watch::change(MonoTime now) {
     nodes += (nodes.empty() ? "" : ",") + lines[i];
   }
   told_ = std::move(lines);
-  std::string out = "{\"t_ms\":" + std::to_string(since_begin(now)) + ",\"nodes\":[" + nodes + "],\"summary\":" + summary();
+  const std::string all = summary();
+  std::string out = "{\"t_ms\":" + std::to_string(since_begin(now)) + ",\"nodes\":[" + nodes + "],\"summary\":" + all;
   if (now >= *point_at_) {
     point_at_ = now + kPointEvery;
-    points_.push_back(point(now));
+    points_.push_back(point(now, all));
     if (points_.size() > kPointsMax) points_.pop_front();
     out += ",\"point\":" + points_.back();
   }
@@ -258,7 +268,7 @@ std::string Watch::sights() const {
   Json rows = Json::array();
   for (std::size_t observer = 0; observer < fleet.size(); ++observer) {
     std::string row(fleet.size(), '-');
-    if (fleet.node(observer).run != Run::kDead) {
+    if (fleet.node(observer).run == Run::kRunning) {
       for (std::size_t subject = 0; subject < row.size(); ++subject) row[subject] = ".asfl"[static_cast<std::size_t>(fleet.sight(observer, subject))];
     }
     rows.push_back(std::move(row));
@@ -266,47 +276,47 @@ std::string Watch::sights() const {
   return text({{"n", fleet.size()}, {"rows", std::move(rows)}});
 }
 
-void Watch::begin_sample(MonoTime) { now_.clear(); }
+void Watch::begin_sample() { now_.clear(); }
 
-void Watch::add_sample(std::size_t node, const NodeTotals& totals) {
+void Watch::add_sample(MonoTime now, std::size_t node, const NodeTotals& totals) {
   const FleetNode& of = testbed_.fleet.node(node);
   if (of.run == Run::kDead) return;
-  now_[node] = {totals, cpu_us(of.pid), of.starts};
+  now_[node] = {totals, cpu_us(of.pid), of.starts, now};
 }
 
-void Watch::end_sample(MonoTime now) {
-  const double passed_s = static_cast<double>(ms_between(sampled_, now)) / 1000;
-  NodeTotals sum;
-  double cpu = 0;
+// Each node's rates by its own time, as answers of one round may lie seconds apart.
+void Watch::end_sample() {
+  Rates sum;
+  std::array<std::array<double, Histogram::kEnds.size() + 1>, 3> operations{};
   std::size_t compared = 0;
   for (const auto& [node, sampled] : now_) {
     sum.values += sampled.totals.values;
     const auto earlier = before_.find(node);
     if (earlier == before_.end() || earlier->second.starts != sampled.starts) continue;
+    const double passed_s = static_cast<double>(ms_between(earlier->second.at, sampled.at)) / 1000;
+    if (passed_s <= 0) continue;
     ++compared;
     const NodeTotals& was = earlier->second.totals;
-    sum.bytes += grown(was.bytes, sampled.totals.bytes);
-    sum.packets += grown(was.packets, sampled.totals.packets);
-    cpu += grown(static_cast<double>(earlier->second.cpu_us), static_cast<double>(sampled.cpu_us)) / 1e6;
-    for (std::size_t op = 0; op < sum.operations.size(); ++op) {
-      for (std::size_t i = 0; i < sum.operations[op].size(); ++i) sum.operations[op][i] += grown(was.operations[op][i], sampled.totals.operations[op][i]);
+    sum.bytes_per_node_s += grown(was.bytes, sampled.totals.bytes) / passed_s;
+    sum.packets_per_node_s += grown(was.packets, sampled.totals.packets) / passed_s;
+    sum.cpu_share += grown(static_cast<double>(earlier->second.cpu_us), static_cast<double>(sampled.cpu_us)) / 1e6 / passed_s;
+    for (std::size_t op = 0; op < operations.size(); ++op) {
+      for (std::size_t i = 0; i < operations[op].size(); ++i) operations[op][i] += grown(was.operations[op][i], sampled.totals.operations[op][i]);
+      sum.operations_per_s[op] += grown(was.operations[op].back(), sampled.totals.operations[op].back()) / passed_s;
     }
   }
-  if (compared > 0 && passed_s > 0) {
-    Rates rates{.bytes_per_node_s = sum.bytes / passed_s / static_cast<double>(compared),
-                .packets_per_node_s = sum.packets / passed_s / static_cast<double>(compared),
-                .cpu_share = cpu / passed_s,
-                .values = sum.values};
-    for (std::size_t op = 0; op < kOperations.size(); ++op) {
-      rates.operations_per_s[op] = sum.operations[op].back() / passed_s;
-      rates.p50_ms[op] = quantile(sum.operations[op], 0.5);
-      rates.p99_ms[op] = quantile(sum.operations[op], 0.99);
+  rates_.reset();
+  if (compared > 0) {
+    sum.bytes_per_node_s /= static_cast<double>(compared);
+    sum.packets_per_node_s /= static_cast<double>(compared);
+    for (std::size_t op = 0; op < operations.size(); ++op) {
+      sum.p50_ms[op] = quantile(operations[op], 0.5);
+      sum.p99_ms[op] = quantile(operations[op], 0.99);
     }
-    rates_ = rates;
+    rates_ = sum;
   }
   before_ = std::move(now_);
   now_.clear();
-  sampled_ = now;
 }
 
 }  // namespace weft::testnet

@@ -1,7 +1,7 @@
 // What a page about a testnet is told: everything at first, then what changed (JSON; shapes: docs/DASHBOARD.md).
 //
 // Made of what the supervisor knows: its children, their event lines, and now and then the metrics of all nodes. Nothing is
-// gathered while nobody watches. Bounded: kPointsMax points, kEventsMax events a change (what is more is counted and left off).
+// gathered while nobody watches. Bounded: kPointsMax points, twice kEventsMax events a change (what is more is counted and left off).
 // A change names only nodes whose line differs from the one told last. Pure but for /proc/PID/stat. One thread.
 #pragma once
 
@@ -22,7 +22,7 @@ inline constexpr Milliseconds kChangeEvery{500};
 inline constexpr Milliseconds kPointEvery{1000};
 inline constexpr Milliseconds kSampleEvery{5000};
 inline constexpr std::size_t kPointsMax = 600;
-inline constexpr std::size_t kEventsMax = 200;
+inline constexpr std::size_t kEventsMax = 200;  // of what nodes say of others; as many of processes have a place besides
 
 // What one node has counted since it started, read off its metrics.
 struct NodeTotals {
@@ -46,16 +46,18 @@ class Watch {
   void end();
   bool watching() const { return watching_; }
 
+  bool churning = false;  // told in the summary
+
   std::string snapshot(MonoTime now);
   // What changed since the last one.
   std::string change(MonoTime now);
   // Who says what of whom: a row of characters an observer.
   std::string sights() const;
 
-  // A round of samples: each node's totals between these two.
-  void begin_sample(MonoTime now);
-  void add_sample(std::size_t node, const NodeTotals& totals);
-  void end_sample(MonoTime now);
+  // A round of samples: each node's totals between these two, with when they came.
+  void begin_sample();
+  void add_sample(MonoTime now, std::size_t node, const NodeTotals& totals);
+  void end_sample();
 
  private:
   // Rates since the round before.
@@ -68,24 +70,25 @@ class Watch {
     NodeTotals totals;
     std::uint64_t cpu_us = 0;
     std::size_t starts = 0;
+    MonoTime at{};
   };
   std::vector<std::string> node_lines() const;
   std::string summary() const;
-  std::string point(MonoTime now) const;
+  std::string point(MonoTime now, const std::string& summary) const;
   void note_runs();
+  void note_run(std::size_t node, Run run);
   std::int64_t since_begin(MonoTime now) const { return ms_between(begun_, now); }
 
   Testbed& testbed_;
   const MonoTime begun_ = mono_now();
   bool watching_ = false;
   std::vector<std::string> told_;  // the line of each node
-  std::vector<Run> runs_;
+  std::vector<std::pair<Run, std::size_t>> runs_;  // and how often it was started
   std::vector<std::string> events_;
   std::size_t events_left_off_ = 0;
   std::deque<std::string> points_;
   std::optional<MonoTime> point_at_;
   std::map<std::size_t, Sampled> before_, now_;
-  MonoTime sampled_{};
   std::optional<Rates> rates_;
 };
 

@@ -28,6 +28,7 @@ using node::to_reply;
 
 constexpr std::string_view kPrefix = "/v1/testnet/";
 constexpr Milliseconds kJobStep{20};
+constexpr std::size_t kConnectionMemory = 32U << 10;  // a browser sends the cookies of every port of this host
 
 // What of a node may be read, and where its control API has it.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kReads{
@@ -63,7 +64,7 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     std::vector<RequestId> waiting;
   };
   struct Working {
-    RequestId id;
+    std::optional<RequestId> id;  // none: a churn, which nobody waits for
     Reply reply;
     std::unique_ptr<Job> job;
   };
@@ -80,17 +81,20 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
   bool host_is_ours(std::string_view host) const {
     const std::string port = ":" + std::to_string(bound.port);
     return std::ranges::any_of(std::array<std::string_view, 3>{"127.0.0.1", "localhost", "[::1]"},
-                               [&](std::string_view name) { return host == std::string(name) + port; });
+                               [&](std::string_view name) { return host == std::string(name) + port || (bound.port == 80 && host == name); });
   }
   std::optional<ControlReply> refusal(const ControlRequest& request) const {
     if (!(request.path == "/metrics" ? node::host_is_local_name(request.host) : host_is_ours(request.host))) {
       return to_reply({"forbidden", "the Host header must be this address"});
     }
-    if (request.method == "GET") return std::nullopt;
-    if (request.method != "POST") return to_reply(node::bad_request("there are GET and POST"));
+    // Even what may only be read has effects: whoever opens the stream has all nodes asked.
+    const bool open_to_links = request.path == "/" || request.path == "/metrics";
+    if (!open_to_links && (request.fetch_site == "cross-site" || request.fetch_site == "same-site")) return to_reply({"forbidden", "of another page"});
     if (!request.origin.empty() && !(request.origin.starts_with("http://") && host_is_ours(std::string_view(request.origin).substr(7)))) {
       return to_reply({"forbidden", "of another page"});
     }
+    if (request.method == "GET") return std::nullopt;
+    if (request.method != "POST") return to_reply(node::bad_request("there are GET and POST"));
     if (request.token.size() != token.size() || sodium_memcmp(request.token.data(), token.data(), token.size()) != 0) {
       return to_reply({"forbidden", "X-Weft-Token is missing or wrong: open the address that weft testnet up printed"});
     }
@@ -125,7 +129,9 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
   // ---- the page
 
   ControlOutcome stream() {
+    if (server->streams(node::StreamStart::Kind::kPage) >= kPagesMax) return to_reply({"overloaded", std::to_string(kPagesMax) + " pages are open"});
     const MonoTime now = mono_now();
+    unwatched_since.reset();
     if (!watch.watching()) {
       watch.begin(now);
       change_at = now + kChangeEvery;
@@ -160,14 +166,8 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
 
   ControlOutcome post(RequestId id, std::string_view path, const std::string& body) {
     testbed.fleet.refresh();
-    if (path == "do") {
-      Working working{.id = id, .reply = {}, .job = nullptr};
-      working.job = answer_verb(testbed, body, working.reply);
-      if (working.reply.finished()) return outcome(working.reply);
-      jobs.push_back(std::move(working));
-      return node::Later{};
-    }
     const Json asked = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+    if (path == "do") return act(id, asked.is_object() && asked.contains("do") ? asked["do"] : Json(), body);
     const auto text_at = [&asked](const char* name) {
       return asked.contains(name) && asked[name].is_string() ? asked[name].get<std::string>() : std::string();
     };
@@ -183,6 +183,26 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     return call(id, i, {"POST", "/v1/" + std::string(path), wanted.dump(-1, ' ', false, Json::error_handler_t::replace)});
   }
 
+  // A churn is answered at once and goes on without its client, until it is over or ended; one at a time.
+  ControlOutcome act(RequestId id, const Json& verb, const std::string& body) {
+    const auto churning = [](const Working& working) { return !working.id.has_value(); };
+    if (verb == "end_churn") {
+      const bool any = std::erase_if(jobs, churning) > 0;
+      watch.churning = false;
+      if (!any) return to_reply({"not_found", "no churn of this page goes on"});
+      return ControlReply{200, R"({"done":{"do":"end_churn"}})"};
+    }
+    if (verb == "churn" && std::ranges::any_of(jobs, churning)) return to_reply({"conflict", "a churn goes on: end it first"});
+    Working working{.id = id, .reply = {}, .job = nullptr};
+    working.job = answer_verb(testbed, body, working.reply);
+    if (working.reply.finished()) return outcome(working.reply);
+    if (verb == "churn") working.id.reset();
+    watch.churning = watch.churning || !working.id;
+    jobs.push_back(std::move(working));
+    if (verb == "churn") return ControlReply{200, R"({"done":{"do":"churn"}})"};
+    return node::Later{};
+  }
+
   // The last line of a finished reply: {"done":...} or {"error":{"code","message"}}.
   static ControlReply outcome(const Reply& reply) {
     std::string_view text = reply.text();
@@ -196,40 +216,50 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
   void step_jobs(MonoTime now) {
     for (Working& working : jobs) {
       working.job->step(now, working.reply);
-      if (!working.reply.finished()) continue;
+      if (!working.reply.finished()) {
+        working.reply.forget();
+        continue;
+      }
       working.job.reset();
-      server->answer(working.id, outcome(working.reply));
+      if (working.id) server->answer(*working.id, outcome(working.reply));
+      else watch.churning = false;
     }
     std::erase_if(jobs, [](const Working& working) { return working.job == nullptr; });
   }
 
   void tell(MonoTime now) {
     if (!watch.watching()) return;
-    if (!server->has_streams(node::StreamStart::Kind::kPage)) return watch.end();
+    if (!server->has_streams(node::StreamStart::Kind::kPage)) {
+      // A page that is loaded anew finds its points again.
+      if (!unwatched_since) unwatched_since = now;
+      if (now - *unwatched_since >= kForgetAfter) watch.end();
+      return;
+    }
     if (now >= change_at) {
       change_at = now + kChangeEvery;
       server->publish(node::StreamStart::Kind::kPage, node::LogLevel::kError, message("change", watch.change(now)));
     }
     if (now >= sample_at && sampling == 0) {
       sample_at = now + kSampleEvery;
-      sample(now);
+      sample();
     }
   }
 
   // All nodes are asked for their metrics.
-  void sample(MonoTime now) {
-    watch.begin_sample(now);
+  void sample() {
+    watch.begin_sample();
     for (std::size_t i = 0; i < testbed.fleet.size(); ++i) {
       if (testbed.fleet.node(i).run != Run::kRunning || !testbed.fleet.node(i).ready) continue;
       const auto done = [self = weak_from_this(), i](const CallResult& result) {
         const auto inside = self.lock();
         if (!inside) return;
         const bool well = result.status == CallStatus::kAnswered && result.response.status == 200;
-        if (well && inside->watch.watching()) inside->watch.add_sample(i, read_totals(result.response.body));
-        if (--inside->sampling == 0 && inside->watch.watching()) inside->watch.end_sample(mono_now());
+        if (well && inside->watch.watching()) inside->watch.add_sample(mono_now(), i, read_totals(result.response.body));
+        if (--inside->sampling == 0 && inside->watch.watching()) inside->watch.end_sample();
       };
       if (testbed.calls.submit({testbed.fleet.layout().control(i), {"GET", "/metrics", ""}, kScrapeTimeout, done})) ++sampling;
     }
+    if (sampling == 0) watch.end_sample();
   }
 
   // ---- metrics
@@ -285,7 +315,7 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
 
   void on_gone(RequestId id) {
     if (gathering) std::erase(gathering->waiting, id);
-    std::erase_if(jobs, [id](const Working& working) { return working.id == id; });  // a churn that nobody waits for ends
+    std::erase_if(jobs, [id](const Working& working) { return working.id == id; });
   }
 
   Testbed& testbed;
@@ -297,6 +327,7 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
   std::unique_ptr<Gathering> gathering;
   std::vector<Working> jobs;
   MonoTime change_at{}, sample_at{};
+  std::optional<MonoTime> unwatched_since;
   std::size_t sampling = 0;  // samples under way
 };
 
@@ -309,7 +340,7 @@ std::expected<Endpoint, std::string> Web::listen(const Endpoint& endpoint) {
   Inside& s = *inside_;
   s.server = std::make_unique<node::HttpServer>(
       &s.loop, [&s](RequestId id, const ControlRequest& request) { return s.handle(id, request); }, [&s](RequestId id) { s.on_gone(id); },
-      kPageBufferMax);
+      node::HttpServer::Bounds{.stream_buffer = kPageBufferMax, .connection_memory = kConnectionMemory});
   auto bound = s.server->listen_tcp(endpoint);
   if (!bound) return std::unexpected(bound.error().message);
   s.bound = *bound;

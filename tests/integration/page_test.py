@@ -107,9 +107,15 @@ class Page(TestnetTest):
             for path in ("/", "/v1/testnet/stream", "/v1/testnet/sights", "/v1/testnet/nodes/0/status"):
                 self.assertEqual(self.ask("GET", path, Host=host)[0], 403, (host, path))
             self.assertEqual(self.post("do", kill, Host=host)[0], 403, host)
+        # What a browser says when another page asks; a link to the page is followed.
+        for site in ("cross-site", "same-site"):
+            for path in ("/v1/testnet/stream", "/v1/testnet/nodes/0/log"):
+                self.assertEqual(self.ask("GET", path, Sec_Fetch_Site=site)[0], 403)
+            self.assertNotEqual(self.ask("GET", "/", Sec_Fetch_Site=site)[0], 403)
         self.assertEqual(self.ask("GET", "/v1/testnet/sights", Host=f"localhost:{port}")[0], 200)
         for origin in ("http://evil.example", f"https://{self.host}", "null", f"http://{self.host}.evil.example", "http://127.0.0.1"):
             self.assertEqual(self.post("do", kill, Origin=origin)[0], 403, origin)
+            self.assertEqual(self.ask("GET", "/v1/testnet/stream", Origin=origin)[0], 403, origin)
         for token in (None, "", "0" * len(self.token), self.token[:-1], self.token + "0", self.token.upper() + "x"):
             self.assertEqual(self.post("do", kill, X_Weft_Token=token)[0], 403, token)
         for kind in (None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"):
@@ -143,7 +149,7 @@ class Page(TestnetTest):
         self.assertTrue(stream.until(lambda s: s.summary["members_max"] == gone and s.summary["converged"], 10), stream.summary)
         self.assertIn({"what": "run", "node": 3, "run": "dead"}, [{k: v for k, v in e.items() if k != "t_ms"} for e in stream.events])
         told = {(event["by"], event["about"]) for event in stream.events if event["what"] == "sight" and event["state"] == "failed"}
-        self.assertEqual(told, {(by, 3) for by in range(NODES) if by != 3})
+        self.assertLessEqual({(by, 3) for by in range(NODES) if by != 3}, told)
         sights = json.loads(self.ask("GET", "/v1/testnet/sights")[1])
         self.assertEqual([row[3] for row in sights["rows"]], ["f"] * 3 + ["-"] + ["f"] * (NODES - 4))
         # What it says is what the nodes say.
@@ -156,6 +162,47 @@ class Page(TestnetTest):
         other = self.stream()
         self.assertEqual(other.nodes[3]["seen"]["failed"], gone)
         self.assertGreaterEqual(len(other.whole["points"]), len(stream.points) - 1)
+
+    def test_what_is_begun_is_ended_though_its_client_goes(self):
+        stream = self.stream()
+        connection = http.client.HTTPConnection(self.host, timeout=5)
+        connection.request("POST", "/v1/testnet/do", json.dumps({"do": "restart", "which": "1-11"}),
+                           {"X-Weft-Token": self.token, "Content-Type": "application/json"})
+        time.sleep(0.05)
+        connection.close()
+        self.assertTrue(stream.until(lambda s: all(s.nodes[i]["starts"] == 2 and s.nodes[i]["ready"] for i in range(1, NODES)), 30), stream.nodes)
+        # However short a node was away, both are told.
+        runs = [(event["node"], event["run"]) for event in stream.events if event["what"] == "run"]
+        self.assertEqual([run for node, run in runs if node == 3], ["dead", "running"])
+        # A churn goes on without its client until it is ended; one at a time.
+        churn = {"do": "churn", "model": "exponential", "median_ms": 5000, "for_ms": 0}
+        self.assertEqual(self.post("do", {"do": "end_churn"})[0], 404)
+        self.assertEqual(self.post("do", churn)[0], 200)
+        self.assertEqual(self.post("do", churn)[0], 409)
+        self.assertTrue(stream.until(lambda s: s.summary["churning"] and s.summary["dead"] > 0, 30))
+        self.assertEqual(self.post("do", {"do": "end_churn"})[0], 200)
+        self.assertTrue(stream.until(lambda s: not s.summary["churning"] and s.summary["dead"] == 0 and s.summary["converged"], 60), stream.summary)
+        # Where nobody runs there are no rates.
+        self.assertTrue(stream.until(lambda s: s.points[-1]["bytes_per_node_s"], 20))
+        self.assertEqual(self.post("do", {"do": "kill", "which": "100%"})[0], 200)
+        self.assertTrue(stream.until(lambda s: s.points[-1]["running"] == 0 and s.points[-1]["bytes_per_node_s"] is None, 20), stream.points[-1])
+
+    def test_a_paused_observer_says_nothing(self):
+        stream = self.stream()
+        self.assertEqual(self.post("do", {"do": "kill", "which": "3"})[0], 200)
+        self.assertTrue(stream.until(lambda s: s.nodes[3]["seen"]["failed"] == NODES - 1, 30))
+        self.assertEqual(self.post("do", {"do": "pause", "which": "2"})[0], 200)
+        self.assertEqual(self.post("do", {"do": "restart", "which": "3"})[0], 200)
+        self.assertTrue(stream.until(lambda s: s.nodes[3]["seen"]["alive"] == NODES - 2, 10), stream.nodes[3])
+        self.assertEqual(stream.nodes[3]["seen"]["failed"], 0)
+        self.assertEqual(json.loads(self.ask("GET", "/v1/testnet/sights")[1])["rows"][2], "-" * NODES)
+
+    def test_a_page_that_is_loaded_anew_has_its_points(self):
+        stream = self.stream()
+        self.assertTrue(stream.until(lambda s: len(s.points) >= 3))
+        stream.close()
+        time.sleep(1.5)
+        self.assertGreaterEqual(len(self.stream().whole["points"]), 3)
 
     def test_the_buttons_work(self):
         stream = self.stream()
@@ -204,6 +251,16 @@ class Page(TestnetTest):
         # Slow readers: streams that are never read, and half requests.
         slow = [raw(None) for _ in range(20)]
         time.sleep(0.5)
+        # More pages than may be open: the others are refused, and the user is served.
+        pages = [http.client.HTTPConnection(self.host, timeout=10) for _ in range(40)]
+        for page in pages:
+            page.request("GET", "/v1/testnet/stream")
+        self.assertEqual(sorted({page.getresponse().status for page in pages}), [200, 503])
+        self.assertEqual(self.post("do", {"do": "status"})[0], 200)
+        for page in pages:
+            page.close()
+        # So they are with the cookies of all that listens on this machine.
+        self.assertEqual(self.ask("GET", "/v1/testnet/sights", Cookie="x=" + "y" * 16_000)[0], 200)
         for s in slow[:10]:
             s.send(f"GET /v1/testnet/stream HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
         for s in slow[10:]:
@@ -225,7 +282,7 @@ class Page(TestnetTest):
         answers = []
         self.assertTrue(wait_until(lambda: answers.append(self.ask("GET", "/v1/testnet/sights")[0]) or answers[-1] == 200, 20))
         status = weft("--json", "testnet", "status", "--dir", self.dir).json()
-        self.assertEqual((status["nodes"]["running"], status["converged"], status["false_failures"]), (NODES, True, 0))
+        self.assertEqual((status["nodes"]["running"], status["ended_by_themselves"]), (NODES, 0))
 
 
 if __name__ == "__main__":

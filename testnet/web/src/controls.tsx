@@ -152,6 +152,9 @@ function Churn({ run }: { run: (label: string, body: object) => void }) {
           for <input name="for" type="number" min="1" defaultValue="60" required /> s
         </label>
         <button>Start</button>
+        <button type="button" disabled={!store.state?.summary.churning} onClick={() => run("end churn", { do: "end_churn" })}>
+          End
+        </button>
       </Form>
     </Group>
   );

@@ -40,6 +40,7 @@ export interface Summary {
   link: string;
   cut_off: number;
   one_way: boolean;
+  churning: boolean;
 }
 
 export interface Op {
