@@ -71,7 +71,7 @@ class World {
         testbed_(options.layout, options.fleet, plan.seed),
         digests_(kSharedName, testbed_.fleet, options.layout, testbed_.calls),
         director_(plan, options.version,
-                  {.counters = [this] { return counters(); }, .log = options.log,
+                  {.counters = [this] { return counters(); }, .log = options.log, .traffic = [this] { return traffic(); },
                    .state_equal = [this] { return digests_.equal(testbed_.fleet.count(Run::kRunning)); },
                    .state_counters = nullptr}) {
     testbed_.on_ready = [this](std::size_t i) { director_.node_up(at(), static_cast<NodeIndex>(i)); };
@@ -85,6 +85,7 @@ class World {
 
  private:
   Duration at() const { return std::chrono::duration_cast<Duration>(mono_now() - begin_); }
+  scenario::Counters traffic();
   scenario::Counters counters();
   void end_all();
   void turn(int wait_ms);
@@ -131,9 +132,13 @@ class World {
   std::string trouble_;
 };
 
-scenario::Counters World::counters() {
+scenario::Counters World::traffic() {
   traffic_.update();
-  scenario::Counters counters{.bytes = traffic_.bytes(), .packets = traffic_.datagrams()};
+  return {.bytes = traffic_.bytes(), .packets = traffic_.datagrams()};
+}
+
+scenario::Counters World::counters() {
+  scenario::Counters counters = traffic();
   rusage ended{};
   ::getrusage(RUSAGE_CHILDREN, &ended);
   const auto us = [](const timeval& t) {

@@ -1,6 +1,7 @@
 #include "testnet/scenario/director.h"
 
 #include <algorithm>
+#include <array>
 
 #include "crypto/check.h"
 #include "testnet/scenario/director_state.h"
@@ -98,6 +99,27 @@ void Director::State::look_at_state() {
   } else if (!state_equal_since) {
     state_equal_since = now;
   }
+}
+
+void Director::State::sample() {
+  if (!hooks.log || now < sample_at || stage == Stage::kDone) return;
+  sample_at = now + kSampleEvery;
+  const Ledger::Views v = ledger.views();
+  const Counters c = hooks.traffic ? hooks.traffic() : Counters{};
+  say({{"event", "sample"}, {"up", ledger.alive()}, {"members_min", v.members_min}, {"members_median", v.members_median},
+       {"members_max", v.members_max}, {"suspect", v.suspect}, {"failed", v.failed}, {"wrong", ledger.wrong_pairs()},
+       {"bytes", c.bytes}, {"packets", c.packets}, {"open_ops", ops.size()}});
+}
+
+void Director::State::say_op(const Op& op, const OpOutcome& outcome, bool stale) {
+  if (!hooks.log) return;
+  constexpr std::array<const char*, 4> kNames{"put", "get", "lookup", "write"};
+  Json line = {{"event", "op"}, {"op", kNames[static_cast<std::size_t>(op.kind)]}, {"node", op.node}, {"phase", op.phase}, {"ok", outcome.ok}};
+  if (outcome.ok) line.update({{"us", outcome.latency.count()}, {"hops", outcome.hops}, {"queries", outcome.queries}});
+  else line["error"] = outcome.error;
+  if (stale) line["stale"] = true;
+  if (op.owed) line["owed"] = true;
+  say(std::move(line));
 }
 
 std::vector<NodeIndex> Director::State::living() const {
@@ -203,6 +225,9 @@ void Director::State::finish() {
     if (death.first) f.detect_first_us.add(us(*death.first));
     if (death.all) f.detect_all_us.add(us(*death.all));
     if (!death.all && death.waiting > 0 && !ledger.is_up(death.node)) ++f.deaths_unseen;
+    const auto after = [&](const std::optional<Duration>& d) { return d ? Json(static_cast<double>((*d - death.at).count()) / 1e6) : Json(); };
+    say({{"event", "death"}, {"node", death.node}, {"at", static_cast<double>(death.at.count()) / 1e6}, {"phase", death.phase},
+         {"first", after(death.first)}, {"all", after(death.all)}});
   }
   stage = Stage::kDone;
   say({{"event", "done"}});
@@ -243,6 +268,7 @@ void Director::State::advance() {
     for (NodeIndex i = 0; i < plan.nodes; ++i) start(i);
   }
   look();
+  sample();
   while (!due.empty() && due.begin()->at <= now) {
     auto entry = due.extract(due.begin());
     entry.value().act(now);
@@ -301,7 +327,9 @@ void Director::node_lost(Duration at, NodeIndex node) {
 bool Director::saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state) {
   State& s = *state_;
   s.now = std::max(s.now, at);
-  if (!s.ledger.saw(s.now, observer, subject, state)) return false;
+  const bool false_failure = s.ledger.saw(s.now, observer, subject, state);
+  s.sample();
+  if (!false_failure) return false;
   ++s.phases.back().false_failures;
   s.say({{"event", "false_failure"}, {"node", observer}, {"of", subject}});
   return true;
@@ -316,6 +344,7 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
   s.ops.erase(it);
   Figures& f = s.phases[op.phase];
   Judged judged = Judged::kFine;
+  bool stale = false;
   switch (op.kind) {
     case State::Op::Kind::kPut:
       if (outcome.ok) {
@@ -337,6 +366,7 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
           // Two sides of a partition each have their own closest holders: there it is no fault.
           if (!s.ledger.excused(s.now)) judged = Judged::kStale;
           ++f.gets.stale;
+          stale = true;
         }
         outcome.ok = judged != Judged::kWrong;
       }
@@ -352,6 +382,8 @@ Judged Director::op_done(Duration at, OpNumber number, OpOutcome outcome) {
       f.writes.add(outcome);
       break;
   }
+  s.say_op(op, outcome, stale);
+  s.sample();
   if (judged == Judged::kStale) s.say({{"event", "stale"}, {"node", op.node}, {"key", op.key}});
   if (outcome.ok) return judged;
   State::Json failed = {{"event", "op_failed"}, {"node", op.node}, {"key", op.key}, {"error", outcome.error}};

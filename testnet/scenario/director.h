@@ -38,6 +38,7 @@ inline constexpr std::size_t kActionValueBytes = 256;     // of a value that an 
 inline constexpr Duration kOwedFor = 24h;
 // How often a world looks whether a condition holds.
 inline constexpr Duration kLookEvery = 100ms;
+inline constexpr Duration kSampleEvery = 1s;  // of the log
 
 // ---- commands to the world
 using NodeIndex = std::uint32_t;
@@ -121,6 +122,7 @@ class Director {
   struct Hooks {
     std::function<Counters()> counters;                // read at the edges of phases
     std::function<void(const std::string&)> log;       // one JSON object, without newline
+    std::function<Counters()> traffic;                 // bytes and packets alone, read about once a second for the log; may be empty
     // Whether all living nodes have the same shared state; nullopt: not known. Only asked in runs with state loads.
     std::function<std::optional<bool>()> state_equal;
     std::function<StateCounters()> state_counters;     // may be empty

@@ -90,6 +90,7 @@ struct Director::State {
   bool split = false;
   bool churning = false;
   std::size_t waiting_for = 0;  // nodes told to start and not yet up
+  Duration sample_at{};         // not before
 
   void later(Duration at, std::function<void(Duration)> act) {
     due.insert({std::max(at, now), orders++, std::move(act)});
@@ -100,6 +101,11 @@ struct Director::State {
     line.update(event);
     hooks.log(line.dump());
   }
+  // How things stand, for the log: at most once in kSampleEvery, when something happens anyway, so that a run goes
+  // the same way with and without a log.
+  void sample();
+  // How an operation ended, for the log.
+  void say_op(const Op& op, const OpOutcome& outcome, bool stale);
   // Without membership there is nothing to converge.
   bool converged() const { return !plan.membership || ledger.converged(); }
   void begin_phase(const std::string& name);

@@ -23,6 +23,29 @@ bool Ledger::pair_wrong(NodeIndex observer, NodeIndex subject) const {
   return seen == Seen::kAlive || seen == Seen::kSuspect;
 }
 
+Ledger::Views Ledger::views() const {
+  Views out;
+  std::vector<std::size_t> members;
+  for (NodeIndex o = 0; o < nodes_.size(); ++o) {
+    if (!nodes_[o].up) continue;
+    std::size_t alive = 1;
+    for (NodeIndex s = 0; s < nodes_[o].views.size(); ++s) {
+      if (s == o) continue;
+      const Seen seen = nodes_[o].views[s];
+      if (seen == Seen::kAlive) ++alive;
+      if (nodes_[s].up && seen == Seen::kSuspect) ++out.suspect;
+      if (nodes_[s].up && seen == Seen::kFailed) ++out.failed;
+    }
+    members.push_back(alive);
+  }
+  if (members.empty()) return out;
+  std::ranges::sort(members);
+  out.members_min = members.front();
+  out.members_median = members[members.size() / 2];
+  out.members_max = members.back();
+  return out;
+}
+
 void Ledger::settle(Duration at) {
   if (wrong_ != 0) right_since_.reset();
   else if (!right_since_) right_since_ = at;

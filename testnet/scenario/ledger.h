@@ -50,6 +50,13 @@ class Ledger {
   std::size_t known() const { return nodes_.size(); }
   bool converged() const { return wrong_ == 0; }
   std::size_t wrong_pairs() const { return wrong_; }
+  // What the living nodes list, themselves included: how many alive; and of pairs of two living ones, in how many
+  // one is suspected or called failed. A look at all pairs.
+  struct Views {
+    std::size_t members_min = 0, members_median = 0, members_max = 0;
+    std::size_t suspect = 0, failed = 0;
+  };
+  Views views() const;
   // When the truth last changed.
   Duration changed() const { return changed_; }
   // Since when nothing is wrong, if so.
