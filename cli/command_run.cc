@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/report_files.h"
 #include "cli/scenario_file.h"
 #include "node/interfaces.h"
 #include "testnet/launcher.h"
@@ -92,12 +92,13 @@ Result<int> run_testnet_scenario(const Context& context) {
   if (where.base_port != 0 && where.base_port + loaded->scenario.nodes - 1 > 65535) {
     return usage("--base-port leaves no ports for so many nodes");
   }
-  std::ofstream events;
+  std::optional<ReportFiles> files;
   testnet::ProcessOptions options;
   if (!flags.report.empty()) {
-    if (auto made = make_directory(flags.report); !made) return std::unexpected(made.error());
-    events.open(flags.report + "/events.jsonl", std::ios::binary | std::ios::trunc);
-    options.log = [&events](const std::string& line) { events << line << '\n'; };
+    auto opened = ReportFiles::open(flags.report);
+    if (!opened) return std::unexpected(opened.error());
+    files = std::move(*opened);
+    options.log = [&files](const std::string& line) { files->log(line); };
   }
   auto place = Place::make(where.dir);
   if (!place) return std::unexpected(place.error());
@@ -121,11 +122,10 @@ Result<int> run_testnet_scenario(const Context& context) {
     return fail(kExitFailed, "failed", result.trouble + "; homes and logs are in " + place->layout.dir);
   }
   const Json& report = result.verdict.report;
-  if (!flags.report.empty()) {
-    events.close();
-    if (!events) return fail(kExitFailed, "io", "cannot write " + flags.report + "/events.jsonl");
-    auto written = write_text(flags.report + "/report.json", report.dump(2) + "\n");
-    if (!written) return std::unexpected(written.error());
+  if (files) {
+    const RunFacts facts{.world = "processes", .command = "weft testnet run " + flags.scenario + (flags.nodes ? " -n " + std::to_string(*flags.nodes) : ""),
+                         .scenario = scenario::to_toml(loaded->scenario), .trace_hash = {}};
+    if (auto written = files->finish(report, facts); !written) return std::unexpected(written.error());
   }
   print(context.json ? report.dump() + "\n" : report_text(report));
   if (result.verdict.passed) return kExitDone;

@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -20,6 +19,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/report_files.h"
 #include "cli/scenario_file.h"
 #include "node/files.h"
 #include "node/units.h"
@@ -119,11 +119,12 @@ Result<int> run_one(const Context& context) {
   auto loaded = load_scenario(flags, scenario::World::kSimulator);
   if (!loaded) return std::unexpected(loaded.error());
   sim::RunOptions options = options_of(*loaded, flags);
-  std::ofstream events;
+  std::optional<ReportFiles> files;
   if (!flags.report.empty()) {
-    if (auto made = make_directory(flags.report); !made) return std::unexpected(made.error());
-    events.open(flags.report + "/events.jsonl", std::ios::binary | std::ios::trunc);
-    options.log = [&events](const std::string& line) { events << line << '\n'; };
+    auto opened = ReportFiles::open(flags.report);
+    if (!opened) return std::unexpected(opened.error());
+    files = std::move(*opened);
+    options.log = [&files](const std::string& line) { files->log(line); };
   }
   const auto began = testnet::mono_now();
   const bool live = ::isatty(STDERR_FILENO) == 1;
@@ -148,11 +149,10 @@ Result<int> run_one(const Context& context) {
   const double wall_s =
       static_cast<double>(testnet::ms_between(began, testnet::mono_now())) / 1000;
   const Json& report = result.verdict.report;
-  if (!flags.report.empty()) {
-    events.close();
-    if (!events) return fail(kExitFailed, "io", "cannot write " + flags.report + "/events.jsonl");
-    auto written = write_text(flags.report + "/report.json", report.dump(2) + "\n");
-    if (!written) return std::unexpected(written.error());
+  if (files) {
+    const RunFacts facts{.world = "simulator", .command = repeat(flags, loaded->scenario.seed), .scenario = scenario::to_toml(loaded->scenario),
+                         .trace_hash = hex(result.trace_hash)};
+    if (auto written = files->finish(report, facts); !written) return std::unexpected(written.error());
   }
   if (context.json) {
     Json out = report;

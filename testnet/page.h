@@ -1,4 +1,4 @@
-// The page of a testnet as it was bundled when weft was built (testnet/web/). Constants; any thread.
+// The pages that were bundled when weft was built (testnet/web/): that of a testnet and a run's report. Constants; any thread.
 #pragma once
 
 #include <string_view>
@@ -7,7 +7,10 @@ namespace weft::testnet {
 
 // Empty: weft was built without npm.
 std::string_view page_html();
-// The hash of its script, as a Content-Security-Policy names it.
+// A report without its data: where those are to stand is kReportPlace, once. Empty: as above.
+std::string_view report_html();
+inline constexpr std::string_view kReportPlace = "__RUNS__";
+// The hash of the page's script, as a Content-Security-Policy names it.
 std::string_view page_script_hash();
 
 }  // namespace weft::testnet

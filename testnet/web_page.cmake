@@ -1,4 +1,4 @@
-# Makes OUT, a C++ file with the page of PAGE_DIR (page.html and page.html.csp; empty if they could not be made).
+# Makes OUT, a C++ file with the pages of PAGE_DIR (page.html and page.html.csp, report.html; empty if they could not be made).
 # cmake -DSOURCE=testnet/web -DPAGE_DIR=DIR -DNODE=... -DNPM=... -DTESTS=ON|OFF -DOUT=FILE -P web_page.cmake
 # TESTS: fetch what only tests need, too.
 #
@@ -28,6 +28,7 @@ function(bundle result)
     file(READ ${PAGE_DIR}/installed had)
   endif()
   if(NOT had STREQUAL lock)
+    file(REMOVE ${PAGE_DIR}/installed)  # what is there may be half
     execute_process(COMMAND ${NPM} ci ${less} --ignore-scripts --no-audit --no-fund --loglevel=error WORKING_DIRECTORY ${PAGE_DIR}
                     RESULT_VARIABLE status ERROR_VARIABLE error OUTPUT_QUIET TIMEOUT 180)
     if(NOT status EQUAL 0)
@@ -39,12 +40,13 @@ function(bundle result)
   execute_process(COMMAND ${NODE} build.mjs ${PAGE_DIR}/page.html WORKING_DIRECTORY ${PAGE_DIR}
                   RESULT_VARIABLE status ERROR_VARIABLE error OUTPUT_QUIET TIMEOUT 120)
   if(NOT status EQUAL 0)
-    set(${result} "the bundle failed: ${error}" PARENT_SCOPE)
+    message(FATAL_ERROR "the page cannot be bundled: ${error}")
   endif()
 endfunction()
 
 bundle(trouble)
 set(html "")
+set(report "")
 set(hash "")
 if(trouble)
   message(NOTICE "weft is built without the page of a testnet: ${trouble}")
@@ -52,13 +54,21 @@ else()
   file(READ ${PAGE_DIR}/page.html html HEX)
   file(READ ${PAGE_DIR}/page.html.csp hash)
   string(REGEX REPLACE "(..)" "0x\\1," html "${html}")
+  file(READ ${PAGE_DIR}/report.html report HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," report "${report}")
 endif()
 file(WRITE ${OUT} "#include \"testnet/page.h\"
 namespace weft::testnet {
 namespace {
 constexpr unsigned char kHtml[] = {${html}0};
+constexpr unsigned char kReport[] = {${report}0};
 }
 std::string_view page_html() { return {reinterpret_cast<const char*>(kHtml), sizeof kHtml - 1}; }
+std::string_view report_html() { return {reinterpret_cast<const char*>(kReport), sizeof kReport - 1}; }
 std::string_view page_script_hash() { return \"${hash}\"; }
 }  // namespace weft::testnet
 ")
+if(trouble AND NPM)
+  # Older than what it depends on: the next build tries again.
+  execute_process(COMMAND touch -d @1 ${OUT})
+endif()

@@ -1,4 +1,5 @@
-// Makes the page: `node build.mjs OUT_FILE` bundles src/ into one html file that loads nothing from elsewhere.
+// Makes the pages: `node build.mjs OUT_FILE` bundles src/ into one html file that loads nothing from elsewhere, and src/report/ into
+// report.html beside it. Whoever makes a report replaces the text __RUNS__ in that by the runs as JSON, `<` written as \u003c.
 //
 // The server's content security policy allows one inline script, by its hash; that is written to OUT_FILE.csp as `sha256-BASE64=`.
 // Types are not checked here: `npm run check` does.
@@ -12,9 +13,9 @@ import { build, transform } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
-async function script() {
+async function script(entry) {
   const result = await build({
-    entryPoints: [join(here, "src/app.tsx")],
+    entryPoints: [join(here, "src", entry)],
     absWorkingDir: here,
     bundle: true,
     minify: true,
@@ -30,8 +31,8 @@ async function script() {
   return result.outputFiles[0].text.replace(/<\/(script)/gi, "<\\/$1").replaceAll("<!--", "<\\!--").trim();
 }
 
-async function style() {
-  const own = await Promise.all(["panels.css", "style.css"].map((name) => readFile(join(here, "src", name), "utf8")));
+async function style(...names) {
+  const own = await Promise.all(names.map((name) => readFile(join(here, "src", name), "utf8")));
   const plot = await readFile(join(dirname(require.resolve("uplot/package.json")), "dist/uPlot.min.css"), "utf8");
   // The target knows light-dark(), so it stays as it is written.
   const small = await transform(plot + own.join(""), { loader: "css", minify: true, target: "chrome123" });
@@ -43,7 +44,12 @@ if (!out || process.argv.length !== 3) {
   console.error("usage: node build.mjs OUT_FILE");
   process.exit(2);
 }
-const [js, css] = await Promise.all([script(), style()]);
+const [js, css, report_js, report_css] = await Promise.all([
+  script("app.tsx"),
+  style("panels.css", "style.css"),
+  script("report/main.tsx"),
+  style("style.css", "report/report.css"),
+]);
 const page = `<!doctype html>
 <html lang="en">
 <head>
@@ -61,7 +67,29 @@ const page = `<!doctype html>
 </body>
 </html>
 `;
+const kRuns = "__RUNS__";
+const report = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="color-scheme" content="dark light">
+<link rel="icon" href="data:,">
+<title>weft report</title>
+<style>${report_css}</style>
+</head>
+<body>
+<div id="app"></div>
+<noscript>This page needs JavaScript.</noscript>
+<script type="application/json" id="runs">${kRuns}</script>
+<script>${report_js}</script>
+</body>
+</html>
+`;
+if (report.split(kRuns).length !== 2) throw new Error(`the report must contain ${kRuns} once`);
 const file = resolve(out);
 await mkdir(dirname(file), { recursive: true });
 await writeFile(file, page);
+await writeFile(join(dirname(file), "report.html"), report);
 await writeFile(`${file}.csp`, `sha256-${createHash("sha256").update(js, "utf8").digest("base64")}`);

@@ -1,54 +1,21 @@
 """The page of a testnet in a real browser: Chromium, driven by browser.mjs. WEFT_PICTURES names a folder that keeps its pictures."""
-import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
 import time
 import unittest
 
+from browser import Browser
 from support import BUNDLE, TestnetTest, wait_until, weft
 
 NODES = 200 if os.environ.get("CI") else 30
 
 
-class Browser:
-    def __init__(self, case):
-        self.process = subprocess.Popen(["node", pathlib.Path(__file__).with_name("browser.mjs"), BUNDLE, shutil.which("chromium")],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        case.addCleanup(self.close)
-        self.trouble = []
-
-    def __call__(self, verb, **fields):
-        self.process.stdin.write(json.dumps({"do": verb, **fields}) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        self.trouble = answer["trouble"]
-        if "error" in answer:
-            raise AssertionError(f"{verb} {fields}: {answer['error']}")
-        return answer["value"]
-
-    def number(self, part):
-        return int("".join(filter(str.isdigit, self("text", id=part))) or -1)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
 @unittest.skipUnless(shutil.which("npm") and shutil.which("chromium"), "there is no npm or no chromium")
 class PageInABrowser(TestnetTest):
     def picture(self, name):
-        kept = os.environ.get("WEFT_PICTURES")
-        path = pathlib.Path(kept or self.dir).resolve() / f"dashboard-{name}.png"
-        self.browser("picture", path=str(path))
-        self.assertGreater(path.stat().st_size, 10_000)
+        self.browser.keep_picture(self.dir, f"dashboard-{name}")
 
     def until(self, what, timeout_s=60):
         self.assertTrue(wait_until(what, timeout_s), self.browser("eval", script="JSON.stringify(window.weftTest.state()?.summary)"))

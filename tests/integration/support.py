@@ -15,6 +15,7 @@ from mesh import Mesh, Node, wait_until, weft_binary  # noqa: E402  (needs the p
 # Where the page of a testnet is bundled, and what npm fetched for it and for tests.
 BUNDLE = pathlib.Path(weft_binary()).resolve().parent / "testnet/page"
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 USAGE, NO_NODE, NOT_FOUND, TIMED_OUT, CONFLICT = 2, 3, 4, 5, 6
 
 

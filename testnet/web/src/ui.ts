@@ -1,8 +1,9 @@
 // What the person at the page has chosen (node, view, theme, the lookup shown), the store and stream, and hooks to follow them.
-import { useEffect, useReducer } from "preact/hooks";
 import { Lookup } from "./api";
 import { Source, Store } from "./data";
 import { Stream } from "./stream";
+
+export { palette, use } from "./shared";
 
 export type View = "ring" | "heatmap";
 export type Theme = "auto" | "dark" | "light";
@@ -75,26 +76,3 @@ export class Ui extends Source {
 export const store = new Store();
 export const stream = new Stream(store);
 export const ui = new Ui();
-
-export function use(...sources: Source[]): void {
-  const [, again] = useReducer((n: number) => n + 1, 0);
-  useEffect(() => {
-    const ends = sources.map((source) => source.subscribe(() => again(0)));
-    again(0);
-    return () => ends.forEach((end) => end());
-  }, []);
-}
-
-// The colours of style.css as a canvas can use them. A probe element, because a custom property is not resolved by itself.
-export function palette<Name extends string>(...names: Name[]): Record<Name, string> {
-  const probe = document.createElement("span");
-  probe.hidden = true;
-  document.body.append(probe);
-  const colours = {} as Record<Name, string>;
-  for (const name of names) {
-    probe.style.color = `var(--${name})`;
-    colours[name] = getComputedStyle(probe).color;
-  }
-  probe.remove();
-  return colours;
-}
