@@ -232,6 +232,7 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     if (!server->has_streams(node::StreamStart::Kind::kPage)) {
       // A page that is loaded anew finds its points again.
       if (!unwatched_since) unwatched_since = now;
+      change_at = now + kChangeEvery;  // when to look again
       if (now - *unwatched_since >= kForgetAfter) watch.end();
       return;
     }

@@ -39,12 +39,23 @@ async function style(...names) {
   return small.code.trim();
 }
 
+// What the licences of the parts ask to go with each copy.
+async function notices(...packages) {
+  const texts = await Promise.all(
+    packages.map(async (name) => `${name}:\n${await readFile(join(dirname(require.resolve(`${name}/package.json`)), "LICENSE"), "utf8")}`),
+  );
+  const text = texts.join("\n");
+  if (text.includes("--") || text.includes(">")) throw new Error("a licence cannot stand in a comment");
+  return text.trim();
+}
+
 const out = process.argv[2];
 if (!out || process.argv.length !== 3) {
   console.error("usage: node build.mjs OUT_FILE");
   process.exit(2);
 }
-const [js, css, report_js, report_css] = await Promise.all([
+const [licences, js, css, report_js, report_css] = await Promise.all([
+  notices("preact", "uplot"),
   script("app.tsx"),
   style("panels.css", "style.css"),
   script("report/main.tsx"),
@@ -64,6 +75,11 @@ const page = `<!doctype html>
 <div id="app"></div>
 <noscript>This page needs JavaScript.</noscript>
 <script>${js}</script>
+<!--
+This page contains:
+
+${licences}
+-->
 </body>
 </html>
 `;
@@ -84,6 +100,11 @@ const report = `<!doctype html>
 <noscript>This page needs JavaScript.</noscript>
 <script type="application/json" id="runs">${kRuns}</script>
 <script>${report_js}</script>
+<!--
+This page contains:
+
+${licences}
+-->
 </body>
 </html>
 `;

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import resource
 import shutil
@@ -16,6 +17,11 @@ from support import TestnetTest, wait_until, weft
 
 NODES = 12
 CONNECTIONS = 10_000
+
+
+def cpu_s(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Stream:
@@ -201,7 +207,10 @@ class Page(TestnetTest):
         stream = self.stream()
         self.assertTrue(stream.until(lambda s: len(s.points) >= 3))
         stream.close()
-        time.sleep(1.5)
+        (supervisor,) = {int(pathlib.Path(f"/proc/{node['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1]) for node in self.nodes()}
+        before = cpu_s(supervisor)
+        time.sleep(2)
+        self.assertLess(cpu_s(supervisor) - before, 0.5, "it is busy though nobody watches")
         self.assertGreaterEqual(len(self.stream().whole["points"]), 3)
 
     def test_the_buttons_work(self):
