@@ -24,7 +24,7 @@ enum Exit : int {
 
 struct UpFlags {
   std::vector<std::string> listen{}, join{}, tag{}, advertise{};
-  std::optional<std::string> name{}, network{}, http{}, durability{}, config{}, log_level{};
+  std::optional<std::string> name{}, network{}, http{}, durability{}, config{}, log_level{}, log_format{};
   bool faults = false;
   bool ephemeral = false;
   int parent_fd = -1;  // of the testnet's supervisor
@@ -87,11 +87,14 @@ struct TestnetFlags {
   std::vector<std::string> words;  // exec: everything after --
 };
 
+inline constexpr int kComparedMax = 5;
+
 struct SimFlags {
   std::string scenario;               // FILE
   std::optional<std::uint64_t> seed;
   std::optional<std::size_t> nodes;
   std::string report;                 // DIR; empty: none
+  std::vector<std::string> compare;   // DIRs of earlier reports, for the page of this one
   std::string seeds;                  // check: A..B
   std::size_t jobs = 0;               // check: processes; 0: one a core
   std::string out;                    // shrink: FILE

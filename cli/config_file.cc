@@ -25,6 +25,7 @@ const std::map<std::string, Kind, std::less<>>& known_keys() {
       {"http", Kind::kText},
       {"durability", Kind::kText},
       {"log_level", Kind::kText},
+      {"log_format", Kind::kText},
       {"faults", Kind::kSwitch},
       {"ephemeral", Kind::kSwitch},
       {"limits.memory", Kind::kSize},

@@ -32,6 +32,7 @@ void add_up(CLI::App& root, UpFlags& up) {
   add_text(*app, "--durability", up.durability, "commit (the default) or relaxed");
   add_text(*app, "--config", up.config, "FILE in place of DIR/weft.toml");
   add_text(*app, "--log-level", up.log_level, "trace, debug, info, warn or error");
+  add_text(*app, "--log-format", up.log_format, "text or json, of the lines on stderr");
   app->add_option("--parent-fd", up.parent_fd, "End when this descriptor ends")
       ->group(kHiddenGroup);
 }

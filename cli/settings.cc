@@ -204,6 +204,9 @@ void check_texts(Resolver& resolver, const node::RuntimeOptions& options,
     resolver.wrong("log_level",
                    "is trace, debug, info, warn or error, not '" + options.log_level + "'");
   }
+  if (!node::parse_log_format(options.log_format)) {
+    resolver.wrong("log_format", "is text or json, not '" + options.log_format + "'");
+  }
   for (const std::string& seed : options.seeds) {
     if (const auto parsed = node::parse_seed(seed); !parsed) {
       resolver.wrong("join", "has a mistake: " + parsed.error());
@@ -318,6 +321,7 @@ Result<node::RuntimeOptions> resolve_up(const SettingSources& sources, std::stri
   const std::string durability = resolver.text("durability", flags.durability, "commit");
   options.durable = durability != "relaxed";
   options.log_level = resolver.text("log_level", flags.log_level, "info");
+  options.log_format = resolver.text("log_format", flags.log_format, "text");
   options.parent_fd = flags.parent_fd;
   if (!http.empty()) {
     const auto endpoint = endpoints(resolver, "http", {http}, /*port_zero=*/true);

@@ -5,9 +5,13 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
+#include "node/control_json.h"
 #include "node/line_writer.h"
+#include "node/uv_shell.h"
 
 namespace weft::node {
 namespace {
@@ -68,19 +72,28 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-// Formats for stderr by spdlog's pattern and keeps the bare text.
+std::optional<LogFormat> parse_log_format(std::string_view text) {
+  if (text == "text") return LogFormat::kText;
+  if (text == "json") return LogFormat::kJson;
+  return std::nullopt;
+}
+
+// Formats for stderr by spdlog's pattern or as JSON, and keeps the bare text.
 struct Log::State {
   class Sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
    public:
-    explicit Sink(int fd) : writer(fd) {}
+    Sink(int fd, LogFormat as) : writer(fd), format(as) {}
 
     LineWriter writer;
+    LogFormat format;
     std::deque<LogLine> lines;
     std::size_t bytes = 0;
     std::function<void(const LogLine&)> listener;
 
    private:
     void sink_it_(const spdlog::details::log_msg& message) override {
+      keep(message);
+      if (format == LogFormat::kJson) return writer.write(log_line_json(lines.back()));
       spdlog::memory_buf_t time;
       formatter_->format(message, time);
       std::string line(time.data(), time.size());
@@ -88,7 +101,6 @@ struct Log::State {
       line += ' ';
       line.append(message.payload.data(), message.payload.size());
       writer.write(line);
-      keep(message);
     }
     void flush_() override { writer.flush(); }
 
@@ -99,7 +111,7 @@ struct Log::State {
                        static_cast<LogLevel>(message.level),
                        std::string(message.payload.data(), message.payload.size())});
       bytes += lines.back().text.size();
-      while (lines.size() > kLogLinesMax || bytes > kLogBytesMax) {
+      while (lines.size() > 1 && (lines.size() > kLogLinesMax || bytes > kLogBytesMax)) {
         bytes -= lines.front().text.size();
         lines.pop_front();
       }
@@ -107,7 +119,7 @@ struct Log::State {
     }
   };
 
-  explicit State(int fd) : sink(std::make_shared<Sink>(fd)), logger("weft", sink) {
+  State(int fd, LogFormat format) : sink(std::make_shared<Sink>(fd, format)), logger("weft", sink) {
     // The level's name is ours, the newline the writer's.
     logger.set_formatter(std::make_unique<spdlog::pattern_formatter>(
         "%Y-%m-%dT%H:%M:%S.%eZ ", spdlog::pattern_time_type::utc, ""));
@@ -117,14 +129,41 @@ struct Log::State {
   spdlog::logger logger;
 };
 
-Log::Log(LogLevel level, int fd) : level_(level), state_(std::make_unique<State>(fd)) {
+namespace {
+constexpr Duration kLineEvery = Duration(1s) / kLogLinesPerS;
+constexpr Duration kAllowanceMax = kLineEvery * kLogBurst;
+}  // namespace
+
+Log::Log(LogLevel level, int fd, LogFormat format, std::function<Instant()> clock)
+    : level_(level),
+      clock_(clock ? std::move(clock) : std::function<Instant()>([] { return read_clocks().mono; })),
+      filled_(clock_()),
+      allowance_(kAllowanceMax),
+      state_(std::make_unique<State>(fd, format)) {
   state_->logger.set_level(spd_level(level));
 }
 Log::~Log() = default;
 
 void Log::write(LogLevel level, std::string_view text) {
   if (!wants(level)) return;
+  if (!admit()) {
+    ++left_out_;
+    ++left_out_total_;
+    return;
+  }
+  if (const std::uint64_t missing = std::exchange(left_out_, 0); missing > 0) {
+    state_->logger.log(spd_level(level), std::to_string(missing) + " lines were left out: more than " + std::to_string(kLogLinesPerS) + " a second");
+  }
   state_->logger.log(spd_level(level), spdlog::string_view_t(text.data(), text.size()));
+}
+
+bool Log::admit() {
+  const Instant now = clock_();
+  allowance_ = std::min(kAllowanceMax, allowance_ + std::max(Duration{}, now - filled_));
+  filled_ = now;
+  if (allowance_ < kLineEvery) return false;
+  allowance_ -= kLineEvery;
+  return true;
 }
 
 void Log::set_level(LogLevel level) {

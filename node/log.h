@@ -1,4 +1,7 @@
-// The log of one node: lines on stderr, and the last 500 kept for GET /v1/log.
+// The log of one node: lines on stderr, as text or as JSON objects, and the last 500 kept for GET /v1/log.
+//
+// Bounded: kLogBurst lines at once and kLogLinesPerS for good; what is more is left out and counted, and the next
+// line says how many. So nobody who makes a node say something fills a disk with it.
 //
 // One object a node, no global logger; loop thread only. Text that came from peers or users goes
 // through escaped(), so it can neither start a new line nor speak to a terminal.
@@ -28,13 +31,19 @@ struct LogLine {
   std::string text;
 };
 
+// How lines on stderr look: "TIME level text", or {"t_ms","level","message"} as in GET /v1/log.
+enum class LogFormat : std::uint8_t { kText, kJson };
+std::optional<LogFormat> parse_log_format(std::string_view text);
+
+inline constexpr std::size_t kLogBurst = 1000;
+inline constexpr std::size_t kLogLinesPerS = 20;
 inline constexpr std::size_t kLogLinesMax = 500;
 inline constexpr std::size_t kLogBytesMax = 64 * 1024;
 
 class Log {
  public:
-  // `fd`: where the lines go, -1 for nowhere.
-  Log(LogLevel level, int fd);
+  // `fd`: where the lines go, -1 for nowhere. `clock`: what the limit goes by; the machine's monotonic one unless given.
+  Log(LogLevel level, int fd, LogFormat format = LogFormat::kText, std::function<Instant()> clock = nullptr);
   ~Log();
 
   void write(LogLevel level, std::string_view text);
@@ -48,6 +57,8 @@ class Log {
   LogLevel level() const { return level_; }
   void set_level(LogLevel level);
   const std::deque<LogLine>& lines() const;
+  // Lines that the limit has left out so far.
+  std::uint64_t left_out_total() const { return left_out_total_; }
   // Called with every line that is kept.
   void on_line(std::function<void(const LogLine&)> listener);
   // Writes what a slow stderr has left over.
@@ -56,7 +67,14 @@ class Log {
 
  private:
   struct State;
+  bool admit();
+
   LogLevel level_;
+  std::function<Instant()> clock_;
+  Instant filled_;                        // when the allowance was last filled up
+  Duration allowance_;                    // of the limit: so much time's lines
+  std::uint64_t left_out_ = 0;            // since the last line
+  std::uint64_t left_out_total_ = 0;
   std::unique_ptr<State> state_;
 };
 

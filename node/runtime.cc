@@ -73,7 +73,7 @@ void arm_watchdog(int exit_status) {
 
 RunningNode::RunningNode(RuntimeOptions options)
     : options_(std::move(options)),
-      log_(parse_log_level(options_.log_level).value_or(LogLevel::kInfo), options_.log_fd),
+      log_(parse_log_level(options_.log_level).value_or(LogLevel::kInfo), options_.log_fd, parse_log_format(options_.log_format).value_or(LogFormat::kText)),
       stdout_(options_.embedded ? -1 : STDOUT_FILENO),
       records_(provider_, kRecordCacheMax) {
   CHECK(uv_loop_init(&loop_) == 0);

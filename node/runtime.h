@@ -29,6 +29,7 @@ struct RuntimeOptions {
   bool ephemeral = false;        // keep nothing but the identity
   bool durable = true;           // acknowledge after the commit; false: relaxed
   std::string log_level = "info";
+  std::string log_format = "text";  // or json; anything else is text
   Limits limits;  // within the bounds of limits.h
   // weft.toml and WEFT_* as resolved by the CLI: option name -> {value, origin}, for GET
   // /v1/config.

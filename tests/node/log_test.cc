@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "node/line_writer.h"
 #include "tests/node/scratch_dir.h"
 
@@ -38,6 +41,46 @@ TEST(Log, KeepsTheLastLines) {
   EXPECT_EQ(log.lines().front().text, "line 100");
   EXPECT_EQ(log.lines().back().text, "line 599");
   EXPECT_GT(log.lines().back().at.value, 1'600'000'000'000);
+}
+
+TEST(Log, LeavesOutWhatIsMoreThanItsLimitAndSaysSo) {
+  Instant now{};
+  Log log(LogLevel::kInfo, -1, LogFormat::kText, [&now] { return now; });
+  for (std::size_t i = 0; i < 2 * kLogBurst; ++i) log.info("flood");
+  EXPECT_EQ(log.left_out_total(), kLogBurst);
+  EXPECT_EQ(log.lines().back().text, "flood");
+  now += 1s;
+  for (std::size_t i = 0; i < 100; ++i) log.warn("later");
+  EXPECT_EQ(log.left_out_total(), kLogBurst + 100 - kLogLinesPerS);
+  const auto& lines = log.lines();
+  const auto told = std::ranges::find_if(lines, [](const LogLine& line) { return line.text != "flood"; });
+  ASSERT_NE(told, lines.end());
+  EXPECT_EQ(told->text, std::to_string(kLogBurst) + " lines were left out: more than 20 a second");
+  EXPECT_EQ(std::ranges::count(lines, "later", &LogLine::text), static_cast<std::ptrdiff_t>(kLogLinesPerS));
+  // A day of flood is what the limit lets through, and then its whole allowance is back.
+  now += 24h;
+  for (std::size_t i = 0; i < 2 * kLogBurst; ++i) log.info("next day");
+  EXPECT_EQ(log.left_out_total(), 2 * kLogBurst + 100 - kLogLinesPerS);
+}
+
+TEST(Log, WritesJsonLinesIfAsked) {
+  ScratchDir dir;
+  const std::string path = dir.path("log");
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT, 0600);
+  {
+    Log log(LogLevel::kInfo, fd, LogFormat::kJson);
+    log.warn("a \"quoted\" line\\ and \xff");
+    log.flush();
+  }
+  char text[256] = {};
+  ASSERT_GT(::pread(fd, text, sizeof text - 1, 0), 0);
+  ::close(fd);
+  const auto json = nlohmann::json::parse(text);
+  EXPECT_EQ(json["level"], "warn");
+  EXPECT_EQ(json["message"], "a \"quoted\" line\\ and \xef\xbf\xbd");
+  EXPECT_GT(json["t_ms"].get<std::int64_t>(), 1'600'000'000'000);
+  EXPECT_EQ(parse_log_format("json"), LogFormat::kJson);
+  EXPECT_FALSE(parse_log_format("JSON"));
 }
 
 TEST(Log, KeepsBoundedBytes) {
