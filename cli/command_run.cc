@@ -95,7 +95,7 @@ Result<int> run_testnet_scenario(const Context& context) {
   std::optional<ReportFiles> files;
   testnet::ProcessOptions options;
   if (!flags.report.empty()) {
-    auto opened = ReportFiles::open(flags.report);
+    auto opened = ReportFiles::open(flags.report, flags.compare);
     if (!opened) return std::unexpected(opened.error());
     files = std::move(*opened);
     options.log = [&files](const std::string& line) { files->log(line); };

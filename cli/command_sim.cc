@@ -121,7 +121,7 @@ Result<int> run_one(const Context& context) {
   sim::RunOptions options = options_of(*loaded, flags);
   std::optional<ReportFiles> files;
   if (!flags.report.empty()) {
-    auto opened = ReportFiles::open(flags.report);
+    auto opened = ReportFiles::open(flags.report, flags.compare);
     if (!opened) return std::unexpected(opened.error());
     files = std::move(*opened);
     options.log = [&files](const std::string& line) { files->log(line); };

@@ -27,7 +27,11 @@ void add_sim_commands(CLI::App& root, SimFlags& flags) {
   CLI::App* app = add_sim(*sim, flags, "run", "Run a scenario and print its report",
                           "weft sim run testnet/scenarios/mass-failure.toml --seed 7 --report out");
   add_number(*app, "--seed", flags.seed, "In place of the file's seed");
-  app->add_option("--report", flags.report, "Write report.html, report.json and events.jsonl to this DIR");
+  CLI::Option* report = app->add_option("--report", flags.report, "Write report.html, report.json and events.jsonl to this DIR");
+  app->add_option("--compare", flags.compare, "Show the runs of these report DIRs beside it")
+      ->needs(report)
+      ->allow_extra_args(false)
+      ->expected(1, kComparedMax);
   app = add_sim(*sim, flags, "check", "Run a scenario under many seeds, on all cores",
                 "weft sim check testnet/scenarios/mixed-faults.toml --seeds 1..1000");
   app->add_option("--seeds", flags.seeds, "A..B, both included")->required();

@@ -90,7 +90,11 @@ void add_run_command(CLI::App& testnet, TestnetFlags& flags, SimFlags& run) {
   app->add_option("SCENARIO", run.scenario, "A scenario file (docs/SIMULATOR.md)")->required();
   app->add_option("-n,--nodes", run.nodes, "In place of the file's number of nodes")->check(node_count());
   add_number(*app, "--seed", run.seed, "In place of the file's seed");
-  app->add_option("--report", run.report, "Write report.html, report.json and events.jsonl to this DIR");
+  CLI::Option* report = app->add_option("--report", run.report, "Write report.html, report.json and events.jsonl to this DIR");
+  app->add_option("--compare", run.compare, "Show the runs of these report DIRs beside it")
+      ->needs(report)
+      ->allow_extra_args(false)
+      ->expected(1, kComparedMax);
   app->add_option("--base-port", flags.base_port, "Node I listens on port P+I; free ports unless given");
   app->add_flag("--spread", flags.spread, "Node I on a 127.x.y.z of its own");
 }

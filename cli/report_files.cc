@@ -61,9 +61,32 @@ std::string report_page(const std::vector<Json>& runs) {
   return std::string(page.substr(0, place)) + data + std::string(page.substr(place + testnet::kReportPlace.size()));
 }
 
-Result<ReportFiles> ReportFiles::open(const std::string& dir) {
+std::optional<Json> run_of_page(std::string_view page) {
+  constexpr std::string_view kBegin = R"(id="runs">)", kEnd = "</script>";
+  const std::size_t begin = page.find(kBegin);
+  const std::size_t end = begin == std::string_view::npos ? begin : page.find(kEnd, begin);
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view text = page.substr(begin + kBegin.size(), end - begin - kBegin.size());
+  Json runs = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!runs.is_array() || runs.empty() || !runs.back().is_object() || !runs.back().contains("report")) return std::nullopt;
+  return std::move(runs.back());
+}
+
+Result<ReportFiles> ReportFiles::open(const std::string& dir, const std::vector<std::string>& compare) {
+  std::vector<Json> earlier;
+  for (const std::string& other : compare) {
+    const std::string path = other + "/report.html";
+    std::ifstream in(path, std::ios::binary);
+    std::string page(kPageBytesMax, '\0');
+    in.read(page.data(), static_cast<std::streamsize>(page.size()));
+    page.resize(static_cast<std::size_t>(in.gcount()));
+    auto run = run_of_page(page);
+    if (!run) return usage(path + " is no report to compare with");
+    earlier.push_back(std::move(*run));
+  }
   if (auto made = make_directory(dir); !made) return std::unexpected(made.error());
   ReportFiles files;
+  files.earlier_ = std::move(earlier);
   files.dir_ = dir;
   files.events_.open(dir + "/events.jsonl", std::ios::binary | std::ios::trunc);
   if (!files.events_) return fail(kExitFailed, "io", "cannot write " + dir + "/events.jsonl");
@@ -77,14 +100,16 @@ Result<void> ReportFiles::finish(const Json& report, const RunFacts& facts) {
   if (auto written = write_text(dir_ + "/report.json", report.dump(2) + "\n"); !written) return written;
   std::ifstream back(log, std::ios::binary);
   auto [events, left_out] = events_for_page(back);
-  const std::string page = report_page({Json{{"report", report},
-                                             {"events", std::move(events)},
-                                             {"events_left_out", left_out},
-                                             {"scenario_text", facts.scenario},
-                                             {"command", facts.command},
-                                             {"world", facts.world},
-                                             {"trace_hash", facts.trace_hash},
-                                             {"made", now_text()}}});
+  std::vector<Json> runs = std::move(earlier_);
+  runs.push_back(Json{{"report", report},
+                      {"events", std::move(events)},
+                      {"events_left_out", left_out},
+                      {"scenario_text", facts.scenario},
+                      {"command", facts.command},
+                      {"world", facts.world},
+                      {"trace_hash", facts.trace_hash},
+                      {"made", now_text()}});
+  const std::string page = report_page(runs);
   if (page.empty()) {
     std::fputs("weft was built without npm: there is no report.html\n", stderr);
     return {};

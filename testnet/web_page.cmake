@@ -7,7 +7,7 @@
 function(bundle result)
   set(${result} "" PARENT_SCOPE)
   if(NOT NODE OR NOT NPM)
-    set(${result} "there is no npm" PARENT_SCOPE)
+    set(${result} "there is no npm, or WEFT_PAGE is off" PARENT_SCOPE)
     return()
   endif()
   file(MAKE_DIRECTORY ${PAGE_DIR})

@@ -52,5 +52,19 @@ TEST(ReportPage, NoTextOfARunEndsItsScript) {
   EXPECT_EQ(page.find("__RUNS__"), std::string::npos);
 }
 
+TEST(ReportPage, ARunComesBackOutOfItsPage) {
+  const Json first{{"report", {{"scenario", "a"}}}};
+  const Json second{{"report", {{"scenario", "</script>"}}}, {"events", {{{"t", 1}}}}};
+  const std::string page = report_page({first, second});
+  if (page.empty()) GTEST_SKIP() << "weft was built without its pages";
+  EXPECT_EQ(run_of_page(page), second);
+}
+
+TEST(ReportPage, WhatIsNoPageHasNoRun) {
+  for (const char* page : {"", "id=\"runs\">", "id=\"runs\">[]</script>", "id=\"runs\">[1]</script>", "id=\"runs\">[{}]</script>", "id=\"runs\">[{</script>"}) {
+    EXPECT_EQ(run_of_page(page), std::nullopt) << page;
+  }
+}
+
 }  // namespace
 }  // namespace weft::cli

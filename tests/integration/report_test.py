@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from browser import Browser
-from support import ROOT, weft
+from support import ROOT, USAGE, weft
 
 SIMULATED = "testnet/scenarios/demo.toml"
 
@@ -95,6 +95,25 @@ class Reports(unittest.TestCase):
         self.assertEqual(figures.samples[-1]["up"], report["phases"][-1]["nodes_alive"])
         self.assertEqual(figures.samples[-1]["wrong"], 0)
         self.check_page(report, figures)
+
+    def test_runs_side_by_side(self):
+        if not shutil.which("npm") or not shutil.which("chromium"):
+            self.skipTest("there is no npm or no chromium")
+        first, second = self.dir / "first", self.dir / "second"
+        scenario = ROOT / "testnet/scenarios/smoke.toml"
+        self.assertEqual(weft("sim", "run", scenario, "--report", first).status, 0)
+        self.assertEqual(weft("sim", "run", scenario, "--seed", "2", "--report", second, "--compare", first).status, 0)
+        reports = [json.loads((folder / "report.json").read_text()) for folder in (first, second)]
+        browser = Browser(self)
+        browser("open", url=(second / "report.html").as_uri(), width=1200, height=1600)
+        shown = browser("eval", script="window.weftReport.figures()")
+        for prefix, report in zip(("", "runs.1."), reports):
+            for name in ("p50", "p99"):
+                self.assertAlmostEqual(shown[f"{prefix}total.gets.latency_ms.{name}"], report["total"]["gets"]["latency_ms"][name], 9)
+        self.assertEqual(browser.trouble, [])
+        browser.keep_picture(self.dir, "report-two")
+        self.assertEqual(weft("sim", "run", scenario, "--report", second, "--compare", self.dir).status, USAGE)
+        self.assertEqual(weft("sim", "run", scenario, "--compare", first).status, USAGE)
 
     def check_page(self, report, figures):
         if not shutil.which("npm") or not shutil.which("chromium"):

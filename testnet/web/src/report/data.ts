@@ -26,7 +26,6 @@ export interface Check {
 
 export interface Report {
   scenario: string;
-  world?: string;
   seed: number | string;
   version: string;
   nodes: number;
@@ -35,7 +34,6 @@ export interface Report {
   checks?: Check[];
   passed: boolean;
   violations?: { checker: string; t_ms: number; detail: string }[];
-  trace_hash?: string | number;
   interrupted_ms?: number;
 }
 
@@ -51,6 +49,8 @@ export interface Run {
   events_left_out?: number;
   scenario_text?: string;
   command?: string;
+  world?: string; // simulator or processes
+  trace_hash?: string; // of a simulated run
   made?: string;
 }
 

@@ -16,10 +16,7 @@ declare global {
 }
 
 function world_of(run: Run): string {
-  const said = run.report.world ?? run.command ?? "";
-  if (/\bsim(ulator|ulated)?\b/.test(said)) return "in the simulator";
-  if (/\btestnet\b|process/.test(said)) return "of real processes";
-  return "";
+  return run.world === "simulator" ? "in the simulator" : run.world === "processes" ? "of real processes" : "";
 }
 
 function Verdict({ run }: { run: Run }) {

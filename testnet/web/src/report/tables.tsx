@@ -316,7 +316,7 @@ export function Facts({ told }: { told: Told }) {
     ["version", report.version],
     ["made", made && !Number.isNaN(made.getTime()) ? `${made.toISOString().slice(0, 16).replace("T", " ")} UTC` : "not said"],
   ];
-  if (report.trace_hash !== undefined) facts.push(["trace hash", String(report.trace_hash), "mono"]);
+  if (run.trace_hash) facts.push(["trace hash", run.trace_hash, "mono"]);
   return (
     <dl class="figures">
       {facts.map(([name, value, kind]) => (
