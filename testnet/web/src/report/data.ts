@@ -151,8 +151,10 @@ export function rate(samples: Sample[], of: (s: Sample) => number): Series {
     const [a, b] = [samples[i - 1]!, samples[i]!];
     const [more, time] = [of(b) - of(a), b.t - a.t];
     if (time <= 0) continue;
+    // Nodes send before they count as up: those of the next sample do already.
+    const up = Math.max(a.up, b.up, samples[i + 1]?.up ?? 0);
     out.xs.push(b.t);
-    out.ys.push(more < 0 || b.up === 0 ? null : more / time / b.up);
+    out.ys.push(more < 0 || up === 0 ? null : more / time / up);
   }
   return out;
 }
