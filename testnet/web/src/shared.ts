@@ -1,4 +1,4 @@
-// What both pages use: the hook that follows sources, and the colours of style.css.
+// What both pages use: the hook that follows sources, the colours of style.css, and the theme that was chosen.
 import { useEffect, useReducer } from "preact/hooks";
 import { Source } from "./data";
 
@@ -23,4 +23,25 @@ export function palette<Name extends string>(...names: Name[]): Record<Name, str
   }
   probe.remove();
   return colours;
+}
+
+export type Theme = "auto" | "dark" | "light";
+
+const kTheme = "weft-theme";
+
+export function kept_theme(): Theme {
+  try {
+    const kept = localStorage.getItem(kTheme);
+    return kept === "dark" || kept === "light" ? kept : "auto";
+  } catch {
+    return "auto";
+  }
+}
+
+export function keep_theme(theme: Theme): void {
+  try {
+    localStorage.setItem(kTheme, theme);
+  } catch {
+    // Then it holds for this visit.
+  }
 }

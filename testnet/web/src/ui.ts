@@ -1,23 +1,13 @@
 // What the person at the page has chosen (node, view, theme, the lookup shown), the store and stream, and hooks to follow them.
 import { Lookup } from "./api";
 import { Source, Store } from "./data";
+import { Theme, keep_theme, kept_theme } from "./shared";
 import { Stream } from "./stream";
 
 export { palette, use } from "./shared";
+export type { Theme } from "./shared";
 
 export type View = "ring" | "heatmap";
-export type Theme = "auto" | "dark" | "light";
-
-const kKept = "weft-theme";
-
-function kept_theme(): Theme {
-  try {
-    const kept = localStorage.getItem(kKept);
-    return kept === "dark" || kept === "light" ? kept : "auto";
-  } catch {
-    return "auto";
-  }
-}
 
 export class Ui extends Source {
   selected: number | null = null;
@@ -45,11 +35,7 @@ export class Ui extends Source {
   set_theme(theme: Theme): void {
     this.theme = theme;
     document.documentElement.dataset.theme = theme;
-    try {
-      localStorage.setItem(kKept, theme);
-    } catch {
-      // Then it holds for this visit.
-    }
+    keep_theme(theme);
     this.notify();
   }
 

@@ -1,18 +1,8 @@
 // What is looked at and how: theme, the stretch of time shown, the time under the cursor; and how values are written.
 import { Source } from "../data";
+import { Theme, keep_theme, kept_theme } from "../shared";
 
-export type Theme = "auto" | "dark" | "light";
-
-const kKept = "weft-theme";
-
-function kept_theme(): Theme {
-  try {
-    const kept = localStorage.getItem(kKept);
-    return kept === "dark" || kept === "light" ? kept : "auto";
-  } catch {
-    return "auto";
-  }
-}
+export type { Theme };
 
 class ThemeChoice extends Source {
   theme: Theme = kept_theme();
@@ -28,11 +18,7 @@ class ThemeChoice extends Source {
 
   set(theme: Theme): void {
     this.theme = theme;
-    try {
-      localStorage.setItem(kKept, theme);
-    } catch {
-      // Then it holds for this visit.
-    }
+    keep_theme(theme);
     this.show(theme);
   }
 
