@@ -259,6 +259,7 @@ void add_shell(Families& out, const ShellFacts& facts) {
               facts.link_dropped_total);
   out.counter("weft_loop_late_total", "Times the loop came back more than 100 ms late.",
               facts.late_total);
+  out.counter("weft_log_left_out_total", "Lines beyond the log's limit.", facts.log_left_out_total);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ ShellFacts RunningNode::facts() {
   facts.send_failed_total = shell_->sockets().failed_total();
   facts.send_dropped_total = shell_->sockets().dropped_total();
   facts.late_total = shell_->late_total();
+  facts.log_left_out_total = log_.left_out_total();
   facts.limits = options_.limits;
   facts.effective = options_.effective;
   return facts;

@@ -31,6 +31,7 @@ struct ShellFacts {
   std::uint64_t send_dropped_total = 0;  // datagrams beyond the queue for a full socket
   std::uint64_t link_dropped_total = 0;  // lost or blocked on purpose
   std::uint64_t late_total = 0;          // the loop came back late
+  std::uint64_t log_left_out_total = 0;  // lines beyond the log's limit
   Limits limits;                         // in force
   // Option name -> {value, origin}.
   std::map<std::string, std::pair<std::string, std::string>> effective;

@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 
 const [folder, file] = process.argv.slice(2);
 const require = createRequire(`${folder}/package.json`);
-const { root } = { root: require(`${folder}/node_modules/@opentelemetry/otlp-transformer/build/src/generated/root.js`) };
+const root = require(`${folder}/node_modules/@opentelemetry/otlp-transformer/build/src/generated/root.js`);
 const { ExportTraceServiceRequest } = root.opentelemetry.proto.collector.trace.v1;
 
 const ids = ["traceId", "spanId", "parentSpanId"];
