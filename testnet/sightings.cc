@@ -52,7 +52,7 @@ SightingsSummary Sightings::summarize(const std::vector<bool>& present) const {
   std::vector<bool> wanted(index_of_slot_.size(), false);
   SightingsSummary summary;
   bool all_identified = true;
-  bool any = false;
+  std::vector<std::size_t> members;
   for (std::size_t i = 0; i < present.size(); ++i) {
     if (!present[i]) continue;
     const std::size_t slot = i < slot_of_index_.size() ? slot_of_index_[i] : kNoSlot;
@@ -75,11 +75,13 @@ SightingsSummary Sightings::summarize(const std::vector<bool>& present) const {
       if (seen) ++alive;
       if (seen != wanted[slot]) summary.converged = false;
     }
-    summary.members_min = any ? std::min(summary.members_min, alive) : alive;
-    summary.members_max = std::max(summary.members_max, alive);
-    any = true;
+    members.push_back(alive);
   }
-  summary.converged = summary.converged && any;
+  if (members.empty()) return {};
+  std::ranges::sort(members);
+  summary.members_min = members.front();
+  summary.members_median = members[members.size() / 2];
+  summary.members_max = members.back();
   return summary;
 }
 

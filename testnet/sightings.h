@@ -18,6 +18,7 @@ namespace weft::testnet {
 struct SightingsSummary {
   std::size_t members_min = 0;  // fewest and most alive that any observer counts, itself included
   std::size_t members_max = 0;
+  std::size_t members_median = 0;  // the upper of two
   bool converged = false;  // every observer counts exactly the present nodes as alive
 };
 

@@ -144,24 +144,15 @@ std::vector<std::string> Watch::node_lines() const {
   return lines;
 }
 
-std::string Watch::summary() const {
+std::string Watch::summary(bool churning) const {
   const Fleet& fleet = testbed_.fleet;
   const SightingsSummary all = fleet.summary();
   const FaultPlan& plan = testbed_.plan();
-  std::vector<std::size_t> members;
-  const std::vector<bool> present = fleet.present();
-  for (std::size_t i = 0; i < present.size(); ++i) {
-    if (!present[i]) continue;
-    std::size_t alive = 1;
-    for (std::size_t j = 0; j < present.size(); ++j) alive += j != i && fleet.sight(i, j) == Sight::kAlive ? 1U : 0U;
-    members.push_back(alive);
-  }
-  std::ranges::sort(members);
   return text({{"running", fleet.count(Run::kRunning)},
                {"paused", fleet.count(Run::kPaused)},
                {"dead", fleet.count(Run::kDead)},
                {"members_min", all.members_min},
-               {"members_median", members.empty() ? 0 : members[members.size() / 2]},
+               {"members_median", all.members_median},
                {"members_max", all.members_max},
                {"converged", all.converged},
                {"false_failures", fleet.false_failures()},
@@ -225,7 +216,7 @@ void Watch::note_runs() {
   }
 }
 
-std::string Watch::snapshot(MonoTime now) {
+std::string Watch::snapshot(MonoTime now, bool churning) const {
   CHECK(watching_);
   const auto joined = [](const auto& parts) {
     std::string out = "[";
@@ -233,11 +224,11 @@ std::string Watch::snapshot(MonoTime now) {
     return out + "]";
   };
   return "{\"t_ms\":" + std::to_string(since_begin(now)) + ",\"wall_ms\":" + std::to_string(wall_ms()) + ",\"network\":" + text(testbed_.network) +
-         ",\"dir\":" + text(testbed_.fleet.layout().dir) + ",\"version\":\"" WEFT_VERSION "\",\"nodes\":" + joined(node_lines()) + ",\"summary\":" + summary() +
+         ",\"dir\":" + text(testbed_.fleet.layout().dir) + ",\"version\":\"" WEFT_VERSION "\",\"nodes\":" + joined(node_lines()) + ",\"summary\":" + summary(churning) +
          ",\"points\":" + joined(points_) + "}";
 }
 
-std::string Watch::change(MonoTime now) {
+std::string Watch::change(MonoTime now, bool churning) {
   CHECK(watching_);
   note_runs();
   std::string nodes;
@@ -247,7 +238,7 @@ std::string Watch::change(MonoTime now) {
     nodes += (nodes.empty() ? "" : ",") + lines[i];
   }
   told_ = std::move(lines);
-  const std::string all = summary();
+  const std::string all = summary(churning);
   std::string out = "{\"t_ms\":" + std::to_string(since_begin(now)) + ",\"nodes\":[" + nodes + "],\"summary\":" + all;
   if (now >= *point_at_) {
     point_at_ = now + kPointEvery;

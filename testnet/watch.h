@@ -46,11 +46,10 @@ class Watch {
   void end();
   bool watching() const { return watching_; }
 
-  bool churning = false;  // told in the summary
-
-  std::string snapshot(MonoTime now);
+  // `churning`: a churn of the page's goes on.
+  std::string snapshot(MonoTime now, bool churning) const;
   // What changed since the last one.
-  std::string change(MonoTime now);
+  std::string change(MonoTime now, bool churning);
   // Who says what of whom: a row of characters an observer.
   std::string sights() const;
 
@@ -73,7 +72,7 @@ class Watch {
     MonoTime at{};
   };
   std::vector<std::string> node_lines() const;
-  std::string summary() const;
+  std::string summary(bool churning) const;
   std::string point(MonoTime now, const std::string& summary) const;
   void note_runs();
   void note_run(std::size_t node, Run run);

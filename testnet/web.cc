@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -137,7 +138,7 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
       change_at = now + kChangeEvery;
       sample_at = now;
     }
-    return node::StreamStart{node::StreamStart::Kind::kPage, message("snapshot", watch.snapshot(now)) + "\n"};
+    return node::StreamStart{node::StreamStart::Kind::kPage, message("snapshot", watch.snapshot(now, churning())) + "\n"};
   }
 
   ControlOutcome read(RequestId id, std::string_view path) {
@@ -183,21 +184,20 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     return call(id, i, {"POST", "/v1/" + std::string(path), wanted.dump(-1, ' ', false, Json::error_handler_t::replace)});
   }
 
+  static bool is_churn(const Working& working) { return !working.id.has_value(); }
+  bool churning() const { return std::ranges::any_of(jobs, &Inside::is_churn); }
+
   // A churn is answered at once and goes on without its client, until it is over or ended; one at a time.
   ControlOutcome act(RequestId id, const Json& verb, const std::string& body) {
-    const auto churning = [](const Working& working) { return !working.id.has_value(); };
     if (verb == "end_churn") {
-      const bool any = std::erase_if(jobs, churning) > 0;
-      watch.churning = false;
-      if (!any) return to_reply({"not_found", "no churn of this page goes on"});
+      if (std::erase_if(jobs, &Inside::is_churn) == 0) return to_reply({"not_found", "no churn of this page goes on"});
       return ControlReply{200, R"({"done":{"do":"end_churn"}})"};
     }
-    if (verb == "churn" && std::ranges::any_of(jobs, churning)) return to_reply({"conflict", "a churn goes on: end it first"});
+    if (verb == "churn" && churning()) return to_reply({"conflict", "a churn goes on: end it first"});
     Working working{.id = id, .reply = {}, .job = nullptr};
     working.job = answer_verb(testbed, body, working.reply);
     if (working.reply.finished()) return outcome(working.reply);
     if (verb == "churn") working.id.reset();
-    watch.churning = watch.churning || !working.id;
     jobs.push_back(std::move(working));
     if (verb == "churn") return ControlReply{200, R"({"done":{"do":"churn"}})"};
     return node::Later{};
@@ -222,7 +222,6 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
       }
       working.job.reset();
       if (working.id) server->answer(*working.id, outcome(working.reply));
-      else watch.churning = false;
     }
     std::erase_if(jobs, [](const Working& working) { return working.job == nullptr; });
   }
@@ -238,7 +237,7 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     }
     if (now >= change_at) {
       change_at = now + kChangeEvery;
-      server->publish(node::StreamStart::Kind::kPage, node::LogLevel::kError, message("change", watch.change(now)));
+      server->publish(node::StreamStart::Kind::kPage, node::LogLevel::kError, message("change", watch.change(now, churning())));
     }
     if (now >= sample_at && sampling == 0) {
       sample_at = now + kSampleEvery;

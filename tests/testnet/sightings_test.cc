@@ -48,6 +48,7 @@ TEST(Sightings, ConvergesWithTheLastSighting) {
   EXPECT_FALSE(mesh.summary().converged);
   EXPECT_EQ(mesh.summary().members_min, 2U);
   EXPECT_EQ(mesh.summary().members_max, 3U);
+  EXPECT_EQ(mesh.summary().members_median, 3U);
   mesh.saw(2, 1, Sight::kAlive);
   EXPECT_TRUE(mesh.summary().converged);
 }
