@@ -49,6 +49,32 @@ async function notices(...packages) {
   return text.trim();
 }
 
+// `head`, `data`: lines of their own there and before the script, or nothing.
+function whole(title, head, css, data, js) {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+${head}<meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="color-scheme" content="dark light">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>${css}</style>
+</head>
+<body>
+<div id="app"></div>
+<noscript>This page needs JavaScript.</noscript>
+${data}<script>${js}</script>
+<!--
+This page contains:
+
+${licences}
+-->
+</body>
+</html>
+`;
+}
+
 const out = process.argv[2];
 if (!out || process.argv.length !== 3) {
   console.error("usage: node build.mjs OUT_FILE");
@@ -61,53 +87,15 @@ const [licences, js, css, report_js, report_css] = await Promise.all([
   script("report/main.tsx"),
   style("style.css", "report/report.css"),
 ]);
-const page = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta name="color-scheme" content="dark light">
-<link rel="icon" href="data:,">
-<title>weft testnet</title>
-<style>${css}</style>
-</head>
-<body>
-<div id="app"></div>
-<noscript>This page needs JavaScript.</noscript>
-<script>${js}</script>
-<!--
-This page contains:
-
-${licences}
--->
-</body>
-</html>
-`;
 const kRuns = "__RUNS__";
-const report = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta name="color-scheme" content="dark light">
-<link rel="icon" href="data:,">
-<title>weft report</title>
-<style>${report_css}</style>
-</head>
-<body>
-<div id="app"></div>
-<noscript>This page needs JavaScript.</noscript>
-<script type="application/json" id="runs">${kRuns}</script>
-<script>${report_js}</script>
-<!--
-This page contains:
-
-${licences}
--->
-</body>
-</html>
-`;
+const page = whole("weft testnet", "", css, "", js);
+const report = whole(
+  "weft report",
+  `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">\n`,
+  report_css,
+  `<script type="application/json" id="runs">${kRuns}</script>\n`,
+  report_js,
+);
 if (report.split(kRuns).length !== 2) throw new Error(`the report must contain ${kRuns} once`);
 const file = resolve(out);
 await mkdir(dirname(file), { recursive: true });
