@@ -53,8 +53,9 @@ Room ValueStore::room_for(const Slot& slot, std::size_t blob_bytes) const {
     if (!counts_author(slot.author)) return Room::kAskAuthor;
     const auto author = per_author_.find(slot.author);
     if (author != per_author_.end() && author->second >= limits_.per_author_max) return Room::kNo;
-    const auto key = per_key_.find(slot.key);
-    if (key != per_key_.end() && key->second >= limits_.per_key_max) return Room::kNo;
+    std::size_t others = 0;
+    visit_key(slot.key, nullptr, [&](const NodeId&, const Held&) { return ++others < limits_.per_key_max; });
+    if (others >= limits_.per_key_max) return Room::kNo;
   }
   const std::size_t freed = held == nullptr ? 0 : cost(held->blob.size());
   // It grows nothing, even beyond a lowered limit.
@@ -68,7 +69,6 @@ Room ValueStore::room_for(const Slot& slot, std::size_t blob_bytes) const {
 
 void ValueStore::put_in_memory(const Slot& slot, Held held) {
   memory_ += cost(held.blob.size());
-  ++per_key_[slot.key];
   if (!paged_) by_expiry_.emplace(held.expires, slot);
   by_republish_.emplace(held.republish, slot);
   held_.emplace(slot, std::move(held));
@@ -80,20 +80,17 @@ void ValueStore::take_from_memory(Map::iterator it) {
   memory_ -= cost(it->second.blob.size());
   if (!paged_) by_expiry_.erase({it->second.expires, slot});
   by_republish_.erase({it->second.republish, slot});
-  const auto key = per_key_.find(slot.key);
-  CHECK(key != per_key_.end());
-  if (--key->second == 0) per_key_.erase(key);
   held_.erase(it);
 }
 
 void ValueStore::add(const Slot& slot, Held held) {
-  CHECK(!paged_ || known_.contains(slot.key));
+  CHECK(!paged_ || known_->find(slot.key) != nullptr);
   ++totals_.values;
   totals_.bytes += held.blob.size();
   if (counts_author(slot.author)) ++per_author_[slot.author];
   if (paged_) next_end_ = std::min(next_end_.value_or(held.expires), held.expires);
   if (recency_) recency_->note(slot, held.republish);
-  if (recency_ && !known_.contains(slot.key)) know(slot.key).changed = paging_ticket_;
+  if (paging() && known_->find(slot.key) == nullptr) know(slot.key).changed = paging_ticket_;
   put_in_memory(slot, std::move(held));
   if (!farthest_.empty()) among_farthest(slot);
 }
@@ -195,17 +192,22 @@ std::optional<Slot> ValueStore::due_republish(Now now) const {
 
 // ---- beyond memory
 
-void ValueStore::page(const HeldTotals& on_disk, const ByteArray<16>& recency_key) {
+void ValueStore::page(const HeldTotals& on_disk, const ByteArray<16>& table_key) {
   CHECK(!paged_ && held_.empty() && limits_.memory_max > 0);
   paged_ = true;
   totals_ = on_disk;
-  recency_.emplace(recency_key, limits_.republish_every);
+  make_tables(table_key);
   next_end_ = Instant{};  // at once it is asked which end first
 }
 
-void ValueStore::begin_paging(const ByteArray<16>& recency_key) {
+void ValueStore::begin_paging(const ByteArray<16>& table_key) {
   CHECK(outgrown() && !paging());
-  recency_.emplace(recency_key, limits_.republish_every);
+  make_tables(table_key);
+}
+
+void ValueStore::make_tables(const ByteArray<16>& table_key) {
+  recency_.emplace(table_key, limits_.republish_every);
+  known_.emplace(siphash(table_key, {}));
 }
 
 bool ValueStore::page_more(std::uint64_t ticket) {
@@ -215,7 +217,7 @@ bool ValueStore::page_more(std::uint64_t ticket) {
   for (std::size_t left = kPagedPerCall; left > 0 && it != held_.end(); --left, ++it) {
     const auto& [slot, held] = *it;
     recency_->note(slot, held.republish);
-    if (!known_.contains(slot.key)) know(slot.key).changed = ticket;
+    if (known_->find(slot.key) == nullptr) know(slot.key).changed = ticket;
     paged_up_to_ = slot;
   }
   return it == held_.end();
@@ -227,28 +229,23 @@ void ValueStore::become_paged(std::uint64_t ticket, std::span<const NodeId> comi
   paged_ = true;
   old_expiry_.swap(by_expiry_);
   for (const NodeId& key : coming) {
-    if (!known_.contains(key)) know(key).changed = ticket;
+    if (known_->find(key) == nullptr) know(key).changed = ticket;
   }
   if (per_author_.size() > kAuthorsKnownMax) per_author_.clear();
 }
 
-ValueStore::Known& ValueStore::know(const NodeId& key) {
+KnownKeys::Entry& ValueStore::know(const NodeId& key) {
   memory_ += kKnownBytes;
-  order_.push_back(key);
-  return known_.emplace(key, Known{.place = std::prev(order_.end())}).first->second;
+  return known_->add(key);
 }
 
 bool ValueStore::knows(const NodeId& key) {
-  if (!paged_) return true;
-  const auto it = known_.find(key);
-  if (it == known_.end()) return false;
-  order_.splice(order_.end(), order_, it->second.place);
-  return true;
+  return !paged_ || known_->touch(key) != nullptr;
 }
 
 void ValueStore::fill(Now now, const NodeId& key, std::vector<std::pair<NodeId, Held>> values) {
   CHECK(paged_);
-  if (known_.contains(key)) return;
+  if (known_->find(key) != nullptr) return;
   know(key);
   for (auto& [author, held] : values) {
     const Slot slot{key, author};
@@ -272,9 +269,15 @@ void ValueStore::author_has(const NodeId& author, std::size_t values) {
   per_author_.emplace(author, values);
 }
 
+void ValueStore::keep(const NodeId& key) {
+  KnownKeys::Entry* known = known_->find(key);
+  CHECK(known != nullptr);
+  known->kept = true;
+}
+
 void ValueStore::drop_farthest() {
   for (const Slot& slot : farthest_) {
-    if (const auto it = known_.find(slot.key); it != known_.end()) it->second.kept = false;
+    if (KnownKeys::Entry* known = known_->find(slot.key)) known->kept = false;
   }
   farthest_.clear();
 }
@@ -288,7 +291,7 @@ void ValueStore::farthest_are(std::vector<Slot> slots) {
   farthest_ = std::move(slots);
   std::erase_if(farthest_, [this](const Slot& slot) { return !held_.contains(slot); });
   std::ranges::sort(farthest_, [this](const Slot& a, const Slot& b) { return goes_after(a, b); });
-  for (const Slot& slot : farthest_) known_.at(slot.key).kept = true;
+  for (const Slot& slot : farthest_) keep(slot.key);
 }
 
 // A value that came since the farthest were asked for is one of them if it is farther than the nearest of them.
@@ -297,14 +300,14 @@ void ValueStore::among_farthest(const Slot& slot) {
   const auto place =
       std::ranges::find_if(farthest_, [&](const Slot& other) { return goes_after(slot, other); });
   farthest_.insert(place, slot);
-  known_.at(slot.key).kept = true;
+  keep(slot.key);
 }
 
 void ValueStore::note_change(const NodeId& key, std::uint64_t ticket) {
-  const auto it = known_.find(key);
-  if (it == known_.end()) return;
-  it->second.changed = ticket;
-  it->second.settled_at = 0;
+  KnownKeys::Entry* known = known_ ? known_->find(key) : nullptr;
+  if (known == nullptr) return;
+  known->changed = ticket;
+  known->settled_at = 0;
 }
 
 void ValueStore::forget_ended(const Slot& slot, std::size_t blob_bytes) {
@@ -315,14 +318,13 @@ void ValueStore::forget_ended(const Slot& slot, std::size_t blob_bytes) {
   totals_.bytes -= std::min<std::uint64_t>(totals_.bytes, blob_bytes);
 }
 
-void ValueStore::forget(std::map<NodeId, Known>::iterator it) {
-  const NodeId key = it->first;
+void ValueStore::forget_oldest() {
+  const NodeId key = known_->oldest()->key;
   for (auto held = held_.lower_bound({key, NodeId{}}); held != held_.end() && held->first.key == key;) {
     take_from_memory(held++);
   }
   memory_ -= kKnownBytes;
-  order_.erase(it->second.place);
-  known_.erase(it);
+  known_->remove_oldest();
 }
 
 void ValueStore::trim(const Settled& settled) {
@@ -331,18 +333,17 @@ void ValueStore::trim(const Settled& settled) {
   if (memory_ <= limits_.memory_max) return;
   // The farthest are needed while the store is full.
   if (!farthest_.empty() && bytes() < limits_.bytes_max - limits_.bytes_max / 8) drop_farthest();
-  std::size_t left = std::min(order_.size(), kTrimmedPerCall);
+  std::size_t left = std::min(known_->size(), kTrimmedPerCall);
   for (; left > 0 && memory_ > limits_.memory_max; --left) {
-    const auto it = known_.find(order_.front());
-    Known& known = it->second;
+    KnownKeys::Entry& known = *known_->oldest();
     bool may_go = !known.kept;
     if (may_go && known.changed != 0) {
       const bool written = known.changed < settled.oldest_write;
       may_go = written && known.settled_at != 0 && known.settled_at <= settled.oldest_load;
       if (written && known.settled_at == 0) known.settled_at = settled.now_at;
     }
-    if (may_go) forget(it);
-    else order_.splice(order_.end(), order_, known.place);
+    if (may_go) forget_oldest();
+    else known_->spare_oldest();
   }
 }
 

@@ -21,11 +21,11 @@
 // - Giving way needs the farthest values; they are told by farthest_are() and stay known as long as they are needed.
 #pragma once
 
-#include <list>
 #include <map>
 #include <set>
 
 #include "crypto/time.h"
+#include "dht/known_keys.h"
 #include "dht/loads.h"
 #include "dht/recency.h"
 #include "dht/signed_value.h"
@@ -143,7 +143,7 @@ class ValueStore {
   // ---- beyond memory
   bool paged() const { return paged_; }
   // Before anything was inserted: the durable store has this much, and nothing of it is here.
-  void page(const HeldTotals& on_disk, const ByteArray<16>& recency_key);
+  void page(const HeldTotals& on_disk, const ByteArray<16>& table_key);
   // Everything is here and is, or was lately, more than memory_max: it is to be paged.
   bool outgrown() const {
     return !paged_ && limits_.memory_max > 0 && (recency_.has_value() || memory_ > limits_.memory_max);
@@ -151,7 +151,7 @@ class ValueStore {
   bool paging() const { return !paged_ && recency_.has_value(); }
   // Of one that is outgrown: begins, or does a further piece. Writes up to `ticket` may be under way. True: only
   // become_paged() is left.
-  void begin_paging(const ByteArray<16>& recency_key);
+  void begin_paging(const ByteArray<16>& table_key);
   bool page_more(std::uint64_t ticket);
   // From now on what is here may be forgotten. No erasure is under way; the other writes up to `ticket` may add
   // something under keys of `coming`.
@@ -184,12 +184,6 @@ class ValueStore {
 
  private:
   using Map = std::map<Slot, Held>;
-  struct Known {
-    std::list<NodeId>::iterator place;
-    std::uint64_t changed = 0;     // by this ticket, at last
-    std::uint64_t settled_at = 0;  // that write had ended when tickets were so far; 0: not seen yet
-    bool kept = false;             // one of the farthest
-  };
   static std::size_t cost(std::size_t blob_bytes) { return blob_bytes + kHeldOverheadBytes; }
   const Slot* farthest() const;
   void add(const Slot& slot, Held held);
@@ -197,8 +191,10 @@ class ValueStore {
   void take_from_memory(Map::iterator it);
   std::pair<Slot, Held> take(Map::iterator it);
   void erase(Map::iterator it);
-  Known& know(const NodeId& key);
-  void forget(std::map<NodeId, Known>::iterator it);
+  void make_tables(const ByteArray<16>& table_key);
+  KnownKeys::Entry& know(const NodeId& key);
+  void keep(const NodeId& key);
+  void forget_oldest();
   // Of two that may have to give way, as farthest() chooses.
   bool goes_after(const Slot& a, const Slot& b) const;
   void among_farthest(const Slot& slot);
@@ -212,13 +208,11 @@ class ValueStore {
   std::set<std::pair<Instant, Slot>> by_expiry_;  // empty if paged
   std::set<std::pair<Instant, Slot>> by_republish_;
   std::map<NodeId, std::size_t> per_author_;  // if paged, of those that were asked for
-  std::map<NodeId, std::size_t> per_key_;     // in memory
 
   // If paged.
   bool paged_ = false;
-  std::map<NodeId, Known> known_;
-  std::list<NodeId> order_;  // of known_, longest not asked about first
-  std::optional<Recency> recency_;  // from the first piece on
+  std::optional<KnownKeys> known_;  // these two from the first piece on
+  std::optional<Recency> recency_;
   std::optional<Slot> paged_up_to_;  // by page_more()
   std::uint64_t paging_ticket_ = 0;  // given to it last
   std::set<std::pair<Instant, Slot>> old_expiry_;  // taken apart by trim()
