@@ -70,8 +70,8 @@ Room ValueStore::room_for(const Slot& slot, std::size_t blob_bytes) const {
 void ValueStore::put_in_memory(const Slot& slot, Held held) {
   memory_ += cost(held.blob.size());
   if (!paged_) by_expiry_.emplace(held.expires, slot);
-  by_republish_.emplace(held.republish, slot);
-  held_.emplace(slot, std::move(held));
+  const auto turn = by_republish_.emplace(held.republish, slot).first;
+  held_.emplace(slot, Kept{std::move(held), turn});
 }
 
 void ValueStore::take_from_memory(Map::iterator it) {
@@ -79,7 +79,7 @@ void ValueStore::take_from_memory(Map::iterator it) {
   const Slot& slot = it->first;
   memory_ -= cost(it->second.blob.size());
   if (!paged_) by_expiry_.erase({it->second.expires, slot});
-  by_republish_.erase({it->second.republish, slot});
+  by_republish_.erase(it->second.turn);
   held_.erase(it);
 }
 
@@ -144,9 +144,15 @@ void ValueStore::set_republish(const Slot& slot, Instant at) {
   if (recency_) recency_->note(slot, at);
   const auto it = held_.find(slot);
   if (it == held_.end()) return;
-  by_republish_.erase({it->second.republish, slot});
-  it->second.republish = at;
-  by_republish_.emplace(at, slot);
+  put_turn(it, at);
+}
+
+void ValueStore::put_turn(Map::iterator it, Instant at) {
+  Kept& kept = it->second;
+  auto turn = by_republish_.extract(kept.turn);
+  turn.value().first = at;
+  kept.turn = by_republish_.insert(std::move(turn)).position;
+  kept.republish = at;
 }
 
 void ValueStore::set_expiry(const Slot& slot, Instant at) {
@@ -258,9 +264,7 @@ void ValueStore::its_turn(Now now, const Slot& slot, Instant until) {
   const auto it = held_.find(slot);
   if (it == held_.end() || !paged_) return;
   if (recency_->due(slot, now.mono).value_or(now.mono) > until) return;
-  by_republish_.erase({it->second.republish, slot});
-  it->second.republish = now.mono;
-  by_republish_.emplace(now.mono, slot);
+  put_turn(it, now.mono);
 }
 
 void ValueStore::author_has(const NodeId& author, std::size_t values) {

@@ -183,12 +183,17 @@ class ValueStore {
   void trim(const Settled& settled);  // no-op unless paged
 
  private:
-  using Map = std::map<Slot, Held>;
+  using Turns = std::set<std::pair<Instant, Slot>>;
+  struct Kept : Held {
+    Turns::iterator turn;  // in by_republish_
+  };
+  using Map = std::map<Slot, Kept>;
   static std::size_t cost(std::size_t blob_bytes) { return blob_bytes + kHeldOverheadBytes; }
   const Slot* farthest() const;
   void add(const Slot& slot, Held held);
   void put_in_memory(const Slot& slot, Held held);
   void take_from_memory(Map::iterator it);
+  void put_turn(Map::iterator it, Instant at);
   std::pair<Slot, Held> take(Map::iterator it);
   void erase(Map::iterator it);
   void make_tables(const ByteArray<16>& table_key);
@@ -205,8 +210,8 @@ class ValueStore {
   Map held_;
   HeldTotals totals_;
   std::size_t memory_ = 0;  // of values and known keys in memory
-  std::set<std::pair<Instant, Slot>> by_expiry_;  // empty if paged
-  std::set<std::pair<Instant, Slot>> by_republish_;
+  Turns by_expiry_;  // empty if paged
+  Turns by_republish_;
   std::map<NodeId, std::size_t> per_author_;  // if paged, of those that were asked for
 
   // If paged.
@@ -215,7 +220,7 @@ class ValueStore {
   std::optional<Recency> recency_;
   std::optional<Slot> paged_up_to_;  // by page_more()
   std::uint64_t paging_ticket_ = 0;  // given to it last
-  std::set<std::pair<Instant, Slot>> old_expiry_;  // taken apart by trim()
+  Turns old_expiry_;  // taken apart by trim()
   std::vector<Slot> farthest_;  // what goes last first
   std::optional<Instant> next_end_;
 };
