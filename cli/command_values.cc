@@ -221,17 +221,24 @@ std::string bar_of(const Json& step, double all_ms) {
   return std::string(first, ' ') + std::string(last - first + 1, silent ? '.' : '=');
 }
 
-// A waterfall: who was asked when, who had named it, and what it answered.
+std::string answer_of(const Json& step) {
+  if (!at(step, "rtt_ms").is_number()) return "-";
+  if (const std::string status = shown_at(step, "status"); !status.empty()) return status;
+  const std::uint64_t values = count_at(step, "values");
+  return std::to_string(count_at(step, "contacts")) + " contacts" + (values == 0 ? "" : ", " + std::to_string(values) + " values");
+}
+
+// A waterfall: who was asked for what and when, who had named it, and what it answered.
 std::string steps_text(const Json& answer) {
-  Table steps({"HOP", "NODE", "ADDRESS", "AT", "RTT", "CONTACTS", "NAMED BY", "WHEN"});
+  Table steps({"WHAT", "HOP", "NODE", "ADDRESS", "AT", "RTT", "ANSWER", "NAMED BY", "WHEN"});
   const Json& list = at(answer, "steps");
   if (!list.is_array()) return steps.text();
   double all_ms = 0;
   for (const Json& step : list) all_ms = std::max(all_ms, number_at(step, "at_ms") + number_at(step, "rtt_ms"));
   for (const Json& step : list) {
     const std::string named_by = shown_at(step, "named_by").substr(0, 16);
-    steps.add({std::to_string(count_at(step, "hop")), shown_at(step, "id").substr(0, 16), shown_at(step, "address"), ms_at(step, "at_ms"),
-               ms_at(step, "rtt_ms"), std::to_string(count_at(step, "contacts")), named_by.empty() ? "-" : named_by, bar_of(step, all_ms)});
+    steps.add({shown_at(step, "what"), std::to_string(count_at(step, "hop")), shown_at(step, "id").substr(0, 16), shown_at(step, "address"), ms_at(step, "at_ms"),
+               ms_at(step, "rtt_ms"), answer_of(step), named_by.empty() ? "-" : named_by, bar_of(step, all_ms)});
   }
   return steps.text();
 }
@@ -239,7 +246,7 @@ std::string steps_text(const Json& answer) {
 // The steps of a traced put or get; its own output stays what it is.
 void show_steps(const Context& context, const Json& answer) {
   if (!context.args.value.trace || context.json) return;
-  std::fputs(steps_text(answer).c_str(), stderr);
+  std::fputs((steps_text(answer) + "trace " + shown_at(answer, "trace_id") + "\n").c_str(), stderr);
 }
 
 // Where --otlp says, if there is an answer.
@@ -262,7 +269,7 @@ std::string lookup_text(const Json& answer) {
   }
   return steps + (steps.empty() ? "" : "\n") + closest.text() +
          std::to_string(count_at(answer, "queries")) + " queries, " +
-         std::to_string(count_at(answer, "hops")) + " hops, " + ms_at(answer, "elapsed_ms") + "\n";
+         std::to_string(count_at(answer, "hops")) + " hops, " + ms_at(answer, "elapsed_ms") + ", trace " + shown_at(answer, "trace_id") + "\n";
 }
 
 constexpr std::size_t kOwnPage = 1024;  // own values asked for at once

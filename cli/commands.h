@@ -25,6 +25,7 @@ Result<int> run_provide(const Context& context);
 Result<int> run_providers(const Context& context);
 Result<int> run_own(const Context& context);
 Result<int> run_lookup(const Context& context);
+Result<int> run_trace(const Context& context);
 
 // Shared state: `state` and what follows it (command_state.cc), of which these have files of their own
 Result<int> run_state(const Context& context);

@@ -83,7 +83,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_number(*app, "--replicas", value.replicas, "How many copies to store");
   add_number(*app, "--quorum", value.quorum, "How many copies make it a success");
   add_text(*app, "--to", value.to, "Encrypt for the node with this id, who alone can read it (up to 936 bytes)");
-  app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
+  app->add_flag("--trace", value.trace, "Show who was asked for what on stderr, or with --json among the fields");
   add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
 
   app = add_command(root, "get", "Print the value under KEY as it is",
@@ -94,7 +94,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   app->add_flag("--all", value.all, "The values of all authors");
   add_number(*app, "--quorum", value.quorum, "How many replicas must answer");
   add_text(*app, "--out", value.out, "Write the value to F");
-  app->add_flag("--trace", value.trace, "Show the lookup's steps on stderr, or with --json among the fields");
+  app->add_flag("--trace", value.trace, "Show who was asked for what on stderr, or with --json among the fields");
   add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
 
   app = add_command(root, "watch", "Print what is under KEY, then each new value as it is stored",
@@ -126,6 +126,13 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   app->group(kValuesGroup);
   app->add_option("TARGET", args.text, "A key, or an id of 64 digits")->required();
   add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
+
+  app = add_command(root, "trace", "What this node, or all of a testnet, did for operations that were traced",
+                    "weft trace 4bf92f3577b34da6a3ce929d0e0e4736 --testnet /tmp/mesh");
+  app->group(kValuesGroup);
+  app->add_option("TRACE_ID", args.text, "Of one operation: 32 hex digits that put, get and lookup tell");
+  app->add_option("--testnet", args.testnet.dir, "Ask all nodes of the testnet in DIR");
+  add_text(*app, "--otlp", value.otlp, "Write what was done to F as OpenTelemetry's OTLP/JSON");
 }
 
 CLI::App* add_file_command(CLI::App& parent, const char* name, const char* description,

@@ -29,6 +29,7 @@ Command find_command(std::string_view first) {
       {"watch", run_watch},
       {"provide", run_provide}, {"providers", run_providers},
       {"lookup", run_lookup},   {"state", run_state},
+      {"trace", run_trace},
       {"network", run_network},
       {"id", run_id},           {"doctor", run_doctor},
       {"backup", run_backup},   {"restore", run_backup},

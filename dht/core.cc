@@ -44,6 +44,8 @@ Core::Core(const Identity& id, const CryptoProvider& crypto, Entropy& entropy, R
                       .republish_every = config.republish_every}),
       tokens(entropy, now),
       budget(config.background_bytes_per_s),
+      tracing(entropy),
+      turn(now.mono),
       entropy_(entropy) {
   const UnixMillis start = node_time.value > 0 ? node_time : now.wall;
   node_ahead_ms_ = start.value - now.mono.time_since_epoch() / 1ms;
@@ -70,7 +72,7 @@ void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& messa
   asked.emplace(tag, Asked{asked_by, role, peer, detail});
   ++counters.requests_total;
   if (background) background_bytes += request_bytes(message);
-  out.requests.push_back({tag, target, message, background});
+  out.requests.push_back({tag, target, message, background, tracing.asked(asked_by, tag, role, peer, turn)});
 }
 
 void Core::ping(const Contact& peer, Output& out) {

@@ -18,6 +18,7 @@
 #include "dht/rows.h"
 #include "dht/size_estimate.h"
 #include "dht/store_round.h"
+#include "dht/tracing.h"
 #include "dht/value_store.h"
 #include "dht/write_token.h"
 
@@ -26,17 +27,6 @@ namespace weft::dht {
 // A running operation, a user's or our own; never reused. 0: none.
 enum class OpKey : std::uint64_t {};
 
-// What a request was for, so that its operation knows where the answer belongs.
-enum class Role : std::uint8_t {
-  kPing,      // is it alive?
-  kWalk,      // a step of a lookup
-  kPage,      // further values of a holder
-  kContacts,  // the contacts that did not fit beside its values
-  kToken,     // a write token
-  kStore,
-  kFetch,     // a newer value
-  kCompare,   // which of our values it lacks
-};
 struct Asked {
   OpKey op{};
   Role role = Role::kPing;
@@ -196,6 +186,8 @@ struct Core {
   Hints hints;
   SizeEstimate size;
   ByteBudget budget;               // of upkeep
+  Tracing tracing;                 // of the user's operations
+  Instant turn;                    // when what is being done now began
   bool looked_around = false;      // the own id was looked up in this life
   std::size_t background_bytes = 0;  // asked for since upkeep last settled its budget
   std::uint64_t number_floor = 0;    // numbers of puts are above it, whatever the mesh tells

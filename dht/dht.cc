@@ -23,7 +23,8 @@ struct Dht::State {
       : core(identity, provider, entropy, rng, config, now, node_time), upkeep(now, core) {}
 
   // Finished operations own bytes that the last output shows; they go at the next call.
-  void begin() {
+  void begin(Now now) {
+    core.turn = now.mono;
     graveyard.clear();
     core.trim();
   }
@@ -34,8 +35,8 @@ struct Dht::State {
   // Retires it; upkeep that waited for its end goes on.
   void ended(Now now, Operation& operation, Output& out);
   void settle(Now now, Output& out);
-  template <class Deliver>
-  void answered(Now now, RequestTag tag, Output& out, Deliver deliver);
+  template <class M, class Deliver>
+  void answered(Now now, RequestTag tag, const M& m, Output& out, Deliver deliver);
   void end_all(Now now, OpError why, Output& out);
   void drop_spawned();
 
@@ -82,6 +83,7 @@ void Dht::State::retire(Operation& operation) {
   }
   deadlines.erase({deadline_of.at(key), key});
   deadline_of.erase(key);
+  core.tracing.end(key);
   const auto it = operations.find(key);
   graveyard.push_back(std::move(it->second));
   operations.erase(it);
@@ -121,12 +123,13 @@ void Dht::State::settle(Now now, Output& out) {
   }
 }
 
-template <class Deliver>
-void Dht::State::answered(Now now, RequestTag tag, Output& out, Deliver deliver) {
-  begin();
+template <class M, class Deliver>
+void Dht::State::answered(Now now, RequestTag tag, const M& m, Output& out, Deliver deliver) {
+  begin(now);
   const auto it = core.asked.find(tag);
   if (it == core.asked.end()) return;
   const Asked asked = it->second;
+  core.tracing.answered(asked.op, tag, now.mono, answer_of(m));
   core.asked.erase(it);
   core.health.note(now, asked.peer.id, /*answered=*/true);
   if (Operation* operation = find(asked.op)) {
@@ -161,7 +164,7 @@ const std::vector<Contact>& Dht::restored_contacts() const { return state_->core
 
 void Dht::heard_from(Now now, const Contact& peer, std::optional<Duration> rtt, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   const RoutingTable::Heard heard = s.core.table.heard(now, peer, rtt);
   if (heard.ping) s.core.ping(*heard.ping, out);
   s.upkeep.heard(now, s.core, peer.id);
@@ -172,7 +175,7 @@ void Dht::heard_from(Now now, const Contact& peer, std::optional<Duration> rtt, 
 
 void Dht::forget(Now now, const NodeId& peer) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   s.core.table.remove(peer);
   s.upkeep.left(now, s.core, peer);
   std::erase_if(s.core.restored, [&peer](const Contact& c) { return c.id == peer; });
@@ -194,12 +197,12 @@ bool Dht::on_get(Now now, const Asker& asker, const Get& m, Values& reply, Outpu
 }
 
 void Dht::on_store(Now now, const Asker& asker, const Store& m, Output& out) {
-  state_->begin();
+  state_->begin(now);
   serve_store(now, state_->core, asker, m, out);
 }
 
 void Dht::on_store_many(Now now, const Asker& asker, const StoreMany& m, Output& out) {
-  state_->begin();
+  state_->begin(now);
   serve_store_many(now, state_->core, asker, m, out);
 }
 
@@ -221,7 +224,7 @@ bool Dht::on_compare(Now now, const Asker& asker, const Compare& m,
 
 void Dht::lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   const auto refuse = [&](OpError why) {
     out.events.push_back(LookupDone{op, std::unexpected(OpFailure{.error = why})});
   };
@@ -238,7 +241,7 @@ void Dht::lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out
 void Dht::put(Now now, OpId op, const NodeId& key, Bytes value, const PutOptions& options,
               Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   const auto refuse = [&](OpError why) {
     out.events.push_back(PutDone{op, std::unexpected(OpFailure{.error = why})});
   };
@@ -252,7 +255,7 @@ void Dht::put(Now now, OpId op, const NodeId& key, Bytes value, const PutOptions
 
 void Dht::get(Now now, OpId op, const NodeId& key, const GetOptions& options, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   const auto refuse = [&](OpError why) {
     out.events.push_back(GetDone{op, std::unexpected(OpFailure{.error = why})});
   };
@@ -264,7 +267,7 @@ void Dht::get(Now now, OpId op, const NodeId& key, const GetOptions& options, Ou
 
 void Dht::cancel(Now now, OpId op, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   const auto it = s.users.find(op);
   if (it == s.users.end()) return;
   Operation* operation = s.find(it->second);
@@ -293,7 +296,7 @@ void Dht::State::drop_spawned() {
 
 void Dht::leave(Now now, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   if (s.shut) return;
   s.shut = true;
   s.leaving = true;
@@ -307,7 +310,7 @@ bool Dht::handed_over() const { return !state_->leaving || state_->upkeep.hand_o
 
 void Dht::shutdown(Now now, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   s.shut = true;
   s.leaving = false;
   s.end_all(now, OpError::kShutdown, out);
@@ -322,7 +325,7 @@ void Dht::set_limits(std::size_t values_bytes_max, std::uint64_t background_byte
 
 void Dht::bootstrap(Now now, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   if (s.shut) return;
   s.upkeep.bootstrap(now, s.core);
   s.settle(now, out);
@@ -335,42 +338,42 @@ void Dht::on_nodes(Now now, RequestTag tag, Duration rtt, const Nodes& m, Output
   if (planted(Plant::kContactsBelieved)) {
     for (const Contact& contact : m.contacts) (void)s.core.table.heard(now, contact, {});
   }
-  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+  s.answered(now, tag, m, out, [&](Operation& operation, const Asked& asked) {
     operation.on_nodes(now, s.core, asked, rtt, m, out);
   });
 }
 
 void Dht::on_values(Now now, RequestTag tag, Duration rtt, const Values& m, Output& out) {
   State& s = *state_;
-  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+  s.answered(now, tag, m, out, [&](Operation& operation, const Asked& asked) {
     operation.on_values(now, s.core, asked, rtt, m, out);
   });
 }
 
 void Dht::on_stored(Now now, RequestTag tag, Duration, const Stored& m, Output& out) {
   State& s = *state_;
-  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+  s.answered(now, tag, m, out, [&](Operation& operation, const Asked& asked) {
     operation.on_stored(now, s.core, asked, m, out);
   });
 }
 
 void Dht::on_compared(Now now, RequestTag tag, Duration, const Compared& m, Output& out) {
   State& s = *state_;
-  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+  s.answered(now, tag, m, out, [&](Operation& operation, const Asked& asked) {
     operation.on_compared(now, s.core, asked, m, out);
   });
 }
 
 void Dht::on_stored_many(Now now, RequestTag tag, Duration, const StoredMany& m, Output& out) {
   State& s = *state_;
-  s.answered(now, tag, out, [&](Operation& operation, const Asked& asked) {
+  s.answered(now, tag, m, out, [&](Operation& operation, const Asked& asked) {
     operation.on_stored_many(now, s.core, asked, m, out);
   });
 }
 
 void Dht::on_slow(Now now, RequestTag tag, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   const auto it = s.core.asked.find(tag);
   if (it == s.core.asked.end()) return;
   const Asked asked = it->second;
@@ -383,7 +386,7 @@ void Dht::on_slow(Now now, RequestTag tag, Output& out) {
 
 void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   const auto it = s.core.asked.find(tag);
   if (it == s.core.asked.end()) return;
   const Asked asked = it->second;
@@ -409,7 +412,7 @@ void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
 
 void Dht::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   s.core.note_written(ticket);
   s.core.note_commit(now, ok);
   if (finish_store(now, s.core, ticket, ok, out)) return;
@@ -424,7 +427,7 @@ void Dht::on_persisted(Now now, Ticket ticket, bool ok, Output& out) {
 
 void Dht::on_loaded(Now now, const Loaded& loaded, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   s.core.on_loaded(now, loaded, out);
   if (s.shut && !s.leaving) s.drop_spawned();
   if (s.shut) {
@@ -445,7 +448,7 @@ void Dht::on_loaded(Now now, const Loaded& loaded, Output& out) {
 
 void Dht::on_deadline(Now now, Output& out) {
   State& s = *state_;
-  s.begin();
+  s.begin(now);
   for (std::size_t i = 0; i < kEndsPerDeadline && !s.deadlines.empty() && s.deadlines.begin()->first <= now.mono; ++i) {
     Operation* operation = s.find(s.deadlines.begin()->second);
     CHECK(operation != nullptr);

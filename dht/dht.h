@@ -52,20 +52,40 @@ struct FoundValue {
   Bytes value;               // empty: withdrawn
   std::size_t copies = 0;    // holders that answered with this number
 };
-struct Step {  // of a traced lookup: one request and what came of it
+// What a request was for, so that its operation knows where the answer belongs.
+enum class Role : std::uint8_t {
+  kPing,      // is it alive?
+  kWalk,      // a step of a lookup
+  kPage,      // further values of a holder
+  kContacts,  // the contacts that did not fit beside its values
+  kToken,     // a write token
+  kStore,
+  kFetch,     // a newer value
+  kCompare,   // which of our values it lacks
+};
+struct Step {  // of a traced operation: one request and what came of it
+  Role role = Role::kWalk;
   Contact peer;
-  NodeId named_by;                 // all zero: from our own table
-  std::uint32_t hop = 0;
-  Duration at{};                   // asked, since the lookup began
-  std::optional<Duration> rtt;     // nullopt: silent
+  NodeId named_by;                 // of a lookup's; all zero: from our own table
+  std::uint32_t hop = 0;           // of the peer in the lookup; 0: it was not part of it
+  Duration at{};                   // asked, since the operation began
+  std::optional<Duration> rtt;     // nullopt: not answered until the operation was
+  // Of the answer.
   std::size_t contacts = 0;
+  std::size_t values = 0;
+  std::optional<StoreStatus> status;
+  ByteArray<8> span{};             // the request's id, that travelled with it
+};
+struct Trace {
+  ByteArray<16> id{};
+  std::vector<Step> steps;  // in the order of asking
 };
 struct PutOk {
   NodeId key;
   std::uint64_t seq = 0;
   std::size_t replicas = 0;  // acknowledged by now (the node itself may be one); more may follow
   std::size_t wanted = 0;
-  std::vector<Step> steps;   // of the lookup, if traced
+  Trace trace;               // if wanted
 };
 struct OpFailure {
   OpError error = OpError::kTimedOut;
@@ -81,7 +101,7 @@ struct GetOk {
   std::vector<FoundValue> values;  // by author, newest number of each; withdrawn ones left out
   std::size_t hops = 0;
   std::size_t queries = 0;
-  std::vector<Step> steps;         // if traced
+  Trace trace;                     // if wanted
 };
 struct GetDone {
   OpId op{};
@@ -92,7 +112,7 @@ struct LookupOk {
   std::vector<Contact> closest;    // responders only, nearest first
   std::size_t hops = 0;
   std::size_t queries = 0;
-  std::vector<Step> steps;
+  Trace trace;
 };
 struct LookupDone {
   OpId op{};
@@ -105,6 +125,7 @@ struct Request {
   Target to;
   std::variant<FindNode, Get, Store, Compare, StoreMany> message;
   bool background = false;  // upkeep: may wait behind users' requests
+  std::optional<TraceContext> trace = {};  // travels with it, if the peer knows what it is
 };
 struct Reply {
   ReplyTo to;

@@ -10,6 +10,7 @@ GetOp::GetOp(OpId user, const NodeId& key, const GetOptions& options)
     : Operation(user), dht_key_(key), options_(options) {}
 
 void GetOp::start(Now now, Core& core, Output& out) {
+  if (options_.trace) core.tracing.begin(key(), now.mono);
   quorum_ = options_.quorum != 0 ? options_.quorum : core.config.read_quorum;
   if (!core.store.knows(dht_key_)) loading_ = core.want(dht_key_, key(), out);
   look_here(now, core);
@@ -152,7 +153,7 @@ void GetOp::complete(Now now, Core& core, bool converged, Output& out) {
                 out);
   }
   GetOk ok{.key = dht_key_, .values = {}, .hops = 0, .queries = lookup.queries() + pages_total_,
-           .steps = {}};
+           .trace = {}};
   for (const auto& [author, found] : found_.all()) {
     for (const NodeId& holder : found.holders) {
       ok.hops = std::max<std::size_t>(ok.hops, lookup.hop_of(holder));
@@ -171,7 +172,7 @@ void GetOp::complete(Now now, Core& core, bool converged, Output& out) {
     return fail({.error = silence ? OpError::kTimedOut : OpError::kNotFound, .current_seq = 0,
                  .replicas = 0}, out);
   }
-  if (options_.trace) ok.steps = steps_of(lookup);
+  ok.trace = core.tracing.trace(key(), lookup);
   finish();
   out.events.push_back(GetDone{*user(), std::move(ok)});
 }

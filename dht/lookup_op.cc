@@ -2,19 +2,11 @@
 
 namespace weft::dht {
 
-std::vector<Step> steps_of(const Lookup& lookup) {
-  std::vector<Step> out;
-  for (const Lookup::Visit& v : lookup.visits()) {
-    out.push_back({.peer = v.peer, .named_by = v.named_by, .hop = v.hop, .at = v.at, .rtt = v.rtt,
-                   .contacts = v.contacts});
-  }
-  return out;
-}
-
 LookupOp::LookupOp(std::optional<OpId> user, const Options& options)
     : Operation(user), options_(options) {}
 
 void LookupOp::start(Now now, Core& core, Output& out) {
+  if (options_.trace) core.tracing.begin(key(), now.mono);
   walk_.emplace(now, core, key(),
                 Walk::Options{.target = options_.target,
                               .message = FindNode{.target = options_.target},
@@ -51,12 +43,11 @@ void LookupOp::advance(Now now, Core& core, Output& out) {
   finish();
   if (!user()) return;
   LookupOk ok{.target = options_.target, .closest = {}, .hops = lookup.hops(),
-              .queries = lookup.queries(), .steps = {}};
+              .queries = lookup.queries(), .trace = core.tracing.trace(key(), lookup)};
   for (const Target& to : nearest) {
     const RoutingTable::Entry* known = core.table.find(to.id);
     ok.closest.push_back({to.key, to.id, known ? known->contact.endpoint : to.endpoints[0]});
   }
-  if (options_.trace) ok.steps = steps_of(lookup);
   out.events.push_back(LookupDone{*user(), std::move(ok)});
 }
 

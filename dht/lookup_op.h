@@ -31,7 +31,4 @@ class LookupOp final : public Operation {
   std::optional<Walk> walk_;
 };
 
-// The steps of a lookup, for a traced operation.
-std::vector<Step> steps_of(const Lookup& lookup);
-
 }  // namespace weft::dht

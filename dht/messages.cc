@@ -155,6 +155,10 @@ void encode(Writer& w, std::uint32_t rpc, const StoredMany& m) {
   for (const Stored& answer : m.answers) w.uint(static_cast<std::uint64_t>(answer.status)).uint(answer.seq);
 }
 
+void encode(Writer& w, std::uint32_t rpc, const Traced& m) {
+  w.array(5).uint(kTraced).uint(rpc).bin(m.context.trace).bin(m.context.span).bin(m.request);
+}
+
 std::optional<DecodeError> decode(Reader& r, FindNode& m) {
   m.target.bytes = r.bin_exact<32>();
   m.contacts_max = static_cast<std::uint8_t>(r.uint(kContactsPerReply));
@@ -240,6 +244,13 @@ std::optional<DecodeError> decode(Reader& r, StoredMany& m) {
   m.answers.clear();
   const std::size_t count = read_groups(r, 2, kStoreItemsMax);
   for (std::size_t i = 0; i < count && !r.failed(); ++i) m.answers.push(read_stored(r));
+  return r.finish();
+}
+
+std::optional<DecodeError> decode(Reader& r, Traced& m) {
+  m.context.trace = r.bin_exact<16>();
+  m.context.span = r.bin_exact<8>();
+  m.request = r.bin(kTracedRequestBytesMax);
   return r.finish();
 }
 

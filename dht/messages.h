@@ -43,6 +43,7 @@ enum Kind : std::uint8_t {
   kCompared = 23,
   kStoreMany = 24,
   kStoredMany = 25,
+  kTraced = 26,
 };
 
 // A write token. 8 bytes: it is only ever guessed online, one try a Store, within ten minutes; and
@@ -127,8 +128,25 @@ struct Compared {
 // The most that a Compared takes.
 inline constexpr std::size_t kComparedBytesMax = 1 + 1 + 5 + 2 + sizeof(Token) + 2 + kCompareItemsMax / 8;
 
+// The ids of a traced operation and of one request of it, as in W3C's Trace Context.
+struct TraceContext {
+  ByteArray<16> trace = {};
+  ByteArray<8> span = {};
+  friend bool operator==(const TraceContext&, const TraceContext&) = default;
+};
+// A request of this part within another payload, so that whoever is asked can tell what it did for which operation.
+struct Traced {
+  TraceContext context = {};
+  ByteView request = {};  // [kind, rpc, ...], with the same rpc
+};
+
 // The most that the envelope of a payload takes: array header, kind, rpc.
 inline constexpr std::size_t kEnvelopeBytesMax = 1 + 1 + 5;
+// What a Traced takes besides its request, and so the longest request in one; a longer one goes without.
+inline constexpr std::size_t kTracedHeadBytes = kEnvelopeBytesMax + 2 + 16 + 2 + 8 + 3;
+inline constexpr std::size_t kTracedRequestBytesMax = 1170 - kTracedHeadBytes;
+// Whether a request of this kind may be in a Traced.
+inline constexpr bool may_be_traced(std::uint8_t kind) { return kind == kFindNode || kind == kGet || kind == kStore; }
 // Bytes of a contact inside a reply, with its header; of a value; and the most that a Nodes and a
 // Values take besides. The servers fill replies up to Asker::reply_max by these.
 std::size_t contact_bytes(const Contact& contact);
@@ -152,6 +170,7 @@ void encode(Writer& w, std::uint32_t rpc, const Compare& m);
 void encode(Writer& w, std::uint32_t rpc, const Compared& m);
 void encode(Writer& w, std::uint32_t rpc, const StoreMany& m);
 void encode(Writer& w, std::uint32_t rpc, const StoredMany& m);
+void encode(Writer& w, std::uint32_t rpc, const Traced& m);
 
 // Each reads its fields up to the end of the message. Nothing is allocated; on an error `m` is
 // worthless.
@@ -165,5 +184,6 @@ std::optional<DecodeError> decode(Reader& r, Compare& m);
 std::optional<DecodeError> decode(Reader& r, Compared& m);
 std::optional<DecodeError> decode(Reader& r, StoreMany& m);
 std::optional<DecodeError> decode(Reader& r, StoredMany& m);
+std::optional<DecodeError> decode(Reader& r, Traced& m);
 
 }  // namespace weft::dht

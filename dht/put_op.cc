@@ -9,6 +9,7 @@ PutOp::PutOp(OpId user, const NodeId& key, Bytes value, const PutOptions& option
     : Operation(user), dht_key_(key), value_(std::move(value)), options_(options) {}
 
 void PutOp::start(Now now, Core& core, Output& out) {
+  if (options_.trace) core.tracing.begin(key(), now.mono);
   replicas_ = options_.replicas != 0 ? options_.replicas : core.config.replicas;
   replicas_ = std::min(replicas_, kCandidatesMax);
   remembered_ = core.own.number(dht_key_);
@@ -117,7 +118,7 @@ void PutOp::advance(Now now, Core& core, Output& out) {
   if (done()) return;
   if (spread_) {
     spread_->pump(now, core, out);
-    if (!answered_ && copies() >= hoped_for()) answer(out);
+    if (!answered_ && copies() >= hoped_for()) answer(core, out);
     if (spread_->round().settled()) complete(now, core, out);
     return;
   }
@@ -246,7 +247,7 @@ void PutOp::complete(Now now, Core& core, Output& out) {
                        core.owner_republish(now, own->lifetime_s, copies() >= possible));
   }
   core.note_missed(now, signed_.slot, replicas_, walk_->lookup(), spread_->round());
-  if (answered_ && planted(Plant::kPutDoneTwice)) answer(out);
+  if (answered_ && planted(Plant::kPutDoneTwice)) answer(core, out);
   if (answered_) return finish();
   if (copies() < std::max<std::size_t>(options_.quorum, 1)) {
     const std::uint64_t stale = spread_->round().stale_seq();
@@ -259,15 +260,15 @@ void PutOp::complete(Now now, Core& core, Output& out) {
     }
     return fail(failure, out);
   }
-  answer(out);
+  answer(core, out);
   finish();
 }
 
-void PutOp::answer(Output& out) {
+void PutOp::answer(const Core& core, Output& out) {
   answered_ = true;
-  PutOk ok{.key = dht_key_, .seq = seq_, .replicas = copies(), .wanted = replicas_, .steps = {}};
+  PutOk ok{.key = dht_key_, .seq = seq_, .replicas = copies(), .wanted = replicas_,
+           .trace = core.tracing.trace(key(), walk_->lookup())};
   if (planted(Plant::kCopyTooMany)) ++ok.replicas;
-  if (options_.trace) ok.steps = steps_of(walk_->lookup());
   out.events.push_back(PutDone{*user(), std::move(ok)});
 }
 

@@ -61,7 +61,7 @@ class PutOp final : public Operation {
   std::size_t copies() const;
   std::size_t enough() const;     // copies that slow holders are waited for
   std::size_t hoped_for() const;  // copies at which the user is answered at once
-  void answer(Output& out);
+  void answer(const Core& core, Output& out);
   void complete(Now now, Core& core, Output& out);
   void fail(const OpFailure& failure, Output& out);
 

@@ -73,6 +73,8 @@ inline bool early_ok(const dht::Store&) { return false; }
 inline bool early_ok(const dht::Compare&) { return false; }
 inline bool early_ok(const dht::StoreMany&) { return false; }
 
+// That came with Traced: a member of a lower one is asked without it.
+inline constexpr std::uint32_t kTracedMinor = 4;
 // The protocol minor that came with a request: a member of a lower one is not asked.
 template <class M>
 constexpr std::uint32_t minor_of(const M&) {

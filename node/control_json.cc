@@ -57,18 +57,64 @@ json drops_json(const Status& status) {
   return drops;
 }
 
+std::string_view text_of(dht::Role role) {
+  switch (role) {
+    case dht::Role::kPing: return "ping";
+    case dht::Role::kWalk: return "lookup";
+    case dht::Role::kPage: return "page";
+    case dht::Role::kContacts: return "contacts";
+    case dht::Role::kToken: return "token";
+    case dht::Role::kStore: return "store";
+    case dht::Role::kFetch: return "fetch";
+    case dht::Role::kCompare: return "compare";
+  }
+  return "?";
+}
+
+// Of the requests that may be traced.
+std::string_view request_text(std::uint8_t kind) {
+  switch (kind) {
+    case dht::kFindNode: return "find_node";
+    case dht::kGet: return "get";
+    case dht::kStore: return "store";
+    default: return "?";
+  }
+}
+
+json status_or_null(const std::optional<dht::StoreStatus>& status) {
+  if (!status) return nullptr;
+  switch (*status) {
+    case dht::StoreStatus::kStored: return "stored";
+    case dht::StoreStatus::kStale: return "stale";
+    case dht::StoreStatus::kBadToken: return "bad token";
+    case dht::StoreStatus::kInvalid: return "invalid";
+    case dht::StoreStatus::kQuota: return "quota";
+    case dht::StoreStatus::kFailed: return "failed";
+  }
+  return nullptr;
+}
+
 json steps_json(const std::vector<dht::Step>& steps) {
   json list = json::array();
   for (const dht::Step& step : steps) {
-    list.push_back({{"id", to_string(step.peer.id)},
+    list.push_back({{"what", text_of(step.role)},
+                    {"id", to_string(step.peer.id)},
                     {"address", to_string(step.peer.endpoint)},
                     {"named_by", name_or_null(step.named_by)},
                     {"hop", step.hop},
                     {"at_ms", rtt_json(step.at)},
                     {"rtt_ms", rtt_json(step.rtt)},
-                    {"contacts", step.contacts}});
+                    {"contacts", step.contacts},
+                    {"values", step.values},
+                    {"status", status_or_null(step.status)},
+                    {"span_id", to_hex(step.span)}});
   }
   return list;
+}
+
+void add_trace(json& value, const dht::Trace& trace) {
+  value["trace_id"] = to_hex(trace.id);
+  value["steps"] = steps_json(trace.steps);
 }
 
 json state_json(const NodeCore& core) {
@@ -251,7 +297,7 @@ std::string put_json(std::string_view key, const NodeId& author, const dht::PutO
                 {"replicas", put.replicas},
                 {"wanted", put.wanted},
                 {"elapsed_ms", as_ms(elapsed)}};
-  if (traced) value["steps"] = steps_json(put.steps);
+  if (traced) add_trace(value, put.trace);
   return dump(value);
 }
 
@@ -280,7 +326,7 @@ std::string get_json(std::string_view key, const NodeId& dht_key, const dht::Get
                 {"hops", get.hops},
                 {"queries", get.queries},
                 {"elapsed_ms", as_ms(elapsed)}};
-  if (traced) value["steps"] = steps_json(get.steps);
+  if (traced) add_trace(value, get.trace);
   return dump(value);
 }
 
@@ -310,12 +356,30 @@ std::string lookup_json(std::string_view target, const dht::LookupOk& lookup, Du
   for (const Contact& contact : lookup.closest) {
     closest.push_back({{"id", to_string(contact.id)}, {"address", to_string(contact.endpoint)}});
   }
-  return dump({{"target", target},
-               {"closest", std::move(closest)},
-               {"steps", steps_json(lookup.steps)},
-               {"hops", lookup.hops},
-               {"queries", lookup.queries},
-               {"elapsed_ms", as_ms(elapsed)}});
+  json value = {{"target", target}, {"closest", std::move(closest)}};
+  add_trace(value, lookup.trace);
+  value["hops"] = lookup.hops;
+  value["queries"] = lookup.queries;
+  value["elapsed_ms"] = as_ms(elapsed);
+  return dump(value);
+}
+
+std::string served_json(const NodeCore& core, const std::optional<ByteArray<16>>& trace) {
+  ListText list;
+  for (const Served& served : core.served().all()) {
+    if (trace && served.asked.trace != *trace) continue;
+    list.add({{"trace_id", to_hex(served.asked.trace)},
+              {"parent_id", to_hex(served.asked.span)},
+              {"span_id", to_hex(served.span)},
+              {"from", to_string(served.from)},
+              {"what", request_text(served.kind)},
+              {"at_ms", served.at.value},
+              {"took_ms", rtt_json(served.took)},
+              {"contacts", served.answer.contacts},
+              {"values", served.answer.values},
+              {"status", status_or_null(served.answer.status)}});
+  }
+  return std::move(list).take();
 }
 
 }  // namespace weft::node

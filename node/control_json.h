@@ -45,6 +45,9 @@ std::string get_json(std::string_view key, const NodeId& dht_key, const dht::Get
 std::optional<std::string> providers_json(const NodeCore& core, const dht::GetOk& get);
 std::string lookup_json(std::string_view target, const dht::LookupOk& lookup, Duration elapsed);
 
+// What this node did for others' traced operations (node/served.h), oldest first; of one of them, or of all.
+std::string served_json(const NodeCore& core, const std::optional<ByteArray<16>>& trace);
+
 // "key" as the API takes it: hex: and 64 digits.
 std::string hex_key(const NodeId& key);
 

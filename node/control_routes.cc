@@ -15,7 +15,7 @@ constexpr std::size_t kCopiesMax = dht::kContactsPerReply;
 
 constexpr std::string_view kGetPaths[] = {"/v1/status", "/v1/members", "/v1/members/changes", "/v1/peers",  "/v1/id",
                                           "/v1/own",    "/v1/config",  "/v1/doctor", "/v1/wait",
-                                          "/v1/events", "/v1/log",     "/metrics"};
+                                          "/v1/events", "/v1/log",     "/v1/served", "/metrics"};
 constexpr std::string_view kPostPaths[] = {"/v1/put",    "/v1/get",    "/v1/rm",
                                            "/v1/lookup", "/v1/ping",   "/v1/join",
                                            "/v1/leave",  "/v1/faults", "/v1/log",
@@ -93,6 +93,7 @@ ControlApi::Result ControlApi::get(Now now, RequestId id, const ControlRequest& 
   if (path == "/v1/members/changes") return member_changes(now, id, request);
   if (path == "/v1/log") return log_lines(request);
   if (path == "/v1/own") return own(now, request);
+  if (path == "/v1/served") return served(request);
   if (const auto error = check_query(request, {})) return *error;
   if (path == "/v1/status") return ok(status_json(core_, host_.facts(), now));
   if (path == "/v1/members") return ok(members_json(core_));
@@ -131,6 +132,15 @@ ControlApi::Result ControlApi::own(Now now, const ControlRequest& request) {
     after = *key;
   }
   return ok(own_json(core_, now, after, limit.value_or(kOwnPageMax)));
+}
+
+ControlApi::Result ControlApi::served(const ControlRequest& request) {
+  if (const auto error = check_query(request, {"trace"})) return *error;
+  const auto found = request.query.find("trace");
+  if (found == request.query.end()) return ok(served_json(core_, std::nullopt));
+  const auto trace = array_from_hex<16>(found->second);
+  if (!trace) return bad_request("trace must be 32 hex digits");
+  return ok(served_json(core_, *trace));
 }
 
 ControlApi::Result ControlApi::log_lines(const ControlRequest& request) {

@@ -64,7 +64,8 @@ NodeCore::State::State(Config config_in, Stored stored, Now now, Deps deps_in)
       shared(deps.identity, deps.provider, deps.entropy, rng.fork("state"), config.state, now),
       own(deps.identity, first_fields(config, deps.entropy)),
       peers(rng.fork("index").next()),
-      requests(deps.entropy) {
+      requests(deps.entropy),
+      served(deps.entropy) {
   // A namespace before its entries.
   for (const std::uint8_t table : {state::kRowSpace, state::kRowEntry}) {
     for (const Write& row : stored.rows) {

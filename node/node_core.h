@@ -26,10 +26,11 @@
 #include "gossip/membership/membership.h"
 #include "gossip/state/state.h"
 #include "node/limits.h"
+#include "node/served.h"
 
 namespace weft::node {
 
-inline constexpr std::uint32_t kProtocolMinor = 3;
+inline constexpr std::uint32_t kProtocolMinor = 4;
 
 struct Seed {
   std::optional<NodeId> id;  // another key at the endpoint is refused
@@ -215,6 +216,8 @@ class NodeCore {
                     const std::function<void(const dht::OwnValue&)>& visit) const;
   const std::map<std::size_t, std::size_t>& own_by_copies() const;
   const state::State& shared_state() const;
+  // What this node did for operations that others trace.
+  const ServedLog& served() const;
   // A genesis that somebody shows, taken apart and verified.
   std::expected<state::Genesis, state::EntryError> read_genesis(ByteView wire) const;
   // Datagrams and payloads dropped so far, for whatever cause.

@@ -63,6 +63,7 @@ void NodeCore::State::answer(Now now, const Asker& asker, const M& message, Outp
   Writer w(MutableBytes(scratch).first(asker.reply_max));
   encode(w, asker.rpc, message);
   if (!w.ok()) return;  // does not fit into the response: the asker comes again in the session
+  served.answered(now, asker.contact.id, asker.rpc, message);
   if (asker.early) {
     ++early_answers;
     sessions.respond(now, w.view(), out.send);
@@ -103,6 +104,15 @@ void NodeCore::State::on_request(Now now, const Asker& asker, std::uint8_t kind,
       dht::Values reply;
       if (dht.on_get(now, asker, m, reply, dht_out)) answer(now, asker, reply, out);
       return;
+    }
+    case dht::kTraced: {
+      dht::Traced m;
+      if (!decoded(r, m)) return;
+      Reader inner(m.request);
+      const Head head = read_head(inner);
+      if (inner.failed() || head.rpc != asker.rpc || !dht::may_be_traced(head.kind)) return count(Drop::kMalformed);
+      served.begin(now, asker.contact.id, asker.rpc, m.context, head.kind);
+      return on_request(now, asker, head.kind, inner, out);
     }
     case gossip::kGossip:
     case gossip::kPingReq:

@@ -48,7 +48,8 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
                    .tag = asked.tag,
                    .reply_kind = reply_kind(m),
                    .to = asked.to,
-                   .early_ok = early_ok(m)},
+                   .early_ok = early_ok(m),
+                   .trace = asked.trace},
                   m, out);
         },
         asked.message);
@@ -176,6 +177,7 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
   encode(w, r->rpc, message);
   CHECK(w.ok());
   r->payload.assign(w.view().begin(), w.view().end());
+  if (info.trace) wrap_traced(*info.trace, *r);
   r->sent_at = now.mono;
   const PeerStats::Waits waits = peers.waits(now.mono, r->to.id);
   r->rto = waits.rto;
@@ -194,6 +196,15 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
   transmit(now, *r, /*fresh_handshake=*/false, out);
 }
 template void NodeCore::State::request(Now, RequestInfo, const gossip::Ping&, Output&);
+
+void NodeCore::State::wrap_traced(const dht::TraceContext& context, RequestTable::Request& r) {
+  const auto member = membership == nullptr ? std::nullopt : membership->find(r.to.id);
+  if (!member || member->record->minor < kTracedMinor || r.payload.size() > dht::kTracedRequestBytesMax) return;
+  Writer w(MutableBytes(scratch).first(kPayloadBytesMax));
+  encode(w, r.rpc, dht::Traced{.context = context, .request = r.payload});
+  CHECK(w.ok());
+  r.payload = to_bytes(w.view());
+}
 
 // Chooses the next address of a request's target that this node may use; false if there is none.
 bool NodeCore::State::pick_endpoint(Now now, RequestTable::Request& r) {
@@ -234,6 +245,7 @@ void NodeCore::State::reply_in_session(Now now, const ReplyTo& to, const M& mess
   encode(w, to.rpc, message);
   CHECK(w.ok());
   // Only into a live session: a reply never starts a handshake.
+  served.answered(now, to.contact.id, to.rpc, message);
   if (const auto known = sessions.session_endpoint(to.contact.id)) {
     sessions.send(now, {to.contact.key, to.contact.id}, *known, w.view(), /*early_ok=*/false, out.send);
   }

@@ -87,6 +87,7 @@ OpId NodeCore::state_revoke(Now now, const state::NamespaceId& space, const Node
 }
 
 const state::State& NodeCore::shared_state() const { return state_->shared; }
+const ServedLog& NodeCore::served() const { return state_->served; }
 
 std::expected<state::Genesis, state::EntryError> NodeCore::read_genesis(ByteView wire) const {
   return state::read_genesis(state_->deps.provider, wire);

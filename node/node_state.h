@@ -12,6 +12,7 @@
 #include "node/own_record.h"
 #include "node/peer_stats.h"
 #include "node/requests.h"
+#include "node/served.h"
 #include "node/store_rows.h"
 
 namespace weft::node {
@@ -56,6 +57,7 @@ struct NodeCore::State {
   template <class M>
   void request(Now now, RequestInfo info, const M& message, Output& out);
   void transmit(Now now, RequestTable::Request& r, bool fresh_handshake, Output& out);
+  void wrap_traced(const dht::TraceContext& context, RequestTable::Request& r);
   bool pick_endpoint(Now now, RequestTable::Request& r);
   template <class M>
   void reply_in_session(Now now, const ReplyTo& to, const M& message, Output& out);
@@ -162,6 +164,7 @@ struct NodeCore::State {
   OwnRecord own;
   PeerStats peers;
   RequestTable requests;
+  ServedLog served;
   TimerQueue timers;
   std::vector<RecordRef> stored_members;
 

@@ -15,6 +15,7 @@
 #include "crypto/effects.h"
 #include "crypto/rng.h"
 #include "crypto/timer_queue.h"
+#include "dht/messages.h"
 
 namespace weft::node {
 
@@ -34,6 +35,7 @@ struct RequestInfo {
   bool early_ok = false;         // may travel as early data of a handshake
   bool may_rehandshake = true;
   Duration patience{};           // total, at most kPatienceMax; 0: a few RTOs
+  std::optional<dht::TraceContext> trace{};
 };
 
 class RequestTable {

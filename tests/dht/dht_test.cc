@@ -466,14 +466,40 @@ TEST(Dht, ATracedLookupShowsEachStep) {
   const NodeId target = id_of("t");
   const LookupDone done = mesh.finish<LookupDone>(7, mesh.lookup(7, target, /*trace=*/true));
   ASSERT_TRUE(done.result.has_value());
-  EXPECT_EQ(done.result->steps.size(), done.result->queries);
+  EXPECT_EQ(done.result->trace.steps.size(), done.result->queries);
   const auto nearest = mesh.nearest(target);
   std::size_t at = 0;
   for (const Contact& contact : done.result->closest) {
     while (nearest[at] == 7) ++at;
     EXPECT_EQ(contact.id, mesh.nodes[nearest[at++]]->contact.id);
   }
-  for (const Step& step : done.result->steps) EXPECT_EQ(step.rtt, std::optional<Duration>(2ms));
+  for (const Step& step : done.result->trace.steps) EXPECT_EQ(step.rtt, std::optional<Duration>(2ms));
+}
+
+TEST(Dht, ATracedPutShowsItsStoresAndAnUntracedOneNothing) {
+  Mesh mesh({.seed = 32});
+  mesh.grow(60);
+  const PutDone put = mesh.finish<PutDone>(7, mesh.put(7, "k", "v", {.trace = true}));
+  ASSERT_TRUE(put.result.has_value());
+  const Trace& trace = put.result->trace;
+  EXPECT_NE(trace.id, ByteArray<16>{});
+  std::size_t stored = 0, walked = 0;
+  std::set<ByteArray<8>> spans;
+  Duration before{};
+  for (const Step& step : trace.steps) {
+    spans.insert(step.span);
+    EXPECT_LE(before, step.at);
+    before = step.at;
+    walked += step.role == Role::kWalk ? 1U : 0U;
+    if (step.status == StoreStatus::kStored) ++stored;
+    EXPECT_EQ(step.status.has_value(), step.role == Role::kStore && step.rtt.has_value());
+  }
+  EXPECT_EQ(spans.size(), trace.steps.size());
+  EXPECT_GT(walked, 0U);
+  EXPECT_EQ(stored, put.result->replicas);
+  const PutDone quiet = mesh.finish<PutDone>(7, mesh.put(7, "l", "v"));
+  ASSERT_TRUE(quiet.result.has_value());
+  EXPECT_TRUE(quiet.result->trace.steps.empty());
 }
 
 TEST(Dht, EstimatesTheSizeOfTheMesh) {

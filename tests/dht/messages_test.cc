@@ -125,7 +125,19 @@ TEST(Messages, EveryMessageSurvivesTheRoundTripAndNoTruncationDoes) {
     Compared compared{.missing = bits};
     if (rng.chance({1, 2})) compared.token = random_token(rng);
     round_trip(rpc, compared);
+    const Bytes request = encoded(rpc, FindNode{.target = random_id(rng)});
+    Traced traced{.request = request};
+    std::ranges::copy(random_bytes(rng, 16), traced.context.trace.begin());
+    std::ranges::copy(random_bytes(rng, 8), traced.context.span.begin());
+    round_trip(rpc, traced);
   }
+}
+
+TEST(Messages, TheLongestTracedRequestFitsOneDatagramAndALongerOneIsRefused) {
+  const Bytes request(kTracedRequestBytesMax + 1, 7);
+  EXPECT_LE(encoded(UINT32_MAX, Traced{.request = ByteView(request).first(kTracedRequestBytesMax)}).size(), kPayloadRoom);
+  Traced out;
+  EXPECT_TRUE(decoded(encoded(1, Traced{.request = request}), out));
 }
 
 TEST(Messages, TheEndsOfACompareAreSentWithoutTheirTails) {

@@ -173,6 +173,12 @@ TEST(ProtocolDht, Messages) {
          .seq = number(stored_many_vector, std::string("number") + place)});
   }
   expect_message(stored_many_vector, stored_many);
+  const Vector& traced_vector = all.at("Traced");
+  const Bytes request = bytes(traced_vector, "request");
+  Traced traced{.request = request};
+  std::ranges::copy(bytes(traced_vector, "trace"), traced.context.trace.begin());
+  std::ranges::copy(bytes(traced_vector, "span"), traced.context.span.begin());
+  expect_message(traced_vector, traced);
   const Vector& compared = all.at("Compared");
   const Bytes missing = bytes(compared, "missing");
   expect_message(compared, Compared{.token = maybe_token(compared), .missing = missing});

@@ -125,6 +125,11 @@ void feed(ByteView bytes) {
       if (!decode(r, m)) core.on_compared(target.now, target.ask(out), 1ms, m, out);
       break;
     }
+    case kTraced: {
+      Traced m;
+      if (!decode(r, m)) CHECK(m.request.size() <= kTracedRequestBytesMax);
+      break;
+    }
     default:
       break;
   }

@@ -7,13 +7,13 @@ import unittest
 from support import MeshTest, NO_NODE, NOT_FOUND, TIMED_OUT, USAGE, wait_until, weft
 
 COMMANDS = ["up", "join", "leave", "status", "members", "peers", "ping", "id", "wait", "put", "get", "rm", "own",
-            "watch", "provide", "providers", "lookup", "network", "config", "completions", "doctor", "backup", "restore", "log",
+            "watch", "provide", "providers", "lookup", "trace", "network", "config", "completions", "doctor", "backup", "restore", "log",
             "metrics", "testnet", "state"]
 STATE_COMMANDS = ["create", "join", "leave", "ls", "digest", "set", "get", "rm", "inc", "add", "del", "items", "watch",
                   "export", "import", "apply", "grant", "revoke", "rights", "forks"]
 LATER = [["add", "f"], ["cat", "c"]]
 NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["peers"], ["ping", "0" * 64],
-               ["wait"], ["put", "k", "v"], ["get", "k"], ["rm", "k"], ["own"], ["lookup", "k"], ["metrics"],
+               ["wait"], ["put", "k", "v"], ["get", "k"], ["rm", "k"], ["own"], ["lookup", "k"], ["trace"], ["trace", "0" * 32], ["metrics"],
                ["log"], ["provide", "k"], ["providers", "k"], ["watch", "k"],
                ["state", "create", "room"], ["state", "join", "room"], ["state", "leave", "room"], ["state", "ls"],
                ["state", "ls", "room"], ["state", "digest"], ["state", "set", "room/a", "v"], ["state", "get", "room/a"],
@@ -22,7 +22,7 @@ NEED_A_NODE = [["join", "127.0.0.1:1"], ["leave"], ["status"], ["members"], ["pe
                ["state", "watch", "room/a", "--from", "7"], ["state", "export", "room"],
                ["state", "create", "room", "--owned"], ["state", "grant", "room", "0" * 64], ["state", "revoke", "room", "0" * 64],
                ["state", "rights", "room"], ["state", "forks"]]
-WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"], ["status", "extra"],
+WRONG = [[], ["nonsense"], ["put"], ["put", "k"], ["get"], ["ping"], ["lookup"], ["trace", "12"], ["status", "extra"],
          ["up", "--listen", "nowhere"], ["up", "--listen", "127.0.0.1:70000"], ["up", "--tag", "novalue"],
          ["up", "--name", "x" * 49], ["up", "--advertise", "name:1"], ["up", "--http", "nowhere"],
          ["up", "--join", "no-port"], ["up", "--durability", "perhaps"], ["up", "--network", "./missing"],

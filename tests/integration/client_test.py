@@ -9,7 +9,7 @@ import tempfile
 import threading
 import unittest
 
-from support import BUNDLE, MeshTest, TIMED_OUT, USAGE, weft
+from support import BUNDLE, MeshTest, NOT_FOUND, TIMED_OUT, USAGE, weft
 
 
 class FakeNode:
@@ -80,8 +80,46 @@ class Client(MeshTest):
         for words in (("put", "color", "red"), ("get", "color")):
             answer = self.assert_status(weft("--json", *words, "--trace", home=nodes[1].home), 0).json()
             self.assertTrue(answer["steps"], answer)
-            self.assert_keys(answer["steps"][0], "id", "address", "named_by", "hop", "at_ms", "rtt_ms", "contacts")
+            self.assert_keys(answer["steps"][0], "what", "id", "address", "named_by", "hop", "at_ms", "rtt_ms", "contacts", "values", "status",
+                             "span_id")
             self.assertNotIn("steps", weft("--json", *words, home=nodes[1].home).json())
+
+    def test_who_was_asked_tells_what_it_did_for_the_operation(self):
+        nodes = self.start(6)
+        ids = {node.get("/v1/id")["id"]: node for node in nodes}
+        put = self.assert_status(weft("--json", "put", "color", "blue", "--trace", home=nodes[1].home), 0).json()
+        get = self.assert_status(weft("--json", "get", "color", "--trace", home=nodes[2].home), 0).json()
+        for answer, asker, whats in ((put, nodes[1], {"get", "store"}), (get, nodes[2], {"get", "find_node"})):
+            told = {}
+            for node_id, node in ids.items():
+                ran = weft("--json", "trace", answer["trace_id"], home=node.home)
+                for served in json.loads(ran.out) if ran.status == 0 else []:
+                    self.assertEqual(served["node"], node_id)
+                    self.assertEqual(served["trace_id"], answer["trace_id"])
+                    self.assertEqual(ids[served["from"]], asker)
+                    self.assertIn(served["what"], whats)
+                    told[served["parent_id"]] = served
+            for step in answer["steps"]:  # nobody is away, so somebody did each
+                served = told.pop(step["span_id"])
+                self.assertEqual(served["node"], step["id"])
+                if step["rtt_ms"] is None:
+                    continue  # its answer came after that of the operation
+                self.assertEqual(served["status"], step["status"])
+                self.assertEqual(served["values"], step["values"])
+                self.assertLessEqual(served["took_ms"], step["rtt_ms"])
+            self.assertTrue(all(served["what"] == "store" for served in told.values()), "of a put some copies are made after its answer")
+        self.assert_status(weft("trace", "0" * 32, home=nodes[3].home), NOT_FOUND)
+        quiet = self.assert_status(weft("--json", "get", "color", home=nodes[4].home), 0).json()
+        self.assertNotIn("trace_id", quiet)
+        file = nodes[0].home / "served.json"
+        holder = ids[put["steps"][0]["id"]]
+        self.assert_status(weft("trace", put["trace_id"], "--otlp", str(file), home=holder.home), 0)
+        (resource,) = json.loads(file.read_text())["resourceSpans"]
+        for span in resource["scopeSpans"][0]["spans"]:
+            self.assertEqual(span["traceId"], put["trace_id"])
+            self.assertIn(span["parentSpanId"], {step["span_id"] for step in put["steps"]})
+        shown = self.assert_status(weft("trace", home=holder.home), 0)
+        self.assertIn(b"ANSWER", shown.out)
 
     def test_a_trace_as_otlp_has_a_span_for_each_node_and_all_parents(self):
         nodes = self.start(6)
