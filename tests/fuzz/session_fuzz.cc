@@ -1,7 +1,9 @@
 // Raw, damaged and misdirected datagrams for two Sessions objects that talk to each other.
 //
 // Promises under test: nothing aborts, a session only ever leads to the peer's true address, no
-// answer to a stranger's address exceeds kAmplification times what came from there.
+// answer to a stranger's address exceeds kAmplification times what came from there. The attacker sees and sends all between
+// the two, from any address, but receives nothing at the stranger's: who does, and hands both sides' packets on, is a
+// relay, whom nobody can tell from the peer behind him.
 #include "tests/crypto/session_world.h"
 #include "tests/fuzz/fuzz_input.h"
 
@@ -66,9 +68,9 @@ void step(World& w, FuzzInput& in) {
     case 3:
     case 4: {  // something genuine, damaged
       if (w.sent.empty()) return;
-      Bytes packet =
-          w.sent[w.sent.size() - 1 - in.below(std::min<std::size_t>(w.sent.size(), 40))].bytes;
-      if (packet.empty()) return;
+      const auto& genuine = w.sent[w.sent.size() - 1 - in.below(std::min<std::size_t>(w.sent.size(), 40))];
+      Bytes packet = genuine.bytes;
+      if (packet.empty() || genuine.to == kStranger) return;
       for (std::size_t n = in.byte() % 4; n > 0; --n) {
         packet[in.below(packet.size())] ^= in.byte();
       }
