@@ -1,7 +1,6 @@
 #include "testnet/web.h"
 
 #include <sodium.h>
-#include <uv.h>
 
 #include <algorithm>
 #include <array>
@@ -9,13 +8,12 @@
 #include <nlohmann/json.hpp>
 
 #include "crypto/check.h"
-#include "node/control_api.h"
 #include "node/control_json.h"
-#include "node/http_server.h"
 #include "testnet/merged_metrics.h"
-#include "testnet/page.h"
+#include "testnet/page_server.h"
+#include "testnet/process.h"
+#include "testnet/shown_testbed.h"
 #include "testnet/supervisor_verbs.h"
-#include "testnet/watch.h"
 
 namespace weft::testnet {
 namespace {
@@ -27,9 +25,7 @@ using node::ControlRequest;
 using node::RequestId;
 using node::to_reply;
 
-constexpr std::string_view kPrefix = "/v1/testnet/";
 constexpr Milliseconds kJobStep{20};
-constexpr std::size_t kConnectionMemory = 32U << 10;  // a browser sends the cookies of every port of this host
 
 // What of a node may be read, and where its control API has it.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kReads{
@@ -44,10 +40,6 @@ std::string draw_token() {
   return out;
 }
 
-std::string message(std::string_view event, const std::string& data) {
-  return "event: " + std::string(event) + "\ndata: " + data + "\n";
-}
-
 std::optional<std::size_t> number_in(std::string_view text) {
   std::size_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -56,7 +48,7 @@ std::optional<std::size_t> number_in(std::string_view text) {
 
 }  // namespace
 
-struct Web::Inside : std::enable_shared_from_this<Inside> {
+struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
   // The nodes are being asked for their metrics.
   struct Gathering {
     MergedMetrics merged;
@@ -70,78 +62,29 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     std::unique_ptr<Job> job;
   };
 
-  explicit Inside(Testbed& of) : testbed(of), watch(of) { CHECK(uv_loop_init(&loop) == 0); }
-  ~Inside() {
-    server.reset();
-    uv_run(&loop, UV_RUN_NOWAIT);
-    uv_loop_close(&loop);
+  explicit Inside(Testbed& of) : testbed(of), shown(of), server(shown, *this) {
+    testbed.fleet.on_sight = [this](std::size_t observer, std::size_t subject, Sight state) {
+      server.watch.note_sight(shown.t_ms(mono_now()), observer, subject, state);
+    };
+  }
+  ~Inside() override {
+    testbed.fleet.on_sight = nullptr;
+    server.close();
   }
 
-  // ---- who may ask
-
-  bool host_is_ours(std::string_view host) const {
-    const std::string port = ":" + std::to_string(bound.port);
-    return std::ranges::any_of(std::array<std::string_view, 3>{"127.0.0.1", "localhost", "[::1]"},
-                               [&](std::string_view name) { return host == std::string(name) + port || (bound.port == 80 && host == name); });
+  std::optional<ControlReply> refuse_post(const ControlRequest& request) override {
+    if (request.token.size() == token.size() && sodium_memcmp(request.token.data(), token.data(), token.size()) == 0) return std::nullopt;
+    return to_reply({"forbidden", "X-Weft-Token is missing or wrong: open the address that weft testnet up printed"});
   }
-  std::optional<ControlReply> refusal(const ControlRequest& request) const {
-    if (!(request.path == "/metrics" ? node::host_is_local_name(request.host) : host_is_ours(request.host))) {
-      return to_reply({"forbidden", "the Host header must be this address"});
-    }
-    // Even what may only be read has effects: whoever opens the stream has all nodes asked.
-    const bool open_to_links = request.path == "/" || request.path == "/metrics";
-    if (!open_to_links && (request.fetch_site == "cross-site" || request.fetch_site == "same-site")) return to_reply({"forbidden", "of another page"});
-    if (!request.origin.empty() && !(request.origin.starts_with("http://") && host_is_ours(std::string_view(request.origin).substr(7)))) {
-      return to_reply({"forbidden", "of another page"});
-    }
-    if (request.method == "GET") return std::nullopt;
-    if (request.method != "POST") return to_reply(node::bad_request("there are GET and POST"));
-    if (request.token.size() != token.size() || sodium_memcmp(request.token.data(), token.data(), token.size()) != 0) {
-      return to_reply({"forbidden", "X-Weft-Token is missing or wrong: open the address that weft testnet up printed"});
-    }
-    const std::string_view type = std::string_view(request.content_type).substr(0, request.content_type.find(';'));
-    if (type != "application/json") return to_reply(node::bad_request("the content type must be application/json"));
-    return std::nullopt;
-  }
-
-  ControlOutcome handle(RequestId id, const ControlRequest& request) {
-    if (auto refused = refusal(request)) return std::move(*refused);
-    if (request.path == "/") return page(request);
-    if (request.path == "/metrics") return metrics(id, request);
-    if (!request.path.starts_with(kPrefix)) return to_reply({"not_found", "there are /, /metrics and /v1/testnet/"});
-    const std::string_view path = std::string_view(request.path).substr(kPrefix.size());
-    if (request.method == "POST") return post(id, path, request.body);
+  void refresh() override {
     testbed.fleet.refresh();
-    if (path == "stream") return stream();
-    if (path == "sights") return ControlReply{200, watch.sights()};
-    if (path.starts_with("nodes/")) return read(id, path.substr(6));
-    return to_reply({"not_found", "nothing is there"});
+    shown.churning = churning();
   }
+  void on_forgotten() override { shown.meter.forget(); }
 
-  static ControlOutcome page(const ControlRequest& request) {
-    if (request.method != "GET") return to_reply(node::bad_request("/ is for GET"));
-    if (page_html().empty()) return to_reply({"not_found", "weft was built without npm, so the page is missing; see docs/DASHBOARD.md"});
-    const std::string policy = "default-src 'none'; script-src '" + std::string(page_script_hash()) +
-                               "'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-                               "frame-ancestors 'none'";
-    return ControlReply{200, std::string(page_html()), "text/html; charset=utf-8", policy};
-  }
+  // ---- what the page asks for
 
-  // ---- the page
-
-  ControlOutcome stream() {
-    if (server->streams(node::StreamStart::Kind::kPage) >= kPagesMax) return to_reply({"overloaded", std::to_string(kPagesMax) + " pages are open"});
-    const MonoTime now = mono_now();
-    unwatched_since.reset();
-    if (!watch.watching()) {
-      watch.begin(now);
-      change_at = now + kChangeEvery;
-      sample_at = now;
-    }
-    return node::StreamStart{node::StreamStart::Kind::kPage, message("snapshot", watch.snapshot(now, churning())) + "\n"};
-  }
-
-  ControlOutcome read(RequestId id, std::string_view path) {
+  ControlOutcome read(RequestId id, std::string_view path) override {
     const std::size_t slash = path.find('/');
     const auto i = number_in(path.substr(0, slash));
     const std::string_view what = slash == std::string_view::npos ? "" : path.substr(slash + 1);
@@ -156,8 +99,8 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     const auto done = [self = weak_from_this(), id](const CallResult& result) {
       const auto inside = self.lock();
       if (!inside) return;
-      if (result.status != CallStatus::kAnswered) return inside->server->answer(id, to_reply({"timed_out", "the node did not answer"}));
-      inside->server->answer(id, {result.response.status, result.response.body});
+      if (result.status != CallStatus::kAnswered) return inside->server.answer(id, to_reply({"timed_out", "the node did not answer"}));
+      inside->server.answer(id, {result.response.status, result.response.body});
     };
     if (!testbed.calls.submit({testbed.fleet.layout().control(i), std::move(request), kOperationTimeout, done})) {
       return to_reply({"overloaded", "too many calls wait"});
@@ -165,8 +108,7 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     return node::Later{};
   }
 
-  ControlOutcome post(RequestId id, std::string_view path, const std::string& body) {
-    testbed.fleet.refresh();
+  ControlOutcome post(RequestId id, std::string_view path, const std::string& body) override {
     const Json asked = Json::parse(body, nullptr, /*allow_exceptions=*/false);
     if (path == "do") return act(id, asked.is_object() && asked.contains("do") ? asked["do"] : Json(), body);
     const auto text_at = [&asked](const char* name) {
@@ -221,50 +163,42 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
         continue;
       }
       working.job.reset();
-      if (working.id) server->answer(*working.id, outcome(working.reply));
+      if (working.id) server.answer(*working.id, outcome(working.reply));
     }
     std::erase_if(jobs, [](const Working& working) { return working.job == nullptr; });
   }
 
-  void tell(MonoTime now) {
-    if (!watch.watching()) return;
-    if (!server->has_streams(node::StreamStart::Kind::kPage)) {
-      // A page that is loaded anew finds its points again.
-      if (!unwatched_since) unwatched_since = now;
-      change_at = now + kChangeEvery;  // when to look again
-      if (now - *unwatched_since >= kForgetAfter) watch.end();
-      return;
-    }
-    if (now >= change_at) {
-      change_at = now + kChangeEvery;
-      server->publish(node::StreamStart::Kind::kPage, node::LogLevel::kError, message("change", watch.change(now, churning())));
-    }
-    if (now >= sample_at && sampling == 0) {
-      sample_at = now + kSampleEvery;
-      sample();
-    }
+  void sample_if_due(MonoTime now) {
+    if (!server.watched() || now < sample_at || sampling > 0) return;
+    sample_at = now + kSampleEvery;
+    sample();
   }
 
   // All nodes are asked for their metrics.
   void sample() {
-    watch.begin_sample();
+    shown.meter.begin_round();
     for (std::size_t i = 0; i < testbed.fleet.size(); ++i) {
       if (testbed.fleet.node(i).run != Run::kRunning || !testbed.fleet.node(i).ready) continue;
       const auto done = [self = weak_from_this(), i](const CallResult& result) {
         const auto inside = self.lock();
         if (!inside) return;
         const bool well = result.status == CallStatus::kAnswered && result.response.status == 200;
-        if (well && inside->watch.watching()) inside->watch.add_sample(mono_now(), i, read_totals(result.response.body));
-        if (--inside->sampling == 0 && inside->watch.watching()) inside->watch.end_sample();
+        if (well && inside->server.watch.watching()) inside->add_sample(i, read_totals(result.response.body));
+        if (--inside->sampling == 0 && inside->server.watch.watching()) inside->shown.meter.end_round();
       };
       if (testbed.calls.submit({testbed.fleet.layout().control(i), {"GET", "/metrics", ""}, kScrapeTimeout, done})) ++sampling;
     }
-    if (sampling == 0) watch.end_sample();
+    if (sampling == 0) shown.meter.end_round();
+  }
+
+  void add_sample(std::size_t i, const NodeTotals& totals) {
+    const FleetNode& of = testbed.fleet.node(i);
+    if (of.run != Run::kDead) shown.meter.add(mono_now(), i, totals, cpu_us(of.pid), of.starts);
   }
 
   // ---- metrics
 
-  ControlOutcome metrics(RequestId id, const ControlRequest& request) {
+  ControlOutcome metrics(RequestId id, const ControlRequest& request) override {
     if (request.method != "GET") return to_reply(node::bad_request("/metrics is for GET"));
     if (!gathering) gather();
     gathering->waiting.push_back(id);
@@ -308,26 +242,23 @@ struct Web::Inside : std::enable_shared_from_this<Inside> {
     gathering->merged.add_own("weft_testnet_nodes", "Nodes of the testnet, by what their processes do.", "gauge", runs);
     const std::unique_ptr<Gathering> done = std::move(gathering);
     const std::string text = done->merged.text();
-    for (const RequestId id : done->waiting) server->answer(id, {200, text, "text/plain; version=0.0.4"});
+    for (const RequestId id : done->waiting) server.answer(id, {200, text, "text/plain; version=0.0.4"});
   }
 
   std::string label(std::size_t i) const { return "node=\"" + testbed.fleet.node(i).name + "\""; }
 
-  void on_gone(RequestId id) {
+  void on_gone(RequestId id) override {
     if (gathering) std::erase(gathering->waiting, id);
     std::erase_if(jobs, [id](const Working& working) { return working.id == id; });
   }
 
   Testbed& testbed;
-  Watch watch;
+  ShownTestbed shown;
+  PageServer server;
   const std::string token = draw_token();
-  Endpoint bound;
-  uv_loop_t loop{};
-  std::unique_ptr<node::HttpServer> server;
   std::unique_ptr<Gathering> gathering;
   std::vector<Working> jobs;
-  MonoTime change_at{}, sample_at{};
-  std::optional<MonoTime> unwatched_since;
+  MonoTime sample_at{};
   std::size_t sampling = 0;  // samples under way
 };
 
@@ -336,38 +267,24 @@ Web::~Web() = default;
 
 const std::string& Web::token() const { return inside_->token; }
 
-std::expected<Endpoint, std::string> Web::listen(const Endpoint& endpoint) {
-  Inside& s = *inside_;
-  s.server = std::make_unique<node::HttpServer>(
-      &s.loop, [&s](RequestId id, const ControlRequest& request) { return s.handle(id, request); }, [&s](RequestId id) { s.on_gone(id); },
-      node::HttpServer::Bounds{.stream_buffer = kPageBufferMax, .connection_memory = kConnectionMemory});
-  auto bound = s.server->listen_tcp(endpoint);
-  if (!bound) return std::unexpected(bound.error().message);
-  s.bound = *bound;
-  return *bound;
-}
+std::expected<Endpoint, std::string> Web::listen(const Endpoint& endpoint) { return inside_->server.listen(endpoint); }
 
-void Web::add_fds(std::vector<pollfd>& fds) const { fds.push_back({uv_backend_fd(&inside_->loop), POLLIN, 0}); }
+void Web::add_fds(std::vector<pollfd>& fds) const { inside_->server.add_fds(fds); }
 
 int Web::timeout_ms() const {
-  const Inside& s = *inside_;
-  int ms = uv_backend_timeout(&s.loop);
-  const auto sooner = [&ms](std::int64_t other) {
-    const int at = static_cast<int>(std::max<std::int64_t>(other, 0));
-    ms = ms < 0 ? at : std::min(ms, at);
-  };
-  if (!s.jobs.empty()) sooner(kJobStep.count());
-  if (s.watch.watching()) sooner(ms_between(mono_now(), s.change_at));
-  return ms;
+  const int ms = inside_->server.timeout_ms();
+  const int step = static_cast<int>(kJobStep.count());
+  return inside_->jobs.empty() ? ms : ms < 0 ? step : std::min(ms, step);
 }
 
 void Web::advance() {
   Inside& s = *inside_;
-  uv_run(&s.loop, UV_RUN_NOWAIT);
+  s.server.turn();
   const MonoTime now = mono_now();
   s.step_jobs(now);
-  s.tell(now);
-  uv_run(&s.loop, UV_RUN_NOWAIT);
+  s.server.tell(now);
+  s.sample_if_due(now);
+  s.server.turn();
 }
 
 }  // namespace weft::testnet
