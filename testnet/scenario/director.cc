@@ -101,8 +101,25 @@ void Director::State::look_at_state() {
   }
 }
 
+// Sightings are gathered for a while: a line each would be a million lines for a thousand nodes.
+void Director::State::note_saw(NodeIndex observer, NodeIndex subject, Seen state) {
+  if (!hooks.record || stage == Stage::kDone || !ledger.is_up(observer)) return;
+  if (saw_pairs == kSawPairsMax || (saw_pairs > 0 && now >= saw_first + kSawEvery)) record_saw();
+  if (saw_pairs++ == 0) saw_first = now;
+  else saw += ' ';
+  saw_last = now;
+  saw += std::to_string(observer) + ".asfl"[static_cast<std::size_t>(state)] + std::to_string(subject);
+}
+
+void Director::State::record_saw() {
+  if (saw_pairs == 0) return;
+  hooks.record(line_at(saw_last, {{"event", "saw"}, {"pairs", saw}}));
+  saw.clear();
+  saw_pairs = 0;
+}
+
 void Director::State::sample() {
-  if (!hooks.log || now < sample_at || stage == Stage::kDone) return;
+  if (!logs() || now < sample_at || stage == Stage::kDone) return;
   sample_at = now + kSampleEvery;
   const Ledger::Views v = ledger.views();
   const Counters c = hooks.traffic ? hooks.traffic() : Counters{};
@@ -112,7 +129,7 @@ void Director::State::sample() {
 }
 
 void Director::State::say_op(const Op& op, const OpOutcome& outcome, bool stale) {
-  if (!hooks.log) return;
+  if (!logs()) return;
   constexpr std::array<const char*, 4> kNames{"put", "get", "lookup", "write"};
   Json line = {{"event", "op"}, {"op", kNames[static_cast<std::size_t>(op.kind)]}, {"node", op.node}, {"phase", op.phase}, {"ok", outcome.ok}};
   if (outcome.ok) line.update({{"us", outcome.latency.count()}, {"hops", outcome.hops}, {"queries", outcome.queries}});
@@ -197,7 +214,10 @@ void Director::State::heal() {
   conditional.clear();
   due.clear();  // loads, churn, actions and their undoing: all of it is over
   end_phase();
-  if (split) out->push_back(HealSplit{});
+  if (split) {
+    say({{"event", "heal"}});
+    out->push_back(HealSplit{});
+  }
   split = false;
   Link clean = plan.link;
   clean.spec.loss_ppm = clean.spec.dup_ppm = clean.spec.reorder_ppm = clean.corrupt_ppm = 0;
@@ -210,6 +230,7 @@ void Director::State::heal() {
   for (NodeIndex i = 0; i < ledger.known(); ++i) {
     if (!ledger.is_paused(i) || !ledger.is_up(i)) continue;
     ledger.paused(now, i, false);
+    say({{"event", "resume"}, {"node", i}});
     out->push_back(ResumeNode{i});
   }
   ledger.calm(now + kGrace);
@@ -264,6 +285,7 @@ void Director::State::advance() {
   if (stage == Stage::kDone) return;
   if (!began) {
     began = true;
+    record({{"event", "recording"}, {"scenario", plan.name}, {"nodes", plan.nodes}, {"seed", plan.seed}, {"version", version}});
     begin_phase("form");
     for (NodeIndex i = 0; i < plan.nodes; ++i) start(i);
   }
@@ -309,11 +331,18 @@ void Director::advance(Duration at, std::vector<Command>& out) {
   state_->out = nullptr;
 }
 
+void Director::node_booted(Duration at, NodeIndex node, const NodeId& id) {
+  State& s = *state_;
+  s.now = std::max(s.now, at);
+  s.record({{"event", "boot"}, {"node", node}, {"id", to_string(id)}});
+}
+
 void Director::node_up(Duration at, NodeIndex node) {
   State& s = *state_;
   s.now = std::max(s.now, at);
   if (s.waiting_for > 0) --s.waiting_for;
   s.ledger.up(s.now, node);
+  s.record({{"event", "ready"}, {"node", node}});
   if (s.plan.shares_state() && s.sharing.insert(node).second) s.to_share.push_back(node);
 }
 
@@ -327,6 +356,7 @@ void Director::node_lost(Duration at, NodeIndex node) {
 bool Director::saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state) {
   State& s = *state_;
   s.now = std::max(s.now, at);
+  s.note_saw(observer, subject, state);
   const bool false_failure = s.ledger.saw(s.now, observer, subject, state);
   s.sample();
   if (!false_failure) return false;

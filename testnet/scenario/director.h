@@ -39,6 +39,9 @@ inline constexpr Duration kOwedFor = 24h;
 // How often a world looks whether a condition holds.
 inline constexpr Duration kLookEvery = 100ms;
 inline constexpr Duration kSampleEvery = 1s;  // of the log
+// Of a recording: a line of sightings covers so long and holds so many at most.
+inline constexpr Duration kSawEvery = 100ms;
+inline constexpr std::size_t kSawPairsMax = 1000;
 
 // ---- commands to the world
 using NodeIndex = std::uint32_t;
@@ -122,6 +125,8 @@ class Director {
   struct Hooks {
     std::function<Counters()> counters;                // read at the edges of phases
     std::function<void(const std::string&)> log;       // one JSON object, without newline
+    // The same lines, and besides them what a replay needs: ids, who is ready, who saw whom (docs/SIMULATOR.md). May be empty.
+    std::function<void(const std::string&)> record;
     std::function<Counters()> traffic;                 // bytes and packets alone, read about once a second for the log; may be empty
     // Whether all living nodes have the same shared state; nullopt: not known. Only asked in runs with state loads.
     std::function<std::optional<bool>()> state_equal;
@@ -138,6 +143,7 @@ class Director {
   // Ends the run before its time: done() from now on. After the first advance().
   void cut_short(Duration at);
 
+  void node_booted(Duration at, NodeIndex node, const NodeId& id);  // its process begins, for the first time; for the recording
   void node_up(Duration at, NodeIndex node);    // it runs (the answer to Start and Restart)
   void node_lost(Duration at, NodeIndex node);  // it ended without having been told
   // True if it is a failure that no fault of this run excuses (ledger.h).

@@ -287,6 +287,11 @@ void Director::State::partition(const Action& action) {
   ledger.disturbed(kDurationMax * 2);
   say({{"event", "partition"}, {"side_a", n}, {"one_way", action.one_way},
        {"bridges", std::ranges::count(bridges, true)}});
+  std::vector<std::size_t> cut_off;
+  for (std::size_t i = 0; hooks.record && i < side_a.size(); ++i) {
+    if (side_a[i]) cut_off.push_back(i);
+  }
+  record({{"event", "cut_off"}, {"nodes", cut_off}});
   out->push_back(SplitNodes{std::move(side_a), action.one_way, std::move(bridges)});
   if (!action.lasts) return;
   later(now + *action.lasts, [this](Duration) {
@@ -348,6 +353,7 @@ void Director::State::act(const Action& action) {
         later(now + *action.lasts, [this, node](Duration) {
           if (!ledger.is_up(node) || !ledger.is_paused(node)) return;
           ledger.paused(now, node, false);
+          say({{"event", "resume"}, {"node", node}});
           out->push_back(ResumeNode{node});
         });
       }

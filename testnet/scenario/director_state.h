@@ -91,16 +91,34 @@ struct Director::State {
   bool churning = false;
   std::size_t waiting_for = 0;  // nodes told to start and not yet up
   Duration sample_at{};         // not before
+  std::string saw;              // sightings that the recording does not have yet: "3a4 3f5"
+  std::size_t saw_pairs = 0;
+  Duration saw_first{}, saw_last{};
 
   void later(Duration at, std::function<void(Duration)> act) {
     due.insert({std::max(at, now), orders++, std::move(act)});
   }
-  void say(Json event) {
-    if (!hooks.log) return;
-    Json line = {{"t", static_cast<double>(now.count()) / 1e6}};
+  bool logs() const { return hooks.log || hooks.record; }
+  static std::string line_at(Duration at, const Json& event) {
+    Json line = {{"t", static_cast<double>(at.count()) / 1e6}};
     line.update(event);
-    hooks.log(line.dump());
+    return line.dump();
   }
+  void say(const Json& event) {
+    if (!logs()) return;
+    record_saw();
+    const std::string line = line_at(now, event);
+    if (hooks.log) hooks.log(line);
+    if (hooks.record) hooks.record(line);
+  }
+  // For the recording alone.
+  void record(const Json& event) {
+    if (!hooks.record) return;
+    record_saw();
+    hooks.record(line_at(now, event));
+  }
+  void record_saw();
+  void note_saw(NodeIndex observer, NodeIndex subject, Seen state);
   // How things stand, for the log: at most once in kSampleEvery, when something happens anyway, so that a run goes
   // the same way with and without a log.
   void sample();

@@ -32,6 +32,8 @@ struct RunOptions {
   bool checkers = true;
   // One JSON object a line, without newline; nullptr: none.
   std::function<void(const std::string&)> log;
+  // The same lines, and what a replay needs besides.
+  std::function<void(const std::string&)> record;
   // Everything that happens at every node, with the network to look into.
   std::function<void(const SimNetwork&, const SimNetwork::Step&)> tap;
   // Called now and then with the virtual time and the events so far.

@@ -33,7 +33,7 @@ class World {
                   .commit = scenario.commit, .real_crypto = false, .network = "sim"}),
         checkers_(network_),
         director_(scenario, options.version,
-                  {.counters = [this] { return counters(); }, .log = options.log, .traffic = [this] { return counters(); },
+                  {.counters = [this] { return counters(); }, .log = options.log, .record = options.record, .traffic = [this] { return counters(); },
                    .state_equal = [this] { return std::optional(shared_->equal()); },
                    .state_counters = [this] { return shared_ ? shared_->sums() : scenario::StateCounters{}; }}) {
     weather_.set_link(scenario.link, options.matrix);

@@ -47,6 +47,7 @@ void World::boot(NodeIndex node) {
                                                   : network_.add(seed, adjust);
   CHECK(made == node);
   index_[network_.id(node)] = node;
+  director_.node_booted(at(), node, network_.id(node));
 }
 
 void World::operator()(const scenario::KillNode& c) {

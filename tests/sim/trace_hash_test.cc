@@ -3,6 +3,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "helpers.h"
 #include "testnet/sim/world.h"
@@ -52,6 +53,29 @@ TEST(TraceHash, IsTheSameInEveryBuild) {
   std::ostringstream kept;
   kept << in.rdbuf();
   EXPECT_EQ(kept.str(), now.str()) << "if the protocol changed: cmake --build --preset release --target golden";
+}
+
+// And a log, of whatever kind, changes no run.
+TEST(TraceHash, IsTheSameWithALog) {
+  const auto scenario = scenario::parse_scenario("nodes = 12\nduration = \"20s\"\nheal = \"5s\"\n[[at]]\nt = \"2s\"\ndo = \"kill\"\nwho = \"3\"\n"
+                                                 "[[at]]\nt = \"12s\"\ndo = \"partition\"\nshare = \"25%\"\n", "logged");
+  ASSERT_TRUE(scenario) << to_string(scenario.error());
+  std::size_t logged = 0, recorded = 0, sightings = 0;
+  RunOptions options;
+  const RunResult plain = run_scenario(*scenario, options);
+  options.log = [&](const std::string& line) { logged += line.find("\"event\":\"saw\"") == std::string::npos ? 1U : 1'000'000U; };
+  EXPECT_EQ(plain.trace_hash, run_scenario(*scenario, options).trace_hash);
+  options.record = [&](const std::string& line) {
+    ++recorded;
+    sightings += line.find("\"event\":\"saw\"") == std::string::npos ? 0U : 1U;
+  };
+  const std::size_t alone = std::exchange(logged, 0);
+  EXPECT_EQ(plain.trace_hash, run_scenario(*scenario, options).trace_hash);
+  EXPECT_EQ(logged, alone) << "beside a recording the log is as it was";
+  EXPECT_GT(sightings, 0U);
+  EXPECT_GE(recorded, logged + sightings + 2 * 12);
+  options.log = nullptr;
+  EXPECT_EQ(plain.trace_hash, run_scenario(*scenario, options).trace_hash);
 }
 
 }  // namespace
