@@ -95,6 +95,9 @@ struct SimFlags {
   std::optional<std::size_t> nodes;
   std::string report;                 // DIR; empty: none
   std::vector<std::string> compare;   // DIRs of earlier reports, for the page of this one
+  std::string log;                    // run: FILE that takes a recording; empty: none
+  std::string http;                   // replay: ADDR:PORT that shows a recording; empty: a scenario is run again
+  std::optional<double> speed;        // replay of a recording
   std::string seeds;                  // check: A..B
   std::size_t jobs = 0;               // check: processes; 0: one a core
   std::string out;                    // shrink: FILE

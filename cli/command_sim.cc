@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -21,8 +22,10 @@
 #include "cli/output.h"
 #include "cli/report_files.h"
 #include "cli/scenario_file.h"
+#include "crypto/endpoint.h"
 #include "node/files.h"
 #include "node/units.h"
+#include "testnet/replay.h"
 #include "testnet/sim/shrink.h"
 #include "testnet/sim/teller.h"
 #include "testnet/sim/world.h"
@@ -126,6 +129,12 @@ Result<int> run_one(const Context& context) {
     files = std::move(*opened);
     options.log = [&files](const std::string& line) { files->log(line); };
   }
+  std::ofstream recording;
+  if (!flags.log.empty()) {
+    recording.open(flags.log, std::ios::binary | std::ios::trunc);
+    if (!recording) return fail(kExitFailed, "io", "cannot write " + flags.log);
+    options.record = [&recording](const std::string& line) { recording << line << '\n'; };
+  }
   const auto began = testnet::mono_now();
   const bool live = ::isatty(STDERR_FILENO) == 1;
   const Duration planned = loaded->scenario.duration + loaded->scenario.settle + loaded->scenario.heal;
@@ -149,6 +158,10 @@ Result<int> run_one(const Context& context) {
   const double wall_s =
       static_cast<double>(testnet::ms_between(began, testnet::mono_now())) / 1000;
   const Json& report = result.verdict.report;
+  if (!flags.log.empty()) {
+    recording.close();
+    if (!recording) return fail(kExitFailed, "io", "cannot write " + flags.log);
+  }
   if (files) {
     const RunFacts facts{.world = "simulator", .command = repeat(flags, loaded->scenario.seed), .scenario = scenario::to_toml(loaded->scenario),
                          .trace_hash = hex(result.trace_hash)};
@@ -327,8 +340,28 @@ std::string step_line(const sim::Teller& teller, const sim::SimNetwork::Step& st
   return stamp + teller.words(step) + "\n";
 }
 
+// A recording, on a page.
+Result<int> show_recording(const Context& context) {
+  const SimFlags& flags = context.args.sim;
+  const auto endpoint = parse_endpoint(flags.http);
+  if (!endpoint || scope({endpoint->ip, 1}) != Scope::kLoopback) {
+    return usage("--http takes a loopback address like 127.0.0.1:8080, not '" + flags.http + "'");
+  }
+  const auto told = [json = context.json](const testnet::ReplayPlace& place) {
+    if (json) {
+      print(Json{{"http", place.http}, {"page", place.page}, {"nodes", place.nodes}, {"length_s", static_cast<double>(place.length_ms) / 1000}, {"speed", place.speed}}.dump() + "\n");
+    } else {
+      print("watch it: " + place.page + "\n");
+    }
+  };
+  const auto done = testnet::show_replay({.log = flags.scenario, .http = *endpoint, .speed = flags.speed.value_or(1)}, told);
+  if (done) return kExitDone;
+  return fail(done.error().bad_input ? kExitUsage : kExitFailed, done.error().bad_input ? "bad_request" : "failed", done.error().message);
+}
+
 Result<int> replay(const Context& context) {
   const SimFlags& flags = context.args.sim;
+  if (!flags.http.empty()) return show_recording(context);
   auto loaded = load_scenario(flags, scenario::World::kSimulator);
   if (!loaded) return std::unexpected(loaded.error());
   std::deque<std::string> tail;

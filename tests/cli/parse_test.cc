@@ -165,6 +165,15 @@ TEST(Parse, SimTakesAScenarioAndItsOwnFlags) {
   const Args trace = parsed({"sim", "trace", "s.toml", "--node", "3", "--from", "10s"});
   EXPECT_EQ(trace.sim.node, 3u);
   EXPECT_EQ(trace.sim.from, 10s);
+  const Args replay = parsed({"sim", "replay", "run.jsonl", "--http", "127.0.0.1:0", "--speed", "2.5"});
+  EXPECT_EQ(replay.sim.scenario, "run.jsonl");
+  EXPECT_EQ(replay.sim.http, "127.0.0.1:0");
+  EXPECT_EQ(replay.sim.speed, 2.5);
+  EXPECT_EQ(parsed({"sim", "run", "s.toml", "--log", "run.jsonl"}).sim.log, "run.jsonl");
+  EXPECT_THAT(refused({"sim", "replay", "run.jsonl", "--speed", "2"}), HasSubstr("--http"));
+  EXPECT_THAT(refused({"sim", "replay", "run.jsonl", "--http", "127.0.0.1:0", "--seed", "2"}), HasSubstr("--seed"));
+  EXPECT_THAT(refused({"sim", "replay", "run.jsonl", "--http", "127.0.0.1:0", "--speed", "0"}), HasSubstr("--speed"));
+  EXPECT_THAT(refused({"sim", "replay", "run.jsonl", "--http", "127.0.0.1:0", "--speed", "nan"}), HasSubstr("--speed"));
   EXPECT_THAT(refused({"sim", "run"}), HasSubstr("SCENARIO"));
   EXPECT_THAT(refused({"sim", "run", "s.toml", "-n", "0"}), HasSubstr("--help"));
   EXPECT_THAT(refused({"sim", "run", "s.toml", "--seeds", "1..2"}), HasSubstr("--help"));
