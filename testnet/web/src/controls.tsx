@@ -2,7 +2,7 @@
 import { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { act, answer_text, error_text, token } from "./api";
-import { ranges } from "./data";
+import { clock, ranges, State } from "./data";
 import { store, ui, use } from "./ui";
 import { Values } from "./values";
 
@@ -160,7 +160,34 @@ function Churn({ run }: { run: (label: string, body: object) => void }) {
   );
 }
 
+// In place of the controls: how far a recording has come.
+function Replay({ state }: { state: State }) {
+  const length = state.length_ms ?? 0;
+  return (
+    <section class="panel controls" aria-label="Recording">
+      <h2>Recording</h2>
+      <p class="cut" title={state.dir}>
+        {state.dir}
+      </p>
+      <progress class="length" max={length} value={state.t_ms} aria-label="How far it has come" />
+      <p class="num" data-testid="replay-time">
+        {clock(state.t_ms)} of {clock(length)}
+        {state.speed !== 1 && ` · ${state.speed} times as fast`}
+      </p>
+      <p role="status" data-testid="replay-state">
+        {state.summary.ended ? "The recording has ended: this is how it stood." : "It can be watched and not changed."}
+      </p>
+    </section>
+  );
+}
+
 export function Controls() {
+  use(store);
+  const state = store.state;
+  return state?.replay ? <Replay state={state} /> : <Live />;
+}
+
+function Live() {
   use(store, ui);
   const [said, set_said] = useState<{ text: string; bad: boolean }>({ text: "", bad: false });
   const say: Say = (text, bad = false) => set_said({ text, bad });

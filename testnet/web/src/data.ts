@@ -41,6 +41,9 @@ export interface Summary {
   cut_off: number;
   one_way: boolean;
   churning: boolean;
+  // Of a replay: where the run stands, and whether the recording is at its end.
+  phase?: string;
+  ended?: boolean;
 }
 
 export interface Op {
@@ -79,6 +82,10 @@ export interface State {
   nodes: Node[];
   summary: Summary;
   points: Point[];
+  // A recording: it can be watched and not changed.
+  replay?: boolean;
+  length_ms?: number;
+  speed?: number;
 }
 
 export interface Change {
@@ -127,7 +134,9 @@ export class Store extends Source {
 
   snapshot(state: State): void {
     // Of another testnet than before: its events would mislead.
-    const began = state.wall_ms - state.t_ms;
+    // A recording stands still at its end: it is the same as long as its time does not go back.
+    const again = state.replay && this.state?.dir === state.dir && state.t_ms >= this.state.t_ms;
+    const began = again ? this.began_ms : state.wall_ms - state.t_ms;
     if (Math.abs(began - this.began_ms) > 5000) {
       this.events = [];
       this.events_left_off = 0;

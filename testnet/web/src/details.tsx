@@ -3,7 +3,7 @@
 // The node's answers are shown as they come: fields nobody here has heard of appear too. Tables end after kRows rows.
 import { useEffect, useState } from "preact/hooks";
 import { act, answer_text, error_text, read, token } from "./api";
-import { look_of, look_text } from "./data";
+import { look_of, look_text, Node } from "./data";
 import { store, ui, use } from "./ui";
 
 const kEvery = 2000;
@@ -128,9 +128,7 @@ const kDo = [
 export function Details() {
   use(store, ui);
   const [tab, set_tab] = useState<Tab>("status");
-  const [said, set_said] = useState<{ text: string; bad: boolean }>({ text: "", bad: false });
   const node = store.node(ui.selected);
-  useEffect(() => set_said({ text: "", bad: false }), [ui.selected]);
   if (!node) {
     return (
       <section class="panel details" aria-label="Node">
@@ -139,15 +137,6 @@ export function Details() {
       </section>
     );
   }
-  const run = async (what: string) => {
-    set_said({ text: `${what} ${node.name} …`, bad: false });
-    try {
-      const answer = (await act({ do: what, which: String(node.i) })) as { done?: unknown };
-      set_said({ text: `${what} ${node.name}: ${answer_text(answer.done ?? answer)}`, bad: false });
-    } catch (error) {
-      set_said({ text: `${what} ${node.name}: ${error_text(error)}`, bad: true });
-    }
-  };
   return (
     <section class="panel details" aria-label={`Node ${node.name}`}>
       <h2>
@@ -167,6 +156,26 @@ export function Details() {
         <Fact name="failed" value={node.seen.failed} />
         <Fact name="left" value={node.seen.left} />
       </dl>
+      {store.state?.replay ? <p class="dim">Of a recording: more it does not tell.</p> : <Live node={node} tab={tab} set_tab={set_tab} />}
+    </section>
+  );
+}
+
+// What can be done to a node that runs, and what it says itself.
+function Live({ node, tab, set_tab }: { node: Node; tab: Tab; set_tab: (tab: Tab) => void }) {
+  const [said, set_said] = useState<{ text: string; bad: boolean }>({ text: "", bad: false });
+  useEffect(() => set_said({ text: "", bad: false }), [node.i]);
+  const run = async (what: string) => {
+    set_said({ text: `${what} ${node.name} …`, bad: false });
+    try {
+      const answer = (await act({ do: what, which: String(node.i) })) as { done?: unknown };
+      set_said({ text: `${what} ${node.name}: ${answer_text(answer.done ?? answer)}`, bad: false });
+    } catch (error) {
+      set_said({ text: `${what} ${node.name}: ${error_text(error)}`, bad: true });
+    }
+  };
+  return (
+    <>
       <div class="row">
         {kDo.map(([what, label, when]) => (
           <button key={what} disabled={!token || !when.split(" ").includes(node.run)} onClick={() => run(what)}>
@@ -187,7 +196,7 @@ export function Details() {
       <div class="asked" role="tabpanel" aria-label={tab} tabIndex={0}>
         {node.run === "running" ? <Asked i={node.i} tab={tab} /> : <p class="dim">The node is {node.run}: it answers nothing.</p>}
       </div>
-    </section>
+    </>
   );
 }
 

@@ -56,7 +56,7 @@ export function Header() {
     <header>
       <div class="brand">
         <h1>
-          weft <span class="dim">testnet</span>
+          weft <span class="dim">{state?.replay ? "replay" : "testnet"}</span>
         </h1>
         <p class="dim" title={state?.dir}>
           {state ? `${state.network || "default network"} · ${state.version} · ${clock(state.t_ms)}` : "…"}
@@ -84,6 +84,7 @@ export function Header() {
             </dd>
           </div>
           <Figure name="false failures" value={s.false_failures} colour={s.false_failures ? "bad" : "dim"} testid="false-failures" />
+          {state.replay && <Figure name={s.ended ? "the recording has ended" : "phase"} value={s.ended ? clock(state.length_ms ?? 0) : s.phase || "–"} testid="replay" />}
           {s.ended_by_themselves > 0 && <Figure name="ended by themselves" value={s.ended_by_themselves} colour="bad" />}
           <div class="figure">
             <dt>network</dt>
