@@ -221,6 +221,7 @@ void Director::State::heal() {
   split = false;
   Link clean = plan.link;
   clean.spec.loss_ppm = clean.spec.dup_ppm = clean.spec.reorder_ppm = clean.corrupt_ppm = 0;
+  record({{"event", "link"}, {"spec", node::to_string(clean.spec)}});
   out->push_back(SetLink{clean});
   for (const NodeIndex node : faulted) out->push_back(CalmNode{node});
   for (const NodeIndex node : twinned) out->push_back(EndTwin{node});
@@ -286,6 +287,7 @@ void Director::State::advance() {
   if (!began) {
     began = true;
     record({{"event", "recording"}, {"scenario", plan.name}, {"nodes", plan.nodes}, {"seed", plan.seed}, {"version", version}});
+    record({{"event", "link"}, {"spec", node::to_string(plan.link.spec)}});
     begin_phase("form");
     for (NodeIndex i = 0; i < plan.nodes; ++i) start(i);
   }
