@@ -139,22 +139,4 @@ std::expected<FaultsChange, ApiError> parse_faults(std::string_view body) {
   return change;
 }
 
-bool host_is_local_name(std::string_view host) {
-  if (host.empty()) return false;
-  std::string_view name = host;
-  const std::size_t colon = host.rfind(':');
-  const bool bracketed = host.front() == '[';
-  if (colon != std::string_view::npos && !(bracketed && host.back() == ']')) {
-    const std::string_view port = host.substr(colon + 1);
-    const bool digits = !port.empty() && port.size() <= 5 &&
-                        std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits) return false;
-    name = host.substr(0, colon);
-  }
-  if (lower(name) == "localhost") return true;
-  const bool ipv6 = name.find(':') != std::string_view::npos;
-  if (ipv6 != (name.size() > 2 && name.front() == '[' && name.back() == ']')) return false;
-  return parse_ip(name, 1).has_value();
-}
-
 }  // namespace weft::node

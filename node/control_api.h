@@ -16,6 +16,7 @@
 #include "node/member_log.h"
 #include "node/seed_text.h"
 #include "node/shell_facts.h"
+#include "node/web_guard.h"
 
 namespace weft::node {
 
@@ -48,6 +49,8 @@ class ControlHost {
   virtual void resolve(RequestId request, std::vector<SeedText> seeds) = 0;
   // Starts to leave, or tells the leave that is under way.
   virtual OpId leave(Now now, Output& out) = 0;
+  // What `GET /` over TCP shows.
+  virtual Page page() { return {}; }
   // Only called with --faults.
   virtual FaultsNow set_faults(Now now, FaultsChange change) = 0;
 };
@@ -213,8 +216,5 @@ std::expected<NodeId, ApiError> parse_key(std::string_view text);
 std::expected<NodeId, ApiError> find_node(const NodeCore& core, std::string_view text);
 // The body of /v1/faults.
 std::expected<FaultsChange, ApiError> parse_faults(std::string_view body);
-// Exactly an IP address or `localhost`, with or without a port: what a browser that was led here
-// by a foreign name does not send.
-bool host_is_local_name(std::string_view host);
 
 }  // namespace weft::node

@@ -59,8 +59,9 @@ KeyAndTimeout read_key(Fields& fields, std::string_view field = "key") {
 ControlOutcome ControlApi::handle(Now now, RequestId id, const ControlRequest& request,
                                   Output& out) {
   const auto decide = [&]() -> Result {
-    if (request.over_tcp && !host_is_local_name(request.host)) {
-      return ApiError{"forbidden", "the Host header must be an IP address or localhost"};
+    if (request.over_tcp) {
+      if (auto refused = foreign(request)) return std::move(*refused);
+      if (request.path == "/") return page_reply(request, host_.page());
     }
     const bool get_path = contains(kGetPaths, request.path) || contains(kStateGetPaths, request.path);
     const bool post_path = contains(kPostPaths, request.path) || contains(kStatePostPaths, request.path);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct ControlRequest {
   std::string host;       // Host header, checked over TCP
   // Further headers, empty without them: Origin, Content-Type, X-Weft-Token, Sec-Fetch-Site.
   std::string origin = {}, content_type = {}, token = {}, fetch_site = {};
+  std::string at = {};  // over TCP: where we listen, as IP:PORT
 };
 
 struct ControlReply {
@@ -32,6 +34,8 @@ struct ControlReply {
   std::string body;
   std::string content_type = "application/json";
   std::string content_policy = {};  // Content-Security-Policy of a page; empty: none
+  // In place of `body` if it is not empty: lives as long as the process, and is sent from where it is.
+  std::string_view constant = {};
 };
 // The answer comes later, through ControlApi::take_answers().
 struct Later {};

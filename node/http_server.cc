@@ -84,7 +84,7 @@ struct HttpServer::Callbacks {
                            std::size_t* size, void** context);
   static void completed(void* self, MHD_Connection* connection, void** context,
                         MHD_RequestTerminationCode code);
-  static void connection(void* self, MHD_Connection*, void** /*context*/,
+  static void connection(void* self, MHD_Connection* connection, void** /*context*/,
                          MHD_ConnectionNotificationCode code);
   static ssize_t read_stream(void* request, std::uint64_t position, char* to, std::size_t max);
 };
@@ -101,6 +101,7 @@ MHD_Result HttpServer::Callbacks::access(void* self, MHD_Connection* connection,
     request->request.method = method;
     request->request.path = url;
     request->request.over_tcp = came_over_tcp(connection);
+    if (request->request.over_tcp) request->request.at = server.tcp_at_;
     request->request.host = header(connection, "Host");
     request->request.origin = header(connection, "Origin");
     request->request.content_type = header(connection, "Content-Type");
@@ -140,14 +141,18 @@ void HttpServer::Callbacks::completed(void* self, MHD_Connection*, void** contex
   if (request->waiting && server.on_gone_) server.on_gone_(request->id);
 }
 
-void HttpServer::Callbacks::connection(void* self, MHD_Connection*, void**,
+void HttpServer::Callbacks::connection(void* self, MHD_Connection* connection, void**,
                                        MHD_ConnectionNotificationCode code) {
   auto& server = *static_cast<HttpServer*>(self);
+  const unsigned tcp = came_over_tcp(connection) ? 1 : 0;
   if (code == MHD_CONNECTION_NOTIFY_STARTED) {
     ++server.connections_;
+    server.tcp_connections_ += tcp;
   } else {
+    const bool was_full = server.connections_ == kConnectionsMax || server.tcp_is_full();
     --server.connections_;
-    if (server.connections_ == kConnectionsMax - 1) server.resume_accepting();
+    server.tcp_connections_ -= tcp;
+    if (was_full) server.resume_accepting();
   }
 }
 
@@ -185,7 +190,7 @@ std::expected<void, Failure> HttpServer::listen_unix(const std::string& path) {
   ::umask(mask);
   if (bound != 0) return failed("cannot create " + path + ": " + error_text(error));
   unix_path_ = path;
-  return add_listener(std::move(fd));
+  return add_listener(std::move(fd), /*tcp=*/false);
 }
 
 std::expected<Endpoint, Failure> HttpServer::listen_tcp(const Endpoint& endpoint) {
@@ -222,16 +227,17 @@ std::expected<Endpoint, Failure> HttpServer::listen_tcp(const Endpoint& endpoint
   ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
   with_port.port = ntohs(v4 ? reinterpret_cast<sockaddr_in&>(address).sin_port
                             : reinterpret_cast<sockaddr_in6&>(address).sin6_port);
-  if (auto added = add_listener(std::move(fd)); !added) return std::unexpected(added.error());
+  tcp_at_ = to_string(with_port);
+  if (auto added = add_listener(std::move(fd), /*tcp=*/true); !added) return std::unexpected(added.error());
   return with_port;
 }
 
-std::expected<void, Failure> HttpServer::add_listener(Fd fd) {
+std::expected<void, Failure> HttpServer::add_listener(Fd fd, bool tcp) {
   if (::listen(fd.get(), kBacklog) != 0) return failed("cannot listen: " + error_text(errno));
   const std::size_t index = listeners_.size();
   auto poll = std::make_unique<UvPoll>(loop_, fd.get(), [this, index](int) { accept_all(index); });
   if (!poll->start(UV_READABLE)) return failed("cannot watch the control socket");
-  listeners_.push_back({std::move(fd), std::move(poll)});
+  listeners_.push_back({std::move(fd), std::move(poll), tcp});
   if (!timer_) timer_ = std::make_unique<UvTimer>(loop_, [this] { run(); });
   if (!accept_timer_)
     accept_timer_ = std::make_unique<UvTimer>(loop_, [this] { resume_accepting(); });
@@ -256,6 +262,10 @@ bool HttpServer::start_daemon() {
 void HttpServer::accept_all(std::size_t listener) {
   for (;;) {
     if (connections_ >= kConnectionsMax) return pause_accepting(0);
+    if (listeners_[listener].tcp && tcp_is_full()) {
+      listeners_[listener].poll->stop();
+      break;
+    }
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     const int fd = ::accept4(listeners_[listener].fd.get(), reinterpret_cast<sockaddr*>(&address),
@@ -315,8 +325,10 @@ int HttpServer::dispatch(Request& request) {
 int HttpServer::send_reply(Request& request) {
   request.waiting = false;
   const ControlReply& reply = *request.reply;
-  const Response response(MHD_create_response_from_buffer(
-      reply.body.size(), const_cast<char*>(reply.body.data()), MHD_RESPMEM_MUST_COPY));
+  const bool constant = !reply.constant.empty();
+  const std::string_view body = constant ? reply.constant : reply.body;
+  const Response response(MHD_create_response_from_buffer(body.size(), const_cast<char*>(body.data()),
+                                                          constant ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY));
   if (!response) return MHD_NO;
   add_headers(response.get(), reply.content_type);
   if (!reply.content_policy.empty()) {
@@ -329,6 +341,10 @@ int HttpServer::send_reply(Request& request) {
 
 int HttpServer::start_stream(Request& request, StreamStart stream) {
   request.waiting = false;
+  if (stream.follow && request.request.over_tcp && tcp_streams() >= kTcpStreamsMax) {
+    request.reply = to_reply({"overloaded", std::to_string(kTcpStreamsMax) + " streams are open"});
+    return send_reply(request);
+  }
   request.stream = stream.kind;
   request.level = stream.level;
   request.buffer = std::move(stream.first);
@@ -397,6 +413,11 @@ std::size_t HttpServer::streams(StreamStart::Kind kind) const {
   return static_cast<std::size_t>(std::ranges::count_if(requests_, [kind](const auto& entry) {
     return entry.second->stream == kind && !entry.second->ended;
   }));
+}
+
+std::size_t HttpServer::tcp_streams() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(requests_, [](const auto& entry) { return entry.second->stream && entry.second->request.over_tcp && !entry.second->ended; }));
 }
 
 void HttpServer::finish() {

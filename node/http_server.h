@@ -3,8 +3,10 @@
 // libmicrohttpd runs without threads; its epoll descriptor is watched by the loop, and it starts
 // with the first connection, so a node that nobody asks pays little. A request whose answer comes
 // later is suspended, and its client watched: onGone tells when it hangs up. Streams have a bounded
-// buffer; a client that does not read is dropped. Limits: kConnectionsMax connections,
-// kBodyBytesMax of body, kClientTimeoutS without progress. Loop thread only.
+// buffer; a client that does not read is dropped. Limits: kConnectionsMax connections, of which
+// kTcpConnectionsMax over TCP where there is a unix socket too, which stays free for the command
+// line; kTcpStreamsMax streams over TCP, kBodyBytesMax of body, kClientTimeoutS without progress.
+// Loop thread only.
 #pragma once
 
 #include <functional>
@@ -24,8 +26,11 @@ struct MHD_Daemon;
 namespace weft::node {
 
 inline constexpr unsigned kConnectionsMax = 64;
+inline constexpr unsigned kTcpConnectionsMax = 48;
+inline constexpr std::size_t kTcpStreamsMax = 16;
 inline constexpr unsigned kClientTimeoutS = 10;
 inline constexpr std::size_t kStreamBufferBytesMax = 256 * 1024;
+inline constexpr std::size_t kPageConnectionMemory = 40 * 1024;  // of a server that browsers ask: request line and headers
 
 class UvPoll;
 class UvTimer;
@@ -69,11 +74,14 @@ class HttpServer {
   struct Listener {
     Fd fd;
     std::unique_ptr<UvPoll> poll;
+    bool tcp = false;
   };
 
-  std::expected<void, Failure> add_listener(Fd fd);
+  std::expected<void, Failure> add_listener(Fd fd, bool tcp);
   bool start_daemon();
   void accept_all(std::size_t listener);
+  bool tcp_is_full() const { return tcp_connections_ >= kTcpConnectionsMax && !unix_path_.empty(); }
+  std::size_t tcp_streams() const;
   void pause_accepting(std::uint64_t ms);
   void resume_accepting();
   void run();
@@ -90,6 +98,7 @@ class HttpServer {
   OnGone on_gone_;
   Bounds bounds_;
   std::string unix_path_;
+  std::string tcp_at_;  // where we listen, as IP:PORT
   std::vector<Listener> listeners_;
   MHD_Daemon* daemon_ = nullptr;
   std::unique_ptr<UvPoll> poll_;
@@ -98,6 +107,7 @@ class HttpServer {
   std::map<RequestId, Request*> requests_;  // owned by libmicrohttpd's connections
   std::uint64_t next_id_ = 1;
   unsigned connections_ = 0;
+  unsigned tcp_connections_ = 0;  // of them
   bool finishing_ = false;
 };
 

@@ -231,7 +231,9 @@ std::expected<void, Failure> RunningNode::open_control() {
   http_ = std::make_unique<HttpServer>(
       &loop_,
       [this](RequestId id, const ControlRequest& request) { return on_request(id, request); },
-      [this](RequestId id) { on_gone(id); });
+      [this](RequestId id) { on_gone(id); },
+      // A browser sends the cookies of every port of this host. Memory is taken for connections that are open.
+      options_.page.html.empty() || !options_.http ? HttpServer::Bounds{} : HttpServer::Bounds{.connection_memory = kPageConnectionMemory});
   if (auto opened = http_->listen_unix(control_path(home_->directory())); !opened) return opened;
   if (options_.http) {
     const auto bound = http_->listen_tcp(*options_.http);

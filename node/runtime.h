@@ -13,6 +13,7 @@
 
 #include "crypto/endpoint.h"
 #include "node/limits.h"
+#include "node/web_guard.h"
 
 namespace weft::node {
 
@@ -24,7 +25,8 @@ struct RuntimeOptions {
   std::map<std::string, std::string> tags;
   std::vector<Endpoint> advertise;
   std::string network = "weft";  // a name; with a '/' in it: a key file
-  std::optional<Endpoint> http;  // TCP listener for /metrics and reads
+  std::optional<Endpoint> http;  // TCP listener for /metrics, reads and the page
+  Page page;                     // of this node, for `GET /` there
   bool faults = false;           // the control API may shape and break links
   bool ephemeral = false;        // keep nothing but the identity
   bool durable = true;           // acknowledge after the commit; false: relaxed

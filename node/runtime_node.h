@@ -68,6 +68,7 @@ class RunningNode final : public ControlHost {
   void resolve(RequestId request, std::vector<SeedText> seeds) override;
   OpId leave(Now now, Output& out) override;
   FaultsNow set_faults(Now now, FaultsChange change) override;
+  Page page() override { return options_.page; }
 
  private:
   // runtime.cc

@@ -1,10 +1,10 @@
 #include "testnet/page_server.h"
 
 #include <algorithm>
-#include <array>
 
 #include "crypto/check.h"
 #include "node/control_api.h"
+#include "node/web_guard.h"
 #include "testnet/page.h"
 
 namespace weft::testnet {
@@ -17,19 +17,9 @@ using node::RequestId;
 using node::to_reply;
 
 constexpr std::string_view kPrefix = "/v1/testnet/";
-constexpr std::size_t kConnectionMemory = 32U << 10;  // a browser sends the cookies of every port of this host
 
 std::string message(std::string_view event, const std::string& data) {
   return "event: " + std::string(event) + "\ndata: " + data + "\n";
-}
-
-ControlOutcome page(const ControlRequest& request) {
-  if (request.method != "GET") return to_reply(node::bad_request("/ is for GET"));
-  if (page_html().empty()) return to_reply({"not_found", "weft was built without npm, so the page is missing; see docs/DASHBOARD.md"});
-  const std::string policy = "default-src 'none'; script-src '" + std::string(page_script_hash()) +
-                             "'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-                             "frame-ancestors 'none'";
-  return ControlReply{200, std::string(page_html()), "text/html; charset=utf-8", policy};
 }
 
 }  // namespace
@@ -50,31 +40,16 @@ void PageServer::close() {
 std::expected<Endpoint, std::string> PageServer::listen(const Endpoint& endpoint) {
   server_ = std::make_unique<node::HttpServer>(
       &loop_, [this](RequestId id, const ControlRequest& request) { return handle(id, request); }, [this](RequestId id) { behind_.on_gone(id); },
-      node::HttpServer::Bounds{.stream_buffer = kPageBufferMax, .connection_memory = kConnectionMemory});
+      node::HttpServer::Bounds{.stream_buffer = kPageBufferMax, .connection_memory = node::kPageConnectionMemory});
   auto bound = server_->listen_tcp(endpoint);
   if (!bound) return std::unexpected(bound.error().message);
-  bound_ = *bound;
   return *bound;
 }
 
 // ---- who may ask
 
-bool PageServer::host_is_ours(std::string_view host) const {
-  const std::string port = ":" + std::to_string(bound_.port);
-  return std::ranges::any_of(std::array<std::string_view, 3>{"127.0.0.1", "localhost", "[::1]"},
-                             [&](std::string_view name) { return host == std::string(name) + port || (bound_.port == 80 && host == name); });
-}
-
 std::optional<ControlReply> PageServer::refusal(const ControlRequest& request) {
-  if (!(request.path == "/metrics" ? node::host_is_local_name(request.host) : host_is_ours(request.host))) {
-    return to_reply({"forbidden", "the Host header must be this address"});
-  }
-  // Even what may only be read has effects: whoever opens the stream has all nodes asked.
-  const bool open_to_links = request.path == "/" || request.path == "/metrics";
-  if (!open_to_links && (request.fetch_site == "cross-site" || request.fetch_site == "same-site")) return to_reply({"forbidden", "of another page"});
-  if (!request.origin.empty() && !(request.origin.starts_with("http://") && host_is_ours(std::string_view(request.origin).substr(7)))) {
-    return to_reply({"forbidden", "of another page"});
-  }
+  if (auto error = node::foreign(request)) return to_reply(*error);
   if (request.method == "GET") return std::nullopt;
   if (request.method != "POST") return to_reply(node::bad_request("there are GET and POST"));
   if (auto refused = behind_.refuse_post(request)) return refused;
@@ -85,7 +60,7 @@ std::optional<ControlReply> PageServer::refusal(const ControlRequest& request) {
 
 ControlOutcome PageServer::handle(RequestId id, const ControlRequest& request) {
   if (auto refused = refusal(request)) return std::move(*refused);
-  if (request.path == "/") return page(request);
+  if (request.path == "/") return node::page_reply(request, {page_html(), page_script_hash()});
   if (request.path == "/metrics") return behind_.metrics(id, request);
   if (!request.path.starts_with(kPrefix)) return to_reply({"not_found", "there are /, /metrics and /v1/testnet/"});
   const std::string_view path = std::string_view(request.path).substr(kPrefix.size());

@@ -1,9 +1,7 @@
 // A page over HTTP, on loopback, and what it asks for: the same for a testnet that runs (web.h) and for one that was recorded (replay.h).
 //
 // A page is an attack surface. Nobody but the page may do anything:
-// - the Host header must be an address or localhost (of all but /metrics: with the port that we listen on), so that no name that somebody
-//   else resolves to this machine reads anything;
-// - a request of another page is refused where the browser says so (Origin, Sec-Fetch-Site);
+// - who may ask at all is told by node/web_guard.h (Host, Origin, Sec-Fetch-Site);
 // - a POST is refused unless whoever stands behind the page allows it, and then must be JSON;
 // - no CORS header is ever sent; the page may load and run nothing but itself (Content-Security-Policy).
 // Who has an account on this machine can read, as on any loopback port.
@@ -77,13 +75,11 @@ class PageServer {
   Watch watch;
 
  private:
-  bool host_is_ours(std::string_view host) const;
   std::optional<node::ControlReply> refusal(const node::ControlRequest& request);
   node::ControlOutcome handle(node::RequestId id, const node::ControlRequest& request);
   node::ControlOutcome stream();
 
   BehindPage& behind_;
-  Endpoint bound_;
   uv_loop_t loop_{};
   std::unique_ptr<node::HttpServer> server_;
   MonoTime change_at_{};

@@ -56,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ControlRequest request;
   request.method = (data[0] & 1) != 0 ? "POST" : "GET";
   request.over_tcp = (data[0] & 2) != 0;
+  request.at = "127.0.0.1:80";
   request.path = kPaths[data[1] % std::size(kPaths)];
   const std::string_view rest(reinterpret_cast<const char*>(data + 2), size - 2);
   if ((data[0] & 4) != 0) {

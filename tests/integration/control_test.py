@@ -157,9 +157,9 @@ class ControlSocket(MeshTest):
                 return int(s.recv(4096).split()[1])
 
         self.assertEqual(ask(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 200)
-        self.assertEqual(ask(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200)
+        self.assertEqual(ask(f"GET /v1/status HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()), 200)
         self.assertNotEqual(ask(b"GET /v1/status HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 200)
-        self.assertEqual(ask(b"POST /v1/leave HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"), 403)
+        self.assertEqual(ask(f"POST /v1/leave HTTP/1.1\r\nHost: localhost:{port}\r\n".encode() + b"Content-Length: 2\r\n\r\n{}"), 403)
         self.assertTrue(node.running())
 
 

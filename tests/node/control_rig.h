@@ -15,6 +15,7 @@ namespace weft::node {
 class FakeHost final : public ControlHost {
  public:
   ShellFacts facts() override { return shell; }
+  Page page() override { return shown; }
   Log& log() override { return log_; }
   std::string metrics(Now) override { return "# metrics\n"; }
   void resolve(RequestId request, std::vector<SeedText> seeds) override {
@@ -27,6 +28,7 @@ class FakeHost final : public ControlHost {
   }
 
   ShellFacts shell;
+  Page shown;
   NodeCore* core = nullptr;
   std::vector<std::pair<RequestId, std::vector<SeedText>>> resolving;
   FaultsChange faults;
@@ -68,6 +70,7 @@ class Rig {
   Reply ask(const std::string& method, const std::string& path, const std::string& body = "",
             bool over_tcp = false, const std::string& host_header = "localhost:80") {
     ControlRequest request{method, path, {}, body, over_tcp, host_header};
+    request.at = "127.0.0.1:80";
     if (const auto mark = path.find('?'); mark != std::string::npos) {
       request.path = path.substr(0, mark);
       std::stringstream pairs(path.substr(mark + 1));
