@@ -1,6 +1,7 @@
 // `weft up`: settles the settings and becomes the node.
 #include "cli/commands.h"
 #include "node/runtime.h"
+#include "testnet/page.h"
 
 namespace weft::cli {
 
@@ -48,6 +49,7 @@ Result<int> run_up(const Context& context) {
     }
     return true;
   };
+  options->page = {testnet::node_page_html(), testnet::node_page_script_hash()};
   return node::run_node(std::move(*options));
 }
 

@@ -26,7 +26,7 @@ void add_up(CLI::App& root, UpFlags& up) {
   add_list(*app, "--advertise", up.advertise, "ADDR:PORT that others shall use");
   add_text(*app, "--network", up.network,
            "Network to be in: a name, or a key file (with a / in it)");
-  add_text(*app, "--http", up.http, "ADDR:PORT for /metrics and reads over HTTP (loopback)");
+  add_text(*app, "--http", up.http, "ADDR:PORT for a page of this node, /metrics and reads over HTTP (loopback)");
   app->add_flag("--faults", up.faults, "Let the control API shape and break links");
   app->add_flag("--ephemeral", up.ephemeral, "Keep nothing but the identity");
   add_text(*app, "--durability", up.durability, "commit (the default) or relaxed");

@@ -1,4 +1,4 @@
-// The pages that were bundled when weft was built (testnet/web/): that of a testnet and a run's report. Constants; any thread.
+// The pages that were bundled when weft was built (testnet/web/): that of a testnet, that of one node and a run's report. Constants; any thread.
 #pragma once
 
 #include <string_view>
@@ -12,5 +12,8 @@ std::string_view report_html();
 inline constexpr std::string_view kReportPlace = "__RUNS__";
 // The hash of the page's script, as a Content-Security-Policy names it.
 std::string_view page_script_hash();
+// That of `weft up --http`, in the same way.
+std::string_view node_page_html();
+std::string_view node_page_script_hash();
 
 }  // namespace weft::testnet

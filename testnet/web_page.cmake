@@ -1,4 +1,4 @@
-# Makes OUT, a C++ file with the pages of PAGE_DIR (page.html and page.html.csp, report.html; empty if they could not be made).
+# Makes OUT, a C++ file with the pages of PAGE_DIR (page.html and node.html, each with its .csp, report.html; empty if they could not be made).
 # cmake -DSOURCE=testnet/web -DPAGE_DIR=DIR -DNODE=... -DNPM=... -DTESTS=ON|OFF -DOUT=FILE -P web_page.cmake
 # TESTS: fetch what only tests need, too.
 #
@@ -48,24 +48,32 @@ bundle(trouble)
 set(html "")
 set(report "")
 set(hash "")
+set(node_html "")
+set(node_hash "")
 if(trouble)
-  message(NOTICE "weft is built without the page of a testnet: ${trouble}")
+  message(NOTICE "weft is built without its pages: ${trouble}")
 else()
   file(READ ${PAGE_DIR}/page.html html HEX)
   file(READ ${PAGE_DIR}/page.html.csp hash)
   string(REGEX REPLACE "(..)" "0x\\1," html "${html}")
   file(READ ${PAGE_DIR}/report.html report HEX)
   string(REGEX REPLACE "(..)" "0x\\1," report "${report}")
+  file(READ ${PAGE_DIR}/node.html node_html HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," node_html "${node_html}")
+  file(READ ${PAGE_DIR}/node.html.csp node_hash)
 endif()
 file(WRITE ${OUT} "#include \"testnet/page.h\"
 namespace weft::testnet {
 namespace {
 constexpr unsigned char kHtml[] = {${html}0};
 constexpr unsigned char kReport[] = {${report}0};
+constexpr unsigned char kNode[] = {${node_html}0};
 }
 std::string_view page_html() { return {reinterpret_cast<const char*>(kHtml), sizeof kHtml - 1}; }
 std::string_view report_html() { return {reinterpret_cast<const char*>(kReport), sizeof kReport - 1}; }
 std::string_view page_script_hash() { return \"${hash}\"; }
+std::string_view node_page_html() { return {reinterpret_cast<const char*>(kNode), sizeof kNode - 1}; }
+std::string_view node_page_script_hash() { return \"${node_hash}\"; }
 }  // namespace weft::testnet
 ")
 if(trouble AND NPM)

@@ -1,7 +1,7 @@
-// Makes the pages: `node build.mjs OUT_FILE` bundles src/ into one html file that loads nothing from elsewhere, and src/report/ into
-// report.html beside it. Whoever makes a report replaces the text __RUNS__ in that by the runs as JSON, `<` written as \u003c.
+// Makes the pages: `node build.mjs OUT_FILE` bundles src/ into one html file that loads nothing from elsewhere, src/node/ into node.html
+// and src/report/ into report.html beside it. Whoever makes a report replaces the text __RUNS__ in that by the runs as JSON, `<` written as \u003c.
 //
-// The server's content security policy allows one inline script, by its hash; that is written to OUT_FILE.csp as `sha256-BASE64=`.
+// The server's content security policy allows one inline script, by its hash; that is written to OUT_FILE.csp (and node.html.csp) as `sha256-BASE64=`.
 // Types are not checked here: `npm run check` does.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -80,10 +80,12 @@ if (!out || process.argv.length !== 3) {
   console.error("usage: node build.mjs OUT_FILE");
   process.exit(2);
 }
-const [licences, js, css, report_js, report_css] = await Promise.all([
+const [licences, js, css, node_js, node_css, report_js, report_css] = await Promise.all([
   notices("preact", "uplot"),
   script("app.tsx"),
   style("panels.css", "style.css"),
+  script("node/main.tsx"),
+  style("panels.css", "style.css", "node/node.css"),
   script("report/main.tsx"),
   style("style.css", "report/report.css"),
 ]);
@@ -98,7 +100,11 @@ const report = whole(
 );
 if (report.split(kRuns).length !== 2) throw new Error(`the report must contain ${kRuns} once`);
 const file = resolve(out);
+const node_file = join(dirname(file), "node.html");
+const hash = (text) => `sha256-${createHash("sha256").update(text, "utf8").digest("base64")}`;
 await mkdir(dirname(file), { recursive: true });
 await writeFile(file, page);
+await writeFile(node_file, whole("weft node", "", node_css, "", node_js));
+await writeFile(`${node_file}.csp`, hash(node_js));
 await writeFile(join(dirname(file), "report.html"), report);
-await writeFile(`${file}.csp`, `sha256-${createHash("sha256").update(js, "utf8").digest("base64")}`);
+await writeFile(`${file}.csp`, hash(js));

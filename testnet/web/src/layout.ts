@@ -3,7 +3,6 @@
 // The angle is the first 32 bits of the id. Ids crowd, so a node that would cover its neighbour moves to a lane further in; there are
 // kLanes at most, and no more than fit in kDepth of the radius; beyond that nodes overlap. Computed anew only when the size, an id or
 // the number of nodes changes.
-import { Node } from "./data";
 
 const kLanes = 7;
 const kDepth = 0.27;
@@ -20,7 +19,7 @@ export class Layout {
   private key = "";
 
   // Whether anything moved.
-  update(nodes: Node[], width: number, height: number): boolean {
+  update(nodes: readonly { id: string }[], width: number, height: number): boolean {
     const key = `${width},${height},${nodes.map((node) => node.id.slice(0, 8)).join()}`;
     if (key === this.key) return false;
     this.key = key;
