@@ -205,9 +205,12 @@ class InABrowser(NodePage):
         self.until(lambda: len(self.rows("table-members")) == NODES)
         self.assertLessEqual(browser("eval", script="document.documentElement.scrollWidth"), 390)
         self.assertEqual(browser.trouble, [])
-        # A node that goes is told from one that says nothing new.
+        # A node that goes is told from one that says nothing new; when it is back the page goes on, and says what it may have missed.
         self.assertEqual(self.node.stop(), 0)
         self.until(lambda: "lost" in browser("text", id="connection"))
+        self.node.extra = ["--http", self.host]
+        self.node.spawn().wait_ready()
+        self.until(lambda: "live" in browser("text", id="connection") and "connected again" in browser("text", id="events"))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ export interface Status {
   network_size_estimate: number;
 }
 
-// A line of GET /v1/events: `event` says which fields it has.
+// A line of GET /v1/events: `event` says which fields it has. `gap` is our own: what was before, since the last one, is not known.
 export interface Event {
   event: string;
   t_ms: number;

@@ -64,13 +64,19 @@ export class Feed {
   private readonly events: Line;
   private readonly log: Line;
   private log_wanted = false;
+  private listened = false;
   private lists_at = 0;
   private heard = 0;
 
   constructor(private readonly store: Store) {
     this.events = new Line(
       "/v1/events",
-      () => (this.lists_at = 0),
+      () => {
+        // The node tells no event twice: what was while nobody listened is not known here.
+        if (this.listened) store.add_events([{ event: "gap", t_ms: Date.now() }]);
+        this.listened = true;
+        this.lists_at = 0;
+      },
       (lines) => {
         const events = lines.map((line) => JSON.parse(line) as Event);
         if (events.some((event) => event.event === "member")) this.lists_at = 0;

@@ -19,6 +19,7 @@ const kLevelDot: Record<Level, string> = { trace: "", debug: "", info: "accent",
 
 // Fields of an event that is not of a member, as they come.
 function other_text(event: Event): string {
+  if (event.event === "gap") return "connected again: events before this may be missing";
   const fields = Object.entries(event).filter(([name]) => name !== "event" && name !== "t_ms");
   return `${event.event} ${fields.map(([name, value]) => `${name}=${Array.isArray(value) ? value.join(",") : String(value)}`).join(" ")}`;
 }
