@@ -260,22 +260,32 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
   }
   ++r->attempt;
   const auto known = sessions.session_endpoint(r->to.id);
+  const bool probe = r->owner == Owner::kMembership;
+  const Duration waited = now.mono - r->sent_at;
+  const Duration wait = r->rto * (1 << std::min(r->attempt, 4));
   // One retransmission; after that silence may mean a restart, so a fresh handshake. Without a
-  // session the handshake repeats itself, and another address of the peer gets its turn.
-  if (r->attempt == 1 && known) {
-    transmit(now, *r, /*fresh_handshake=*/false, out);
-  } else if (r->attempt == 2 && known && r->may_rehandshake) {
+  // session the handshake repeats itself, and another address of the peer gets its turn. A probe decides about
+  // life: it goes out again as long as it may be answered in time, and once more before the handshake if that leaves half of it.
+  const int handshake_at = probe && 8 * r->rto <= r->patience / 2 ? 3 : 2;
+  if (known && r->attempt == handshake_at && r->may_rehandshake) {
     r->tried = *known;
     const bool elsewhere = std::ranges::find(r->to.endpoints, *known) == r->to.endpoints.end();
     if (!elsewhere || r->to.endpoints.empty() || !pick_endpoint(now, *r)) r->tried = *known;
     transmit(now, *r, /*fresh_handshake=*/true, out);
+  } else if (known && (r->attempt == 1 || probe)) {
+    transmit(now, *r, /*fresh_handshake=*/false, out);
   } else if (!known && r->to.endpoints.size() > 1) {
     peers.silent(now.mono, r->tried);
     if (pick_endpoint(now, *r)) transmit(now, *r, /*fresh_handshake=*/true, out);
   }
-  const Duration wait = r->rto * (1 << std::min(r->attempt, 4));
   r->timer = timers.arm(std::min(now.mono + wait, r->give_up_at), tag(Timer::kRequest, rpc));
-  if (r->attempt == 1) tell_slow(now, *r, out);
+  // Others are asked about a probed member when no further try fits into the first third of its time: where a quarter of all
+  // packets is lost, nearly every second probe would ask three.
+  const bool slow = probe ? waited + wait > r->patience / 3 : r->attempt == 1;
+  if (slow && !r->told_slow) {
+    r->told_slow = true;
+    tell_slow(now, *r, out);
+  }
 }
 
 void NodeCore::State::tell_slow(Now now, const RequestTable::Request& r, Output& out) {

@@ -50,6 +50,7 @@ class RequestTable {
     std::size_t endpoint = 0;    // index of the endpoint tried last
     Endpoint tried;              // where the last handshake went
     TimerQueue::Handle timer;
+    bool told_slow = false;
     bool in_use = false;
     std::uint16_t generation = 0;
   };

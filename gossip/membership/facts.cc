@@ -156,6 +156,7 @@ void Membership::State::note_address(Slot slot, const Endpoint& endpoint) {
 }
 
 void Membership::State::note_rtt(Slot slot, Duration rtt) {
+  rtt_of_the_slow = std::max(rtt, rtt_of_the_slow - rtt_of_the_slow / 16);
   std::uint32_t& smoothed = table[slot].rtt_us;
   const auto sample = static_cast<std::uint32_t>(
       std::clamp<Duration::rep>(rtt.count(), 1, std::chrono::duration_cast<Duration>(60s).count()));

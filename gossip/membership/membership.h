@@ -27,9 +27,9 @@ struct Config {
   std::size_t gossip_fanout = 3;
   std::size_t indirect_probes = 3;
   std::size_t retransmit_factor = 4;  // times ceil(log10(n + 1)) sends per update
-  Duration suspicion_min = 4s;
-  Duration suspicion_max = 8s;
-  std::size_t confirmations = 3;  // distinct accusers that shorten the clock to the minimum
+  Duration suspicion_min = 2s;
+  Duration suspicion_max = 6s;
+  std::size_t confirmations = 2;  // distinct accusers that shorten the clock to the minimum
   std::size_t health_max = 8;     // local health multiplier, Lifeguard
   Duration retry_failed = 2s;     // one failed member at a time, jittered
   std::size_t retry_sharers = 32;  // from so many live members on, all together try at a constant rate

@@ -114,6 +114,7 @@ struct Membership::State {
   void proof_of_life(Now now, Slot slot, Output& out);
   void note_address(Slot slot, const Endpoint& endpoint);
   void note_rtt(Slot slot, Duration rtt);
+  Duration rtt_of_the_slow{};  // the largest of the last round trips, decaying; 0: none yet
   // The member spoke to us: not a proof that counts, but worth a probe if we doubted it.
   void spoke(Now now, Slot slot, Output& out);
   // An ack tells another number or instance than the record that we hold: show it.
@@ -145,7 +146,7 @@ struct Membership::State {
   void end_relay(std::uint32_t index, bool answered, Output& out);
   Ping make_ping(Slot slot, bool with_gossip);
   Target target(Slot slot) const;
-  Duration patience() const;
+  Duration patience(Slot slot) const;
   Duration relay_patience() const;
   std::size_t confirmations() const;
   Duration clock_length(const SuspicionClock& clock) const;

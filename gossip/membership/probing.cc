@@ -13,9 +13,13 @@ constexpr Duration kFreshVerdict = 5s;
 
 }  // namespace
 
-Duration Membership::State::patience() const {
+// The whole interval but for a twentieth; among peers that answer within some milliseconds what it takes to ask three
+// times, directly and through others. Who was never asked may be as far away as the slowest of those that were.
+Duration Membership::State::patience(Slot slot) const {
   const Duration interval = health.stretch(config.probe_interval);
-  return interval - interval / 20;
+  const Duration most = interval - interval / 20;
+  const Duration rtt = std::max(rtt_of_the_slow, Duration(table[slot].rtt_us));
+  return rtt > Duration(0) ? std::min(most, interval / 2 + 8 * rtt) : most;
 }
 
 // Shorter than what the asker waits for us, so that its nack arrives in time.
@@ -95,7 +99,7 @@ bool Membership::State::start_round(Now now, Slot slot, ProbeKind kind,
   out.requests.push_back({.tag = round.tags[0],
                           .to = target(slot),
                           .message = make_ping(slot, with_gossip),
-                          .patience = patience(),
+                          .patience = patience(slot),
                           .may_rehandshake = true});
   return true;
 }

@@ -38,7 +38,7 @@ void SuspicionClock::on_probe_void() {
 
 Instant SuspicionClock::probe_at(Duration length) const {
   if (hurried_) return since_;
-  return since_ + length * 3 / 4 * static_cast<Duration::rep>(draw_) / 65536;
+  return since_ + length / 2 * static_cast<Duration::rep>(draw_) / 65536;
 }
 
 bool SuspicionClock::expired(Instant now, Duration length) const {

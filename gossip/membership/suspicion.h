@@ -3,7 +3,7 @@
 // It starts at suspicion_max and shrinks to suspicion_min as distinct accusers come forward
 // (Lifeguard, section IV.B): time(c) = max - (max - min) * log(c + 1) / log(k + 1), where c counts
 // the accusers after the first one, up to k. Others can start and shorten it, never end it:
-// `failed` needs the full time and an own probe, at a random point in its first three quarters,
+// `failed` needs the full time and an own probe, at a random point in its first half,
 // unanswered.
 //
 // A value without I/O: the owner asks it for instants and tells it what happened.

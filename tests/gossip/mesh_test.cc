@@ -225,7 +225,7 @@ TEST(Mesh, QuickRestartFailsNowhere) {
   SCOPED_TRACE("SEED=" + std::to_string(seed_or(50)));
   form_and_settle(mesh, 60);
   mesh.kill(5);
-  mesh.run_for(3s);
+  mesh.run_for(Config{}.suspicion_min);  // nobody may be quicker
   mesh.restart(5, 0);
   ASSERT_TRUE(mesh.run_until([&] { return mesh.all_agree(); }, 20s));
   mesh.run_for(20s);

@@ -154,9 +154,9 @@ TEST(Rules, FailedNeedsTheFullTimeAndTheOwnProbe) {
     lab.know(8);
     lab.silent = {2};
     lab.gossip(1, {lab.suspicion(2, 1, 1)});
-    lab.run(3900ms);
+    lab.run(Config{}.suspicion_min - 100ms);
     EXPECT_EQ(lab.state(2), S::kSuspect);  // never before the minimum
-    lab.run(8s);
+    lab.run(Config{}.suspicion_max);
     EXPECT_EQ(lab.state(2), S::kFailed);
     EXPECT_GE(lab.pings_to(2), 1U);
     EXPECT_EQ(lab.story(), "2:alive>suspect 2:suspect>failed");
@@ -170,7 +170,7 @@ TEST(Rules, OthersShortenTheClockToTheMinimum) {
   for (std::size_t accuser : {1U, 3U, 4U, 5U, 6U, 7U}) {
     lab.gossip(accuser, {lab.suspicion(2, 1, accuser)});
   }
-  lab.run(3990ms);
+  lab.run(Config{}.suspicion_min - 10ms);
   EXPECT_EQ(lab.state(2), S::kSuspect);
   lab.run(1100ms);  // a probe that began late may still be under way at the end of the clock
   EXPECT_EQ(lab.state(2), S::kFailed);
