@@ -71,7 +71,7 @@ class World {
         testbed_(options.layout, options.fleet, plan.seed),
         digests_(kSharedName, testbed_.fleet, options.layout, testbed_.calls),
         director_(plan, options.version,
-                  {.counters = [this] { return counters(); }, .log = options.log, .traffic = [this] { return traffic(); },
+                  {.counters = [this] { return counters(); }, .log = options.log, .record = nullptr, .traffic = [this] { return traffic(); },
                    .state_equal = [this] { return digests_.equal(testbed_.fleet.count(Run::kRunning)); },
                    .state_counters = nullptr}) {
     testbed_.on_ready = [this](std::size_t i) { director_.node_up(at(), static_cast<NodeIndex>(i)); };

@@ -83,13 +83,18 @@ void Director::State::end_phase() {
                 .pss_mean_kib = c.pss_mean_kib,
                 .lies = c.lies};
   for (const auto& [role, before] : counters_before.lies) f.counters.lies[role] -= before;
-  if (!plan.shares_state()) return;
-  look_at_state();
-  f.state_equal = state_equal_since.has_value();
-  if (state_equal_since) f.state_converge = std::max(Duration{}, *state_equal_since - std::max(f.start, state_written));
-  const StateCounters s = hooks.state_counters ? hooks.state_counters() : StateCounters{};
-  f.state_sent = s.sent - state_before.sent;
-  f.state_received = s.received - state_before.received;
+  Json over = {{"event", "phase_over"}, {"name", f.name}, {"lived_us", f.lived_us}, {"bytes", f.counters.bytes}, {"packets", f.counters.packets},
+               {"cpu_us", f.counters.cpu_us}, {"pss_mean_kib", f.counters.pss_mean_kib}};
+  if (plan.shares_state()) {
+    look_at_state();
+    f.state_equal = state_equal_since.has_value();
+    if (state_equal_since) f.state_converge = std::max(Duration{}, *state_equal_since - std::max(f.start, state_written));
+    const StateCounters s = hooks.state_counters ? hooks.state_counters() : StateCounters{};
+    f.state_sent = s.sent - state_before.sent;
+    f.state_received = s.received - state_before.received;
+    over.update({{"state_sent", f.state_sent}, {"state_received", f.state_received}});
+  }
+  say(std::move(over));
 }
 
 void Director::State::look_at_state() {

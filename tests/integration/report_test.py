@@ -29,6 +29,17 @@ class Figures:
         self.operations = collections.defaultdict(list)
         self.deaths = collections.defaultdict(list)
         self.false_failures = collections.Counter()
+        self.over = [event for event in events if event["event"] == "phase_over"]
+        # How long nodes lived up to the end of each phase, from what was done to them.
+        self.lived_s, up, lived, before = [], set(), 0.0, 0.0
+        for event in events:
+            lived, before = lived + len(up) * (event["t"] - before), event["t"]
+            if event["event"] in ("start", "restart"):
+                up.add(event["node"])
+            elif event["event"] in ("kill", "stop", "lost"):
+                up.discard(event["node"])
+            elif event["event"] == "phase_over":
+                self.lived_s.append(lived)
         for event in events:
             if event["event"] == "op":
                 self.operations[event["phase"], event["op"]].append(event)
@@ -73,6 +84,19 @@ class Reports(unittest.TestCase):
             took = [round(death[field] * 1e6) for death in deaths if death[field] is not None]
             self.assert_samples(told["members"][name], took, 1e6, (told["name"], name))
         self.assertEqual(told["members"]["false_failures"], sum(figures.false_failures[phase] for phase in phases), told["name"])
+        over = [figures.over[phase] for phase in phases]
+        lived_us = sum(phase["lived_us"] for phase in over)
+        if phases[0] > 0:  # while the mesh forms, nodes are told to start before they do
+            # A restarted node lives when its number is on the disk, a millisecond later; 50 of them.
+            self.assertAlmostEqual(lived_us / 1e6, figures.lived_s[phases[-1]] - figures.lived_s[phases[0] - 1], delta=0.1, msg=told["name"])
+        span_us = round((told["end_s"] - told["start_s"]) * 1e6)
+        for shown, added, by in ((told["traffic"]["bytes_per_node_s"], "bytes", lived_us / 1e6), (told["traffic"]["packets_per_node_s"], "packets", lived_us / 1e6),
+                                 (told["cpu_share"], "cpu_us", span_us)):
+            if by == 0:  # a phase that ended as it began
+                self.assertIsNone(shown, (told["name"], added))
+            else:
+                self.assertAlmostEqual(shown, sum(phase[added] for phase in over) / by, 6, (told["name"], added))
+        self.assertEqual(told["memory"]["pss_mean_kib"], over[-1]["pss_mean_kib"], told["name"])
 
     def run_it(self, *words):
         ran = weft(*words, "--report", self.dir, timeout_s=200)
@@ -94,6 +118,8 @@ class Reports(unittest.TestCase):
         self.assertTrue(all(later - earlier >= 1 for earlier, later in zip(times, times[1:])))
         self.assertEqual(figures.samples[-1]["up"], report["phases"][-1]["nodes_alive"])
         self.assertEqual(figures.samples[-1]["wrong"], 0)
+        self.assertLessEqual(figures.samples[-1]["bytes"], sum(phase["bytes"] for phase in figures.over))
+        self.assertGreater(figures.samples[-1]["bytes"], sum(phase["bytes"] for phase in figures.over[:-1]))
         self.check_page(report, figures)
 
     def test_runs_side_by_side(self):
