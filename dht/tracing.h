@@ -39,7 +39,6 @@ class Tracing {
   // The requests of `op` are traced from now on.
   void begin(OpKey op, Instant now);
   void end(OpKey op);
-  bool traces(OpKey op) const { return traced_.contains(op); }
 
   // `op` asks `peer`: what travels with the request; nullopt: it is not traced.
   std::optional<TraceContext> asked(OpKey op, RequestTag tag, Role role, const Contact& peer, Instant now);

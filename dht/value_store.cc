@@ -53,9 +53,7 @@ Room ValueStore::room_for(const Slot& slot, std::size_t blob_bytes) const {
     if (!counts_author(slot.author)) return Room::kAskAuthor;
     const auto author = per_author_.find(slot.author);
     if (author != per_author_.end() && author->second >= limits_.per_author_max) return Room::kNo;
-    std::size_t others = 0;
-    visit_key(slot.key, nullptr, [&](const NodeId&, const Held&) { return ++others < limits_.per_key_max; });
-    if (others >= limits_.per_key_max) return Room::kNo;
+    if (authors_under(slot.key) >= limits_.per_key_max) return Room::kNo;
   }
   const std::size_t freed = held == nullptr ? 0 : cost(held->blob.size());
   // It grows nothing, even beyond a lowered limit.
@@ -67,11 +65,25 @@ Room ValueStore::room_for(const Slot& slot, std::size_t blob_bytes) const {
   return far != nullptr && closer(self_, slot.key, far->key) ? Room::kYes : Room::kNo;
 }
 
+std::size_t ValueStore::authors_under(const NodeId& key) const {
+  const auto first = held_.lower_bound({key, NodeId{}});
+  if (first == held_.end() || first->first.key != key) return 0;
+  const auto crowd = crowded_.find(key);
+  return crowd == crowded_.end() ? 1 : crowd->second;
+}
+
+bool ValueStore::has_neighbour(Map::iterator it) const {
+  const auto after = std::next(it);
+  return (after != held_.end() && after->first.key == it->first.key) ||
+         (it != held_.begin() && std::prev(it)->first.key == it->first.key);
+}
+
 void ValueStore::put_in_memory(const Slot& slot, Held held) {
   memory_ += cost(held.blob.size());
   if (!paged_) by_expiry_.emplace(held.expires, slot);
   const auto turn = by_republish_.emplace(held.republish, slot).first;
-  held_.emplace(slot, Kept{std::move(held), turn});
+  const auto it = held_.emplace(slot, Kept{std::move(held), turn}).first;
+  if (has_neighbour(it)) ++crowded_.try_emplace(slot.key, 1).first->second;
 }
 
 void ValueStore::take_from_memory(Map::iterator it) {
@@ -80,6 +92,11 @@ void ValueStore::take_from_memory(Map::iterator it) {
   memory_ -= cost(it->second.blob.size());
   if (!paged_) by_expiry_.erase({it->second.expires, slot});
   by_republish_.erase(it->second.turn);
+  if (has_neighbour(it)) {
+    const auto crowd = crowded_.find(slot.key);
+    CHECK(crowd != crowded_.end());
+    if (--crowd->second == 1) crowded_.erase(crowd);
+  }
   held_.erase(it);
 }
 

@@ -190,6 +190,9 @@ class ValueStore {
   using Map = std::map<Slot, Kept>;
   static std::size_t cost(std::size_t blob_bytes) { return blob_bytes + kHeldOverheadBytes; }
   const Slot* farthest() const;
+  std::size_t authors_under(const NodeId& key) const;  // in memory
+  // Another author's value lies under the same key.
+  bool has_neighbour(Map::iterator it) const;
   void add(const Slot& slot, Held held);
   void put_in_memory(const Slot& slot, Held held);
   void take_from_memory(Map::iterator it);
@@ -212,6 +215,7 @@ class ValueStore {
   std::size_t memory_ = 0;  // of values and known keys in memory
   Turns by_expiry_;  // empty if paged
   Turns by_republish_;
+  std::map<NodeId, std::size_t> crowded_;     // values in memory under keys that have several: most have one
   std::map<NodeId, std::size_t> per_author_;  // if paged, of those that were asked for
 
   // If paged.
