@@ -1,37 +1,11 @@
-// The head of the page: how the testnet is, in figures. What changes much is told to screen readers once in kSpeak at most.
-import { useEffect, useState } from "preact/hooks";
+// The head of the page: how the testnet is, in figures.
 import { clock, Summary } from "./data";
-import { Theme, store, stream, ui, use } from "./ui";
-
-const kSpeak = 5000;
+import { Figure, Spoken, ThemeButton } from "./headparts";
+import { store, stream, ui, use } from "./ui";
 
 function spoken(s: Summary): string {
   const views = s.converged ? "all see all" : `members seen ${s.members_min} to ${s.members_max}`;
   return `${s.running} running, ${s.paused} paused, ${s.dead} dead, ${views}`;
-}
-
-function Spoken() {
-  const [text, set_text] = useState("");
-  useEffect(() => {
-    const timer = setInterval(() => store.state && set_text(spoken(store.state.summary)), kSpeak);
-    return () => clearInterval(timer);
-  }, []);
-  return (
-    <p class="sr" aria-live="polite">
-      {text}
-    </p>
-  );
-}
-
-function Figure({ name, value, colour, testid }: { name: string; value: number | string; colour?: string; testid?: string }) {
-  return (
-    <div class="figure">
-      <dt>{name}</dt>
-      <dd class="num" data-testid={testid} style={colour ? { color: `var(--${colour})` } : undefined}>
-        {value}
-      </dd>
-    </div>
-  );
 }
 
 const kConnection = {
@@ -40,7 +14,6 @@ const kConnection = {
   stale: ["no news for some seconds", "warn"],
   lost: ["connection lost, trying again", "bad"],
 } as const;
-const kThemes: Theme[] = ["auto", "dark", "light"];
 
 function partition_text(s: Summary): string {
   return s.cut_off ? `${s.cut_off} cut off${s.one_way ? ", one way" : ""}` : "whole";
@@ -51,7 +24,6 @@ export function Header() {
   const state = store.state;
   const s = state?.summary;
   const [text, colour] = kConnection[stream.connection];
-  const next = kThemes[(kThemes.indexOf(ui.theme) + 1) % kThemes.length]!;
   return (
     <header>
       <div class="brand">
@@ -104,11 +76,9 @@ export function Header() {
         <p role="status" data-testid="connection">
           <i class={`dot ${colour}`} /> {text}
         </p>
-        <button class="quiet" aria-label={`Theme: ${ui.theme}. Change it`} onClick={() => ui.set_theme(next)}>
-          {{ auto: "◐", dark: "●", light: "○" }[ui.theme]} {ui.theme}
-        </button>
+        <ThemeButton ui={ui} />
       </div>
-      <Spoken />
+      <Spoken words={() => (store.state ? spoken(store.state.summary) : null)} />
     </header>
   );
 }

@@ -5,6 +5,7 @@
 import { Step } from "./api";
 import { Event, Look, Node, look_of, Run, Sight } from "./data";
 import { angle_of, Layout } from "./layout";
+import { bow, draw_circle, draw_mark, draw_words } from "./ringparts";
 import { palette } from "./ui";
 
 const kFlashes = 140;
@@ -177,7 +178,7 @@ export class Ring {
     c.setTransform(scale, 0, 0, scale, 0, 0);
     this.draw_flashes(c, now);
     this.draw_pulses(c, now);
-    this.draw_words(c);
+    draw_words(c, this.layout, this.colours, this.big, this.small);  // over the flashes
     const moving = this.draw_trace(c, now);
     this.draw_marks(c);
     if (moving || this.flashes.length || this.pulses.length) this.ask();
@@ -186,19 +187,10 @@ export class Ring {
   private draw_still(): void {
     const c = this.still.getContext("2d")!;
     const scale = window.devicePixelRatio || 1;
-    const { cx, cy, radius, dot } = this.layout;
+    const { dot } = this.layout;
     c.setTransform(scale, 0, 0, scale, 0, 0);
     c.clearRect(0, 0, this.width, this.height);
-    c.strokeStyle = this.colours.line;
-    c.lineWidth = 1;
-    c.beginPath();
-    c.arc(cx, cy, radius + 12, 0, 2 * Math.PI);
-    for (let tick = 0; tick < 16; tick++) {
-      const angle = (tick * Math.PI) / 8;
-      c.moveTo(...this.layout.at(angle, radius + 12));
-      c.lineTo(...this.layout.at(angle, radius + (tick % 4 ? 16 : 20)));
-    }
-    c.stroke();
+    draw_circle(c, this.layout, this.colours.line);
 
     // One path for each way to look: a fill for a thousand arcs costs as much as for one.
     const groups = new Map<string, number[]>();
@@ -231,24 +223,6 @@ export class Ring {
     }
   }
 
-  // Over the flashes, with a rim so that they can be read.
-  private draw_words(c: CanvasRenderingContext2D): void {
-    const { cx, cy, radius } = this.layout;
-    c.textAlign = "center";
-    c.textBaseline = "middle";
-    c.lineJoin = "round";
-    c.lineWidth = 6;
-    c.strokeStyle = this.colours.panel;
-    const word = (text: string, y: number, font: string, colour: string) => {
-      c.font = font;
-      c.strokeText(text, cx, y);
-      c.fillStyle = colour;
-      c.fillText(text, cx, y);
-    };
-    word(this.big, cy - radius * 0.06, `600 ${Math.round(Math.min(64, radius / 3.4))}px system-ui, sans-serif`, this.colours.text);
-    word(this.small, cy + radius * 0.14, `${Math.round(Math.max(11, Math.min(15, radius / 15)))}px system-ui, sans-serif`, this.colours.dim);
-  }
-
   // A circle; a diamond for who is cut off.
   private outline(c: CanvasRenderingContext2D, i: number, r: number): void {
     const x = this.layout.x[i]!;
@@ -264,18 +238,6 @@ export class Ring {
       c.moveTo(x + r, y);
       c.arc(x, y, r, 0, 2 * Math.PI);
     }
-  }
-
-  // Bent to the middle, so that lines between neighbours do not hide behind the nodes.
-  private bow(c: CanvasRenderingContext2D, from: number, to: number): [number, number] {
-    const { x, y, cx, cy } = this.layout;
-    const mx = (x[from]! + x[to]!) / 2;
-    const my = (y[from]! + y[to]!) / 2;
-    const bx = mx + (cx - mx) * 0.45;
-    const by = my + (cy - my) * 0.45;
-    c.moveTo(x[from]!, y[from]!);
-    c.quadraticCurveTo(bx, by, x[to]!, y[to]!);
-    return [bx, by];
   }
 
   private draw_flashes(c: CanvasRenderingContext2D, now: number): void {
@@ -296,7 +258,7 @@ export class Ring {
       c.globalAlpha = Number(key.slice(-1)) / 6.5;
       c.strokeStyle = this.colours[kSightColour[path[0]!.state]];
       c.beginPath();
-      for (const flash of path) this.bow(c, flash.by, flash.about);
+      for (const flash of path) bow(c, this.layout, flash.by, flash.about);
       c.stroke();
     }
     c.globalAlpha = 1;
@@ -349,7 +311,7 @@ export class Ring {
       c.strokeStyle = c.fillStyle = arrow.answered ? this.colours.accent : this.colours.bad;
       c.lineWidth = part < 1 ? 2.4 : 1.5;
       c.beginPath();
-      const [bx, by] = this.bow(c, arrow.from, arrow.to);
+      const [bx, by] = bow(c, this.layout, arrow.from, arrow.to);
       const { x, y } = this.layout;
       // The dash is as long as what is drawn so far; longer than any such curve when done.
       const length = 2.2 * this.layout.radius;
@@ -375,28 +337,7 @@ export class Ring {
     const mark = (i: number | null, colour: string, name: boolean) => {
       const node = i === null ? undefined : this.nodes[i];
       if (i === null || !node || i >= this.layout.x.length) return;
-      const { cx, cy, dot } = this.layout;
-      const x = this.layout.x[i]!;
-      const y = this.layout.y[i]!;
-      c.strokeStyle = colour;
-      c.lineWidth = 2;
-      c.beginPath();
-      c.arc(x, y, dot + 4.5, 0, 2 * Math.PI);
-      c.stroke();
-      if (!name) return;
-      const far = Math.hypot(x - cx, y - cy) || 1;
-      const back = dot + 26;
-      c.font = "600 12px system-ui, sans-serif";
-      c.textAlign = "center";
-      c.textBaseline = "middle";
-      const tx = x - ((x - cx) / far) * back;
-      const ty = y - ((y - cy) / far) * back;
-      c.lineWidth = 4;
-      c.lineJoin = "round";
-      c.strokeStyle = this.colours.panel;
-      c.strokeText(node.name, tx, ty);
-      c.fillStyle = this.colours.text;
-      c.fillText(node.name, tx, ty);
+      draw_mark(c, this.layout, this.colours, i, colour, name ? node.name : null);
     };
     if (this.hovered !== this.selected) mark(this.hovered, this.colours.dim, false);
     mark(this.selected, this.colours.text, true);

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { look_text } from "./data";
 import { Ring } from "./ring";
+import { chosen_by_key } from "./ringkeys";
 import { store, ui } from "./ui";
 
 // For tests: how many frames were drawn since the page was opened.
@@ -76,21 +77,10 @@ export function RingView() {
   const key = (event: KeyboardEvent) => {
     const layout = ring.current?.layout;
     if (!layout) return;
-    const to: Record<string, () => number | null> = {
-      ArrowRight: () => layout.step(ui.selected, 1),
-      ArrowDown: () => layout.step(ui.selected, 1),
-      ArrowLeft: () => layout.step(ui.selected, -1),
-      ArrowUp: () => layout.step(ui.selected, -1),
-      PageDown: () => layout.step(ui.selected, 10),
-      PageUp: () => layout.step(ui.selected, -10),
-      Home: () => layout.step(null, 1),
-      End: () => layout.step(null, -1),
-      Escape: () => null,
-    };
-    const choose = to[event.key];
-    if (!choose) return;
+    const to = chosen_by_key(event.key, layout, ui.selected);
+    if (to === undefined) return;
     event.preventDefault();
-    ui.select(choose());
+    ui.select(to);
   };
   const chosen_node = store.node(ui.selected);
   const node = tip && store.node(tip.i);

@@ -1,26 +1,18 @@
 // What the person at the page has chosen (node, view, theme, the lookup shown), the store and stream, and hooks to follow them.
 import { Lookup } from "./api";
-import { Source, Store } from "./data";
-import { Theme, keep_theme, kept_theme } from "./shared";
+import { Store } from "./data";
 import { Stream } from "./stream";
+import { Themed } from "./theme";
 
 export { palette, use } from "./shared";
-export type { Theme } from "./shared";
 
 export type View = "ring" | "heatmap";
 
-export class Ui extends Source {
+export class Ui extends Themed {
   selected: number | null = null;
   view: View = "ring";
-  theme: Theme = kept_theme();
   // From which node, its answer, and a number that is new for every showing of it.
   lookup: { from: number; key: string; answer: Lookup; shown: number } | null = null;
-
-  constructor() {
-    super();
-    document.documentElement.dataset.theme = this.theme;
-    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.notify());
-  }
 
   select(i: number | null): void {
     this.selected = i;
@@ -29,13 +21,6 @@ export class Ui extends Source {
 
   set_view(view: View): void {
     this.view = view;
-    this.notify();
-  }
-
-  set_theme(theme: Theme): void {
-    this.theme = theme;
-    document.documentElement.dataset.theme = theme;
-    keep_theme(theme);
     this.notify();
   }
 
@@ -52,10 +37,6 @@ export class Ui extends Source {
   close_lookup(): void {
     this.lookup = null;
     this.notify();
-  }
-
-  light(): boolean {
-    return this.theme === "light" || (this.theme === "auto" && matchMedia("(prefers-color-scheme: light)").matches);
   }
 }
 

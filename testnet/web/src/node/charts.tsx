@@ -1,9 +1,9 @@
 // The course of the last ten minutes, as far as this page has been open.
-import { bytes_text } from "./data";
-import { Op } from "./metrics";
-import { Chart, Curve, Paint, Plot } from "./plot";
+import { Chart, Course, Curve, Paint, Plots, whole } from "../plot";
+import { bytes_text, time_text } from "./data";
+import { Op, Point } from "./metrics";
+import { store, ui } from "./ui";
 
-const whole = (x: number) => (x >= 10_000 ? `${(x / 1000).toFixed(x >= 100_000 ? 0 : 1)}k` : String(Math.round(x * 10) / 10));
 const ms = (x: number) => String(x >= 10 ? Math.round(x) : Math.round(x * 100) / 100);
 
 const kOpPaint: [Op, Paint][] = [
@@ -12,7 +12,7 @@ const kOpPaint: [Op, Paint][] = [
   ["lookup", "paused"],
 ];
 
-const kCharts: Chart[] = [
+const kCharts: Chart<Point>[] = [
   {
     title: "Members",
     show: whole,
@@ -26,14 +26,14 @@ const kCharts: Chart[] = [
     title: "Operations / s",
     show: whole,
     curves: [
-      ...kOpPaint.map(([op, colour]): Curve => ({ label: op, colour, of: (p) => p.ops[op].n })),
+      ...kOpPaint.map(([op, colour]): Curve<Point> => ({ label: op, colour, of: (p) => p.ops[op].n })),
       { label: "all lookups", colour: "dim", dashed: true, of: (p) => p.lookups_s },
     ],
   },
   {
     title: "p50 and p99, ms",
     show: ms,
-    curves: kOpPaint.flatMap(([op, colour]): Curve[] => [
+    curves: kOpPaint.flatMap(([op, colour]): Curve<Point>[] => [
       { label: op, colour, of: (p) => p.ops[op].p50_ms },
       { label: `${op} p99`, colour, dashed: true, minor: true, of: (p) => p.ops[op].p99_ms },
     ]),
@@ -77,12 +77,14 @@ const kCharts: Chart[] = [
   },
 ];
 
+const kCourse: Course<Point> = {
+  points: () => store.points,
+  seconds: (point) => point.t,
+  clock: (seconds) => time_text(seconds * 1000),
+  subscribe: (told) => store.subscribe(told),
+  ui,
+};
+
 export function Charts() {
-  return (
-    <section class="panel charts" aria-label="Charts">
-      {kCharts.map((chart) => (
-        <Plot key={chart.title} chart={chart} />
-      ))}
-    </section>
-  );
+  return <Plots charts={kCharts} course={kCourse} />;
 }

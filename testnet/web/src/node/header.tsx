@@ -1,38 +1,13 @@
-// The head of the page: which node it is and how it is, in figures. What changes much is told to screen readers once in kSpeak at most.
-import { useEffect, useState } from "preact/hooks";
-import { Theme, use } from "../shared";
+// The head of the page: which node it is and how it is, in figures.
+import { useEffect } from "preact/hooks";
+import { Figure, Spoken, ThemeButton } from "../headparts";
+import { use } from "../shared";
 import { bytes_text, Status } from "./data";
 import { store, ui } from "./ui";
-
-const kSpeak = 5000;
 
 function spoken(s: Status): string {
   const { alive, suspect, failed, left } = s.members;
   return `${alive} alive, ${suspect} suspected, ${failed} failed, ${left} left; ${s.health.length ? s.health.join("; ") : "the node is well"}`;
-}
-
-function Spoken() {
-  const [text, set_text] = useState("");
-  useEffect(() => {
-    const timer = setInterval(() => store.status && set_text(spoken(store.status)), kSpeak);
-    return () => clearInterval(timer);
-  }, []);
-  return (
-    <p class="sr" aria-live="polite">
-      {text}
-    </p>
-  );
-}
-
-function Figure({ name, value, colour, testid }: { name: string; value: number | string; colour?: string; testid: string }) {
-  return (
-    <div class="figure">
-      <dt>{name}</dt>
-      <dd class="num" data-testid={testid} style={colour ? { color: `var(--${colour})` } : undefined}>
-        {value}
-      </dd>
-    </div>
-  );
 }
 
 const kConnection = {
@@ -41,13 +16,11 @@ const kConnection = {
   stale: ["no answer for some seconds", "warn"],
   lost: ["lost, trying again", "bad"],
 } as const;
-const kThemes: Theme[] = ["auto", "dark", "light"];
 
 export function Header() {
   use(store, ui);
   const s = store.status;
   const [text, colour] = kConnection[store.connection];
-  const next = kThemes[(kThemes.indexOf(ui.theme) + 1) % kThemes.length]!;
   const name = s ? (s.name ?? s.id.slice(0, 8)) : "…";
   useEffect(() => {
     document.title = s ? `${name}: weft node` : "weft node";
@@ -82,11 +55,9 @@ export function Header() {
         <p role="status" data-testid="connection" title={store.trouble}>
           <i class={`dot ${colour}`} /> {text}
         </p>
-        <button class="quiet" aria-label={`Theme: ${ui.theme}. Change it`} onClick={() => ui.set_theme(next)}>
-          {{ auto: "◐", dark: "●", light: "○" }[ui.theme]} {ui.theme}
-        </button>
+        <ThemeButton ui={ui} />
       </div>
-      <Spoken />
+      <Spoken words={() => (store.status ? spoken(store.status) : null)} />
     </header>
   );
 }

@@ -3,6 +3,7 @@
 //
 // A frame is drawn when something changed or while a flash fades; kFlashes are alive at most.
 import { Layout } from "../layout";
+import { bow, draw_circle, draw_mark, draw_words } from "../ringparts";
 import { palette } from "../shared";
 import { Event, MemberState, Spot } from "./data";
 
@@ -96,38 +97,20 @@ export class Ring {
     const scale = window.devicePixelRatio || 1;
     c.setTransform(scale, 0, 0, scale, 0, 0);
     c.clearRect(0, 0, this.width, this.height);
-    this.draw_circle(c);
+    draw_circle(c, this.layout, this.colours.line);
     this.draw_contacts(c);
     this.draw_flashes(c, now);
-    this.draw_words(c);
+    draw_words(c, this.layout, this.colours, this.big, this.small);
     this.draw_spots(c);
     this.draw_marks(c);
     if (this.flashes.length) this.ask();
   }
 
-  private draw_circle(c: CanvasRenderingContext2D): void {
-    const { cx, cy, radius } = this.layout;
-    c.strokeStyle = this.colours.line;
-    c.lineWidth = 1;
-    c.beginPath();
-    c.arc(cx, cy, radius + 12, 0, 2 * Math.PI);
-    for (let tick = 0; tick < 16; tick++) {
-      const angle = (tick * Math.PI) / 8;
-      c.moveTo(...this.layout.at(angle, radius + 12));
-      c.lineTo(...this.layout.at(angle, radius + (tick % 4 ? 16 : 20)));
-    }
-    c.stroke();
-  }
-
-  // From this node to spot i, bent to the middle, so that lines between neighbours do not hide behind others.
-  private bow(c: CanvasRenderingContext2D, i: number): void {
+  // From this node to spot i.
+  private line_to(c: CanvasRenderingContext2D, i: number): void {
     const from = this.self === null ? undefined : this.at.get(this.self);
     if (from === undefined || from === i) return;
-    const { x, y, cx, cy } = this.layout;
-    const mx = (x[from]! + x[i]!) / 2;
-    const my = (y[from]! + y[i]!) / 2;
-    c.moveTo(x[from]!, y[from]!);
-    c.quadraticCurveTo(mx + (cx - mx) * 0.45, my + (cy - my) * 0.45, x[i]!, y[i]!);
+    bow(c, this.layout, from, i);
   }
 
   private draw_contacts(c: CanvasRenderingContext2D): void {
@@ -135,14 +118,14 @@ export class Ring {
     c.lineWidth = 1;
     c.globalAlpha = 0.35;
     c.beginPath();
-    this.spots.forEach((spot, i) => spot.contact && this.bow(c, i));
+    this.spots.forEach((spot, i) => spot.contact && this.line_to(c, i));
     c.stroke();
     c.globalAlpha = 1;
     for (const i of [this.hovered, this.selected]) {
       if (i === null || !this.spots[i]?.contact) continue;
       c.lineWidth = 2;
       c.beginPath();
-      this.bow(c, i);
+      this.line_to(c, i);
       c.stroke();
     }
   }
@@ -156,31 +139,13 @@ export class Ring {
       c.strokeStyle = this.colours[kStateColour[flash.state]];
       c.lineWidth = 2;
       c.beginPath();
-      this.bow(c, i);
+      this.line_to(c, i);
       c.stroke();
       c.beginPath();
       c.arc(this.layout.x[i]!, this.layout.y[i]!, this.layout.dot + 16 * part, 0, 2 * Math.PI);
       c.stroke();
     }
     c.globalAlpha = 1;
-  }
-
-  // With a rim so that they can be read over lines.
-  private draw_words(c: CanvasRenderingContext2D): void {
-    const { cx, cy, radius } = this.layout;
-    c.textAlign = "center";
-    c.textBaseline = "middle";
-    c.lineJoin = "round";
-    c.lineWidth = 6;
-    c.strokeStyle = this.colours.panel;
-    const word = (text: string, y: number, font: string, colour: string) => {
-      c.font = font;
-      c.strokeText(text, cx, y);
-      c.fillStyle = colour;
-      c.fillText(text, cx, y);
-    };
-    word(this.big, cy - radius * 0.06, `600 ${Math.round(Math.min(64, radius / 3.4))}px system-ui, sans-serif`, this.colours.text);
-    word(this.small, cy + radius * 0.14, `${Math.round(Math.max(11, Math.min(15, radius / 15)))}px system-ui, sans-serif`, this.colours.dim);
   }
 
   private draw_spots(c: CanvasRenderingContext2D): void {
@@ -214,27 +179,6 @@ export class Ring {
   private mark(c: CanvasRenderingContext2D, i: number | null, colour: string, named: boolean): void {
     const spot = i === null ? undefined : this.spots[i];
     if (i === null || !spot) return;
-    const { cx, cy, dot } = this.layout;
-    const x = this.layout.x[i]!;
-    const y = this.layout.y[i]!;
-    c.strokeStyle = colour;
-    c.lineWidth = 2;
-    c.beginPath();
-    c.arc(x, y, dot + 4.5, 0, 2 * Math.PI);
-    c.stroke();
-    if (!named) return;
-    const far = Math.hypot(x - cx, y - cy) || 1;
-    const back = dot + 26;
-    c.font = "600 12px system-ui, sans-serif";
-    c.textAlign = "center";
-    c.textBaseline = "middle";
-    c.lineWidth = 4;
-    c.lineJoin = "round";
-    c.strokeStyle = this.colours.panel;
-    const tx = x - ((x - cx) / far) * back;
-    const ty = y - ((y - cy) / far) * back;
-    c.strokeText(spot.name, tx, ty);
-    c.fillStyle = this.colours.text;
-    c.fillText(spot.name, tx, ty);
+    draw_mark(c, this.layout, this.colours, i, colour, named ? spot.name : null);
   }
 }

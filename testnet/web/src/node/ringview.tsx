@@ -1,5 +1,6 @@
 // The ring as a part of the page: its canvas with mouse and keys, the tooltip and the legend.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { chosen_by_key } from "../ringkeys";
 import { use } from "../shared";
 import { kStateDot, Spot, state_text } from "./data";
 import { Ring } from "./ring";
@@ -67,21 +68,10 @@ export function RingView() {
     if (!layout) return;
     const found = store.spots.findIndex((spot) => spot.id === ui.selected);
     const from = found < 0 ? null : found;
-    const to: Record<string, () => number | null> = {
-      ArrowRight: () => layout.step(from, 1),
-      ArrowDown: () => layout.step(from, 1),
-      ArrowLeft: () => layout.step(from, -1),
-      ArrowUp: () => layout.step(from, -1),
-      PageDown: () => layout.step(from, 10),
-      PageUp: () => layout.step(from, -10),
-      Home: () => layout.step(null, 1),
-      End: () => layout.step(null, -1),
-      Escape: () => null,
-    };
-    const choose = to[event.key];
-    if (!choose) return;
+    const to = chosen_by_key(event.key, layout, from);
+    if (to === undefined) return;
     event.preventDefault();
-    ui.select(id_of(choose()));
+    ui.select(id_of(to));
   };
   const chosen = store.spot(ui.selected);
   const shown: Spot | null = tip && store.spot(tip.id);

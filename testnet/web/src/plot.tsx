@@ -1,15 +1,13 @@
 // A chart over time with uPlot: curves of a list of points, one cursor for all charts of the page, values beside the names.
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { palette } from "../shared";
-import { time_text } from "./data";
-import { Point } from "./metrics";
-import { store, ui } from "./ui";
+import { palette } from "./shared";
+import { Themed } from "./theme";
 
-const kPaint = ["ok", "warn", "bad", "accent", "text", "paused", "dim", "line"] as const;
+const kPaint = ["ok", "warn", "bad", "accent", "text", "paused", "left", "dim", "line"] as const;
 export type Paint = (typeof kPaint)[number];
 
-export interface Curve {
+export interface Curve<Point> {
   label: string;
   colour: Paint;
   of: (point: Point) => number | null;
@@ -19,14 +17,29 @@ export interface Curve {
   minor?: boolean;
 }
 
-export interface Chart {
+export interface Chart<Point> {
   title: string;
-  curves: Curve[];
+  curves: Curve<Point>[];
+  // Curves, from 1, between which the space is tinted.
+  band?: [number, number];
+  // Whether the axis may start above nought: small differences matter.
+  close?: boolean;
   show: (value: number) => string;
   show_right?: (value: number) => string;
   // Marks at powers of two, on the right axis where there is one.
   bytes?: boolean;
 }
+
+// What is charted: points in the order of their times, and whom to ask for news of them.
+export interface Course<Point> {
+  points: () => Point[];
+  seconds: (point: Point) => number;
+  clock: (seconds: number) => string;
+  subscribe: (told: () => void) => () => void;
+  ui: Themed;
+}
+
+export const whole = (x: number) => (x >= 10_000 ? `${(x / 1000).toFixed(x >= 100_000 ? 0 : 1)}k` : String(Math.round(x * 10) / 10));
 
 const kPowersOfTwo = Array.from({ length: 40 }, (_, power) => 2 ** power);
 
@@ -34,18 +47,26 @@ function size_of(element: HTMLElement): { width: number; height: number } {
   return { width: Math.max(120, element.clientWidth), height: Math.max(60, element.clientHeight) };
 }
 
-function data_of(chart: Chart): uPlot.AlignedData {
-  return [store.points.map((point) => point.t), ...chart.curves.map((curve) => store.points.map((point) => curve.of(point)))];
+function data_of<P>(chart: Chart<P>, course: Course<P>): uPlot.AlignedData {
+  const points = course.points();
+  return [points.map(course.seconds), ...chart.curves.map((curve) => points.map((point) => curve.of(point) ?? null))];
 }
 
-function options_of(chart: Chart, element: HTMLElement, write: (plot: uPlot) => void): uPlot.Options {
+function fade(rgb: string, alpha: number): string {
+  return rgb.replace(/^rgba?\(([^)]*)\)$/, (_, inner: string) => `rgba(${inner.split(",").slice(0, 3).join(",")}, ${alpha})`);
+}
+
+function options_of<P>(chart: Chart<P>, course: Course<P>, element: HTMLElement, write: (plot: uPlot) => void): uPlot.Options {
   const paint = palette(...kPaint);
   const axis = { stroke: paint.dim, font: "10px system-ui, sans-serif", grid: { stroke: paint.line, width: 0.5 }, ticks: { show: false } };
   const right = chart.curves.some((curve) => curve.right);
   const shown = (show: (value: number) => string) => (_: uPlot, splits: number[]) => splits.map(show);
   const bytes = chart.bytes ? { incrs: kPowersOfTwo } : {};
   // From nought, and never flat: an axis of one value has no marks.
-  const range = (_: uPlot, _low: number, high: number): [number, number] => [0, high > 0 ? high * 1.08 : 1];
+  const range = (_: uPlot, low: number, high: number): [number, number] => {
+    const from = chart.close ? Math.max(0, Math.min(low, high - 8) - 2) : 0;
+    return [from, high > from ? high + (high - from) * 0.08 : from + 1];
+  };
   return {
     ...size_of(element),
     padding: [6, right ? 0 : 24, 0, 0],
@@ -53,9 +74,11 @@ function options_of(chart: Chart, element: HTMLElement, write: (plot: uPlot) => 
     legend: { show: false },
     scales: { x: { time: false }, y: { range }, right: { range } },
     axes: [
-      { ...axis, size: 18, gap: 1, space: 70, incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600], values: shown((t) => time_text(t * 1000)) },
+      { ...axis, size: 18, gap: 1, space: 70, incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600], values: shown(course.clock) },
       { ...axis, size: 52, gap: 3, space: 26, ...(right ? {} : bytes), values: shown(chart.show) },
-      ...(right ? [{ ...axis, ...bytes, size: 52, gap: 3, space: 26, scale: "right", side: 1 as const, values: shown(chart.show_right ?? chart.show), grid: { show: false } }] : []),
+      ...(right
+        ? [{ ...axis, ...bytes, size: 52, gap: 3, space: 26, scale: "right", side: 1 as const, values: shown(chart.show_right ?? chart.show), grid: { show: false } }]
+        : []),
     ],
     series: [
       {},
@@ -69,12 +92,13 @@ function options_of(chart: Chart, element: HTMLElement, write: (plot: uPlot) => 
         spanGaps: false,
       })),
     ],
+    bands: chart.band ? [{ series: chart.band, fill: fade(paint.dim, 0.16) }] : [],
     hooks: { setCursor: [write], setData: [write] },
   };
 }
 
-// Written straight to the page, as it changes with every move of the mouse.
-function write_values(chart: Chart, plot: uPlot, spans: (HTMLElement | null)[]): void {
+// Values at the cursor, or the newest, beside their names: written straight to the page, as they change with every move of the mouse.
+function write_values<P>(chart: Chart<P>, plot: uPlot, spans: (HTMLElement | null)[]): void {
   const at = plot.cursor.idx ?? plot.data[0].length - 1;
   chart.curves.forEach((curve, i) => {
     const value = plot.data[i + 1]?.[at];
@@ -84,35 +108,36 @@ function write_values(chart: Chart, plot: uPlot, spans: (HTMLElement | null)[]):
   });
 }
 
-export function Plot({ chart }: { chart: Chart }) {
+function Plot<P>({ chart, course }: { chart: Chart<P>; course: Course<P> }) {
   const box = useRef<HTMLDivElement>(null);
   const spans = useRef<(HTMLElement | null)[]>([]);
   useEffect(() => {
     const element = box.current!;
     let plot: uPlot | null = null;
-    let light = ui.light();
+    let light = course.ui.light();
     const write = (each: uPlot) => write_values(chart, each, spans.current);
     const make = () => {
       plot?.destroy();
-      plot = new uPlot(options_of(chart, element, write), data_of(chart), element);
+      plot = new uPlot(options_of(chart, course, element, write), data_of(chart, course), element);
       write(plot);
     };
     make();
-    let newest = 0;
+    let newest: P | undefined;
     const told = () => {
-      const last = store.points.at(-1)?.t ?? 0;
-      if (last === newest) return;
+      const last = course.points().at(-1);
+      if (last === newest || document.hidden) return;
       newest = last;
-      plot?.setData(data_of(chart));
+      plot?.setData(data_of(chart, course));
     };
     const themed = () => {
-      if (light === ui.light()) return;
-      light = ui.light();
+      if (light === course.ui.light()) return;
+      light = course.ui.light();
       make();
     };
+    told();
     const observer = new ResizeObserver(() => plot?.setSize(size_of(element)));
     observer.observe(element);
-    const ends = [store.subscribe(told), ui.subscribe(themed), () => observer.disconnect(), () => plot?.destroy()];
+    const ends = [course.subscribe(told), course.ui.subscribe(themed), () => observer.disconnect(), () => plot?.destroy()];
     return () => ends.forEach((end) => end());
   }, []);
   return (
@@ -133,5 +158,15 @@ export function Plot({ chart }: { chart: Chart }) {
       </figcaption>
       <div ref={box} class="plot" role="img" aria-label={`Chart: ${chart.title}`} />
     </figure>
+  );
+}
+
+export function Plots<P>({ charts, course }: { charts: Chart<P>[]; course: Course<P> }) {
+  return (
+    <section class="panel charts" aria-label="Charts">
+      {charts.map((chart) => (
+        <Plot key={chart.title} chart={chart} course={course} />
+      ))}
+    </section>
   );
 }
