@@ -4,6 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { act, answer_text, error_text, read, token } from "./api";
 import { look_of, look_text, Node } from "./data";
+import { poll } from "./poll";
 import { store, ui, use } from "./ui";
 
 const kEvery = 2000;
@@ -93,26 +94,16 @@ function Answer({ answer }: { answer: unknown }) {
 
 function Asked({ i, tab }: { i: number; tab: Tab }) {
   const [answer, set_answer] = useState<{ i: number; tab: Tab; value?: unknown; trouble?: string } | null>(null);
-  useEffect(() => {
-    let over = false;
-    let timer = 0;
-    const poll = async () => {
-      if (!document.hidden) {
-        try {
-          const value = await read(`/v1/testnet/nodes/${i}/${tab}`);
-          if (!over) set_answer({ i, tab, value });
-        } catch (error) {
-          if (!over) set_answer({ i, tab, trouble: error_text(error) });
-        }
-      }
-      if (!over) timer = window.setTimeout(poll, kEvery);
-    };
-    void poll();
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, [i, tab]);
+  useEffect(
+    () =>
+      poll(
+        kEvery,
+        () => read(`/v1/testnet/nodes/${i}/${tab}`),
+        (value) => set_answer({ i, tab, value }),
+        (error) => set_answer({ i, tab, trouble: error_text(error) }),
+      ),
+    [i, tab],
+  );
   if (!answer || answer.i !== i || answer.tab !== tab) return <p class="dim">Asking the node …</p>;
   return answer.trouble ? <p class="bad-text">{answer.trouble}</p> : <Answer answer={answer.value} />;
 }

@@ -3,6 +3,7 @@
 // Asked for once a second, and only while it is shown and the page is in front.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { error_text, Sights, sights } from "./api";
+import { poll } from "./poll";
 import { palette, store, ui } from "./ui";
 
 const kEvery = 1000;
@@ -42,28 +43,19 @@ export function HeatMap() {
   const [trouble, set_trouble] = useState("");
   const [at, set_at] = useState<[number, number] | null>(null);
 
-  useEffect(() => {
-    let over = false;
-    let timer = 0;
-    const poll = async () => {
-      if (!document.hidden) {
-        try {
-          const got = await sights();
-          if (over) return;
+  useEffect(
+    () =>
+      poll(
+        kEvery,
+        sights,
+        (got) => {
           set_known(got);
           set_trouble("");
-        } catch (error) {
-          if (!over) set_trouble(error_text(error));
-        }
-      }
-      if (!over) timer = window.setTimeout(poll, kEvery);
-    };
-    void poll();
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, []);
+        },
+        (error) => set_trouble(error_text(error)),
+      ),
+    [],
+  );
   const light = ui.light();
   useEffect(() => {
     if (known && canvas.current) draw(canvas.current, known);

@@ -1,6 +1,7 @@
 // What the node has, in tables: members, routing table, own values, shared state, and how it is. The first two come with the store; the
 // others are asked every kEvery while they are shown.
 import { useEffect, useState } from "preact/hooks";
+import { poll } from "../poll";
 import { use } from "../shared";
 import { error_text, read } from "./ask";
 import { bytes_text, Contact, kStateDot, Member, MemberState, span_text } from "./data";
@@ -89,26 +90,16 @@ const kBucketColumns: Column<Contact>[] = [
 // What GET `path` answers, or why it does not.
 function use_asked<T>(path: string): { value?: T; trouble?: string } {
   const [answer, set_answer] = useState<{ value?: T; trouble?: string }>({});
-  useEffect(() => {
-    let over = false;
-    let timer = 0;
-    const poll = async () => {
-      if (!document.hidden) {
-        try {
-          const value = await read<T>(path);
-          if (!over) set_answer({ value });
-        } catch (error) {
-          if (!over) set_answer({ trouble: error_text(error) });
-        }
-      }
-      if (!over) timer = window.setTimeout(poll, kEvery);
-    };
-    void poll();
-    return () => {
-      over = true;
-      clearTimeout(timer);
-    };
-  }, [path]);
+  useEffect(
+    () =>
+      poll(
+        kEvery,
+        () => read<T>(path),
+        (value) => set_answer({ value }),
+        (error) => set_answer({ trouble: error_text(error) }),
+      ),
+    [path],
+  );
   return answer;
 }
 
