@@ -73,7 +73,7 @@ State::Inside::Local* State::Inside::find(const SpaceHandle& handle) {
   return it == spaces.end() || handle_of(it->first) != handle ? nullptr : &it->second;
 }
 
-std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vector<Write>& rows) {
+std::expected<bool, Error> State::Inside::add(Now now, const Genesis& genesis, std::vector<Write>& rows) {
   if (const Local* here = find(genesis.id); here != nullptr) {
     if (!here->kept) rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
     return !here->kept;
@@ -83,6 +83,7 @@ std::expected<bool, Error> State::Inside::add(const Genesis& genesis, std::vecto
   const auto added = spaces.emplace(std::piecewise_construct, std::tuple(genesis.id),
                                     std::forward_as_tuple(genesis, identity.id(), rng.fork(to_hex(genesis.id.bytes))));
   added.first->second.life = ++lives;
+  added.first->second.since = now.wall;
   added.first->second.space.watch(identity.public_key());
   digest.reset();
   rows.push_back({.key = row_key(kRowSpace, genesis.id), .value = genesis.wire});
@@ -258,6 +259,11 @@ State::Inside::Taken State::Inside::take(Now now, Local& local, const Entry& ent
   return Taken::kNew;
 }
 
+void State::Inside::note_lag(Now now, const Local& local, const Entry& entry) {
+  const auto written = static_cast<std::int64_t>(entry.content.stamp >> 16);
+  if (written >= local.since.value) totals.lag.add(std::chrono::milliseconds(now.wall.value - written));
+}
+
 void State::Inside::flush(Now now, std::vector<Write> rows, Output& out) {
   for (auto& [id, local] : spaces) look_round(now, local, rows);
   for (const StateNoticed& one : std::exchange(to_notice, {})) out.events.push_back(one);
@@ -291,7 +297,7 @@ void State::restore(Now now, ByteView key, ByteView value) {
   if (key[0] == kRowSpace) {
     const auto genesis = read_genesis(s.provider, value);
     std::vector<Write> rows;
-    if (!genesis || !equal(key.subspan(1), genesis->id.bytes) || !s.add(*genesis, rows)) return refuse();
+    if (!genesis || !equal(key.subspan(1), genesis->id.bytes) || !s.add(now, *genesis, rows)) return refuse();
     s.find(genesis->id)->kept = true;
     return;
   }
@@ -330,13 +336,13 @@ void State::create(Now now, OpId op, std::string_view name, Access access, Outpu
   join(now, op, make_genesis(s.identity, name, access), out);
 }
 
-void State::join(Now, OpId op, const Genesis& genesis, Output& out) {
+void State::join(Now now, OpId op, const Genesis& genesis, Output& out) {
   Inside& s = *inside_;
   if (s.ended) return s.fail(op, Error::kShutdown, out);
   std::vector<Write> rows;
   if (s.waiting.size() + s.delayed.size() >= kWritesMax) return s.fail(op, Error::kTooMany, out);
   const bool here = s.find(genesis.id) != nullptr;
-  const auto added = s.add(genesis, rows);
+  const auto added = s.add(now, genesis, rows);
   if (!added) return s.fail(op, added.error(), out);
   // It may have been here before, and somebody may have numbers of then.
   if (Inside::Local& local = *s.find(genesis.id); !here) local.space.restored(s.arrivals_luck(local));
@@ -538,6 +544,24 @@ void State::for_each(const std::function<void(const Space&)>& visit) const {
 const Space* State::find(const NamespaceId& space) const {
   const Inside::Local* local = inside_->find(space);
   return local == nullptr ? nullptr : &local->space;
+}
+
+std::vector<TreeLink> State::tree_links(const NamespaceId& space) const {
+  std::vector<TreeLink> out;
+  const Inside::Local* local = inside_->find(space);
+  if (local == nullptr) return out;
+  const broadcast::Links& links = local->tree.links();
+  for (broadcast::Place place = 0; place < broadcast::kNeighboursMax; ++place) {
+    if (!links.used(place)) continue;
+    const broadcast::Neighbour& one = links.at(place);
+    out.push_back({.peer = one.id, .eager = one.eager, .home = one.home, .round_trip = one.round_trip});
+  }
+  return out;
+}
+
+std::optional<NodeId> State::tree_parent(const NamespaceId& space) const {
+  const Inside::Local* local = inside_->find(space);
+  return local == nullptr ? std::nullopt : local->tree.links().uplink();
 }
 
 Stats State::stats() const {

@@ -26,6 +26,7 @@
 #include <variant>
 
 #include "crypto/effects.h"
+#include "crypto/histogram.h"
 #include "crypto/rng.h"
 #include "gossip/state/messages.h"
 #include "gossip/state/space.h"
@@ -197,6 +198,17 @@ struct Stats {
   std::uint64_t discarded_total = 0;   // came, and their authors had discarded them
   std::uint64_t dropped_total = 0;     // were here until their authors discarded them
   std::uint64_t checkpoints_total = 0;  // of our own
+  // How long after they were written, by their authors' clocks against ours, entries of others came; of none that
+  // were written before the namespace was here, in this life of the node.
+  Histogram lag;
+};
+
+// One link of the tree along which a namespace's entries spread (gossip/broadcast/), as this end sees it.
+struct TreeLink {
+  NodeId peer;
+  bool eager = false;  // entries go over it at once; over a lazy one only announcements
+  bool home = false;   // one of the tree that is there before the first entry
+  std::optional<Duration> round_trip;
 };
 
 class State {
@@ -265,6 +277,10 @@ class State {
   std::optional<TreeHash> digest() const;
   void for_each(const std::function<void(const Space&)>& visit) const;  // by id
   const Space* find(const NamespaceId& space) const;
+  // Our links of a namespace, kNeighboursMax at most; none if it is not here.
+  std::vector<TreeLink> tree_links(const NamespaceId& space) const;
+  // To whom our place in that tree hangs, who may not have agreed yet; nullopt: we are its root as far as we know, or it is not here.
+  std::optional<NodeId> tree_parent(const NamespaceId& space) const;
   Stats stats() const;
   // Authors some of whose entries came ahead of our clock, and by how much at most (ms), since the start.
   const std::map<NodeId, std::uint64_t>& skewed() const;

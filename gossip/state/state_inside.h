@@ -48,6 +48,7 @@ struct State::Inside {
     Space space;
     broadcast::Tree tree;
     std::uint64_t life = 0;  // its number among all that were ever here: left and joined again it is another one
+    UnixMillis since;        // by our clock
     std::map<NodeId, std::deque<broadcast::Push>> pushes;  // that wait, by receiver
     std::size_t pushes_waiting = 0;
     // Of our own in this life of the namespace here: left and joined again it begins anew, as what was written before comes back.
@@ -134,7 +135,7 @@ struct State::Inside {
   // Any number, another one in each life of a namespace here.
   std::uint64_t arrivals_luck(const Local& local) const;
   // Whether its row is to be written: it was not here, or that is not durable yet. `rows` gets it then.
-  std::expected<bool, Error> add(const Genesis& genesis, std::vector<Write>& rows);
+  std::expected<bool, Error> add(Now now, const Genesis& genesis, std::vector<Write>& rows);
   void fail(OpId op, Error error, Output& out) { out.events.push_back(StateDone{op, std::unexpected(error)}); }
   void wait_for(Waiting waiting, std::vector<Write> rows, Output& out);
   // What was to become durable has, or has not.
@@ -156,6 +157,8 @@ struct State::Inside {
   // kForbidden: without a right; kHeldBack: parked, too; kLater: it would cost too much now, or takes the place of a proof too soon.
   enum class Taken : std::uint8_t { kNew, kKnown, kDiscarded, kForbidden, kHeldBack, kLater, kRefused, kFull };
   Taken take(Now now, Local& local, const Entry& entry, ByteView wire, std::vector<Write>& rows);
+  // An entry that a peer sent is new here.
+  void note_lag(Now now, const Local& local, const Entry& entry);
   // Hands the rows that nobody waits for to the store; those that it refused are tried again.
   void keep(Output& out);
   void keep_again(Now now, std::vector<Write> rows);

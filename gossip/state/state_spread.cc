@@ -74,6 +74,7 @@ void State::on_push(Now now, const NodeId& from, const Push& m, Output& out) {
     switch (s.take(now, *local, one.entry, one.bytes, rows)) {
       case Inside::Taken::kNew:
         s.pace.pushed(now, one.entry.content.author, one.entry.content.stamp);
+        s.note_lag(now, *local, one.entry);
         local->tree.accepted(now, one.entry.id.bytes, from, m.hops[i], s.tree_out);
         break;
       case Inside::Taken::kKnown:
@@ -334,6 +335,7 @@ void State::on_fetch_reply(Now now, RequestTag tag, const FetchReply& m, Output&
     local->running->brought = true;
     ++s.totals.fetched_total;
     s.pace.walked(now, one.entry.content.stamp);
+    s.note_lag(now, *local, one.entry);
     local->tree.arrived_otherwise(one.entry.id.bytes);
   }
   refused = !local->running->walk.on_reply(*question, m.more, keys, fresh) || refused;

@@ -89,6 +89,67 @@ TEST(StateMesh, AWriteIsEverywhereSoonAndDurable) {
   EXPECT_THAT(values(lab.documents(3), "room/colour"), testing::ElementsAre("blue"));
 }
 
+TEST(StateMesh, LagIsFromTheWriteUntilItCame) {
+  StateLab lab(3, {.one_way = 25ms});
+  lab.share();
+  lab.run(5s);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(lab.set(0, "at/" + std::to_string(i), "x"));
+    lab.run(1s);
+  }
+  EXPECT_EQ(lab.state(0).stats().lag.count(), 0U) << "own entries";
+  for (const std::size_t i : {1U, 2U}) {
+    const Histogram lag = lab.state(i).stats().lag;
+    EXPECT_EQ(lag.count(), 20U);
+    EXPECT_GE(lag.sum(), 20 * 25ms);
+    EXPECT_LE(lag.sum(), 20 * 120ms) << "a commit, the pause for others, and two hops at most";
+  }
+  // Cut off for a while: that long it lacked what was written.
+  lab.split({2});
+  ASSERT_TRUE(lab.set(0, "late", "x"));
+  lab.run(10s);
+  lab.heal();
+  lab.run(20s);
+  ASSERT_EQ(lab.state(2).stats().lag.count(), 21U);
+  EXPECT_GE(lab.state(2).stats().lag.sum(), 10s);
+  // Of what was written while it was down, or before it came, it cannot be behind.
+  lab.crash(1);
+  ASSERT_TRUE(lab.set(0, "unseen", "x"));
+  lab.run(5s);
+  lab.start(1);
+  lab.run(20s);
+  ASSERT_EQ(lab.space(1).documents().size(), lab.space(0).documents().size());
+  EXPECT_EQ(lab.state(1).stats().lag.count(), 0U);
+}
+
+TEST(StateMesh, OfTheTreeEachNodeTellsItsLinks) {
+  StateLab lab(12);
+  lab.share();
+  lab.run(10s);
+  EXPECT_TRUE(lab.state(0).tree_links(NamespaceId{}).empty());
+  std::map<NodeId, std::map<NodeId, TreeLink>> links;
+  std::size_t roots = 0;
+  for (std::size_t i = 0; i < lab.size(); ++i) {
+    for (const TreeLink& link : lab.state(i).tree_links(lab.space_id)) links[lab.identity(i).id()][link.peer] = link;
+    const auto parent = lab.state(i).tree_parent(lab.space_id);
+    if (!parent) ++roots;
+    else EXPECT_TRUE(links[lab.identity(i).id()].at(*parent).home);
+  }
+  EXPECT_EQ(roots, 1U);
+  // Over eager links all are reached, and the ends agree.
+  std::set<NodeId> reached{lab.identity(0).id()};
+  for (std::vector<NodeId> next{lab.identity(0).id()}; !next.empty();) {
+    const NodeId at = next.back();
+    next.pop_back();
+    for (const auto& [peer, link] : links[at]) {
+      ASSERT_TRUE(links[peer].contains(at));
+      EXPECT_EQ(links[peer].at(at).eager, link.eager);
+      if (link.eager && reached.insert(peer).second) next.push_back(peer);
+    }
+  }
+  EXPECT_EQ(reached.size(), lab.size());
+}
+
 TEST(StateMesh, TypesDoWhatTheySay) {
   StateLab lab(2);
   lab.share();
