@@ -131,6 +131,7 @@ class ControlApi {
   Result wait(Now now, RequestId id, const ControlRequest& request);
   Result log_lines(const ControlRequest& request);
   Result served(const ControlRequest& request);
+  Result flow(Now now, const ControlRequest& request);
   Result own(Now now, const ControlRequest& request);
   Result post_put(Now now, RequestId id, const ControlRequest& request, Output& out);
   Result post_sealed(Now now, RequestId id, SealOp seal, std::optional<Duration> timeout, Output& out);

@@ -382,4 +382,17 @@ std::string served_json(const NodeCore& core, const std::optional<ByteArray<16>>
   return std::move(list).take();
 }
 
+std::string flow_json(const NodeCore& core, std::optional<std::uint64_t> after) {
+  const std::deque<Said>& said = core.flow().said();
+  const std::uint64_t last = core.flow().last();
+  const std::uint64_t from = after && *after <= last ? *after : last;
+  const std::uint64_t wanted = std::min<std::uint64_t>(last - from, said.size());
+  ListText list;
+  for (auto it = said.end() - static_cast<std::ptrdiff_t>(wanted); it != said.end(); ++it) {
+    list.add({{"at_ms", it->at.value}, {"to", to_string(it->to)}, {"topic", to_string(it->topic)}, {"bytes", it->bytes}});
+  }
+  return R"({"cursor":)" + std::to_string(last) + R"(,"left_out":)" + std::to_string(last - from - wanted) + R"(,"messages":)" +
+         std::move(list).take() + "}";
+}
+
 }  // namespace weft::node

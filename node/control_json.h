@@ -48,6 +48,9 @@ std::string lookup_json(std::string_view target, const dht::LookupOk& lookup, Du
 // What this node did for others' traced operations (node/served.h), oldest first; of one of them, or of all.
 std::string served_json(const NodeCore& core, const std::optional<ByteArray<16>>& trace);
 
+// What this node said to whom (node/flow.h) after the cursor; without one nothing yet. A cursor of another life of the node counts as none.
+std::string flow_json(const NodeCore& core, std::optional<std::uint64_t> after);
+
 // "key" as the API takes it: hex: and 64 digits.
 std::string hex_key(const NodeId& key);
 

@@ -15,7 +15,7 @@ constexpr std::size_t kCopiesMax = dht::kContactsPerReply;
 
 constexpr std::string_view kGetPaths[] = {"/v1/status", "/v1/members", "/v1/members/changes", "/v1/peers",  "/v1/id",
                                           "/v1/own",    "/v1/config",  "/v1/doctor", "/v1/wait",
-                                          "/v1/events", "/v1/log",     "/v1/served", "/metrics"};
+                                          "/v1/events", "/v1/log",     "/v1/served", "/v1/flow",  "/metrics"};
 constexpr std::string_view kPostPaths[] = {"/v1/put",    "/v1/get",    "/v1/rm",
                                            "/v1/lookup", "/v1/ping",   "/v1/join",
                                            "/v1/leave",  "/v1/faults", "/v1/log",
@@ -23,7 +23,8 @@ constexpr std::string_view kPostPaths[] = {"/v1/put",    "/v1/get",    "/v1/rm",
 constexpr std::string_view kStatePath = "/v1/state/";
 constexpr std::string_view kStateGetPaths[] = {"/v1/state/namespaces", "/v1/state/docs",   "/v1/state/get",
                                                "/v1/state/items",      "/v1/state/digest", "/v1/state/changes",
-                                               "/v1/state/export",     "/v1/state/rights", "/v1/state/forks"};
+                                               "/v1/state/export",     "/v1/state/rights", "/v1/state/forks",
+                                               "/v1/state/tree"};
 constexpr std::string_view kStatePostPaths[] = {"/v1/state/create", "/v1/state/join", "/v1/state/leave",
                                                 "/v1/state/write", "/v1/state/batch", "/v1/state/import",
                                                 "/v1/state/grant", "/v1/state/revoke"};
@@ -95,6 +96,7 @@ ControlApi::Result ControlApi::get(Now now, RequestId id, const ControlRequest& 
   if (path == "/v1/log") return log_lines(request);
   if (path == "/v1/own") return own(now, request);
   if (path == "/v1/served") return served(request);
+  if (path == "/v1/flow") return flow(now, request);
   if (const auto error = check_query(request, {})) return *error;
   if (path == "/v1/status") return ok(status_json(core_, host_.facts(), now));
   if (path == "/v1/members") return ok(members_json(core_));
@@ -142,6 +144,15 @@ ControlApi::Result ControlApi::served(const ControlRequest& request) {
   const auto trace = array_from_hex<16>(found->second);
   if (!trace) return bad_request("trace must be 32 hex digits");
   return ok(served_json(core_, *trace));
+}
+
+ControlApi::Result ControlApi::flow(Now now, const ControlRequest& request) {
+  if (const auto error = check_query(request, {"after"})) return *error;
+  bool bad = false;
+  const auto after = query_number(request, "after", UINT64_MAX, bad);
+  if (bad) return bad_request("after must be a cursor");
+  core_.watch_flow(now);
+  return ok(flow_json(core_, after));
 }
 
 ControlApi::Result ControlApi::log_lines(const ControlRequest& request) {

@@ -152,14 +152,15 @@ ControlApi::Result ControlApi::get_state(Now now, RequestId id, const ControlReq
     if (const auto error = check_query(request, {})) return *error;
     return ok(spaces_json(core_, now));
   }
-  if (path == "/v1/state/digest") {
+  if (path == "/v1/state/digest" || path == "/v1/state/tree") {
+    const bool tree = path == "/v1/state/tree";
     if (const auto error = check_query(request, {"space"})) return *error;
-    if (!request.query.contains("space")) return ok(digests_json(shared));
+    if (!tree && !request.query.contains("space")) return ok(digests_json(shared));
     const auto name = query_space(request);
     if (!name) return name.error();
     const auto space = find_space(shared, *name);
     if (!space) return space.error();
-    return ok(digest_json(**space));
+    return ok(tree ? tree_json(shared, **space) : digest_json(**space));
   }
   if (const auto error = check_query(request, {"doc"})) return *error;
   const auto doc = query_doc(request);

@@ -101,6 +101,8 @@ std::string items_json(const state::Space& space, const DocName& doc, const std:
 // What a write has made of its document.
 std::string written_json(const state::Space& space, const DocName& doc, state::Change::What change);
 std::string digest_json(const state::Space& space);
+// This node's place in the tree along which a namespace's entries spread, and its links.
+std::string tree_json(const state::State& state, const state::Space& space);
 std::string digests_json(const state::State& state);
 std::string batch_json(const state::Genesis& genesis, std::size_t changes, std::size_t entries);
 std::string import_json(const state::Genesis& genesis, std::size_t imported, std::size_t given);

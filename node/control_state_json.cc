@@ -325,6 +325,16 @@ std::string written_json(const state::Space& space, const DocName& doc, state::C
 
 std::string digest_json(const state::Space& space) { return dump(digest_object(space)); }
 
+std::string tree_json(const state::State& state, const state::Space& space) {
+  const state::NamespaceId& id = space.genesis().id;
+  const auto parent = state.tree_parent(id);
+  json links = json::array();
+  for (const state::TreeLink& link : state.tree_links(id)) {
+    links.push_back({{"id", to_string(link.peer)}, {"eager", link.eager}, {"home", link.home}, {"rtt_ms", link.round_trip ? json(as_ms(*link.round_trip)) : json()}});
+  }
+  return dump({{"namespace", space.genesis().name}, {"id", to_hex(id.bytes)}, {"parent", parent ? json(to_string(*parent)) : json()}, {"links", std::move(links)}});
+}
+
 std::string digests_json(const state::State& state) {
   json list = json::array();
   state.for_each([&](const state::Space& space) { list.push_back(digest_object(space)); });

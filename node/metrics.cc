@@ -179,6 +179,11 @@ void add_core(Families& out, const Status& s, Now now) {
   out.histogram("weft_put_seconds", "Puts of this node's users.", s.timings.put);
   out.histogram("weft_get_seconds", "Gets of this node's users.", s.timings.get);
   out.histogram("weft_lookup_seconds", "Lookups of this node's users.", s.timings.lookup);
+  out.add(MetricType::Counter, "weft_operations_failed_total", "Of these, those that ended with an error; a get that found nothing, too.", "operation",
+          {{static_cast<double>(s.timings.put_failed), "put"},
+           {static_cast<double>(s.timings.get_failed), "get"},
+           {static_cast<double>(s.timings.lookup_failed), "lookup"}});
+  out.histogram("weft_state_lag_seconds", "From when an entry of shared state was written elsewhere, by that clock, until it came.", s.state.lag);
   out.add(MetricType::Counter, "weft_drops_total", "Messages dropped, by cause.", "cause",
           by_cause<Drop>(s.drops));
   out.add(MetricType::Counter, "weft_session_drops_total", "Datagrams dropped, by cause.", "cause",

@@ -25,6 +25,7 @@
 #include "dht/dht.h"
 #include "gossip/membership/membership.h"
 #include "gossip/state/state.h"
+#include "node/flow.h"
 #include "node/limits.h"
 #include "node/served.h"
 
@@ -136,6 +137,8 @@ struct Timings {
   Histogram round_trip;  // requests that were answered after one sending, what waits for a disk or a third node aside
   Histogram probe;       // of them membership's
   Histogram put, get, lookup;  // operations of users, failed ones too
+  // Of them those that ended with an error; a get that found nothing, too.
+  std::uint64_t put_failed = 0, get_failed = 0, lookup_failed = 0;
 };
 struct Status {
   Instant started;
@@ -218,6 +221,9 @@ class NodeCore {
   const state::State& shared_state() const;
   // What this node did for operations that others trace.
   const ServedLog& served() const;
+  // What it says to whom from now on, for kFlowWatched (flow.h).
+  void watch_flow(Now now);
+  const Flow& flow() const;
   // A genesis that somebody shows, taken apart and verified.
   std::expected<state::Genesis, state::EntryError> read_genesis(ByteView wire) const;
   // Datagrams and payloads dropped so far, for whatever cause.

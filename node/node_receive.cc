@@ -64,6 +64,7 @@ void NodeCore::State::answer(Now now, const Asker& asker, const M& message, Outp
   encode(w, asker.rpc, message);
   if (!w.ok()) return;  // does not fit into the response: the asker comes again in the session
   served.answered(now, asker.contact.id, asker.rpc, message);
+  flow.note(now, asker.contact.id, w.view());
   if (asker.early) {
     ++early_answers;
     sessions.respond(now, w.view(), out.send);

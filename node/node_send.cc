@@ -1,5 +1,6 @@
 // Sending half of NodeCore: encode, seal, retransmit, and pass on what the cores produced.
 #include <algorithm>
+#include <tuple>
 
 #include "crypto/check.h"
 #include "node/node_state.h"
@@ -139,6 +140,7 @@ void NodeCore::State::send_once(Now now, const Target& to, ByteView payload, Out
   const auto known = sessions.session_endpoint(to.id);
   RequestTable::Request probe;  // only to choose an address the way requests do
   probe.to = to;
+  flow.note(now, to.id, payload);
   if (known) {
     sessions.send(now, {to.key, to.id}, *known, payload, /*early_ok=*/false, out.send);
   } else if (pick_endpoint(now, probe)) {
@@ -227,6 +229,7 @@ bool NodeCore::State::pick_endpoint(Now now, RequestTable::Request& r) {
 
 void NodeCore::State::transmit(Now now, RequestTable::Request& r, bool fresh_handshake,
                                Output& out) {
+  flow.note(now, r.to.id, r.payload);
   const auto known = sessions.session_endpoint(r.to.id);
   if (known && !fresh_handshake) {
     sessions.send(now, {r.to.key, r.to.id}, *known, r.payload, r.early_ok, out.send);
@@ -247,6 +250,7 @@ void NodeCore::State::reply_in_session(Now now, const ReplyTo& to, const M& mess
   // Only into a live session: a reply never starts a handshake.
   served.answered(now, to.contact.id, to.rpc, message);
   if (const auto known = sessions.session_endpoint(to.contact.id)) {
+    flow.note(now, to.contact.id, w.view());
     sessions.send(now, {to.contact.key, to.contact.id}, *known, w.view(), /*early_ok=*/false, out.send);
   }
 }
@@ -321,10 +325,12 @@ void NodeCore::State::on_event(Now now, dht::Event& event, Output& out) {
   std::visit(
       [&](auto& e) {
         if (const auto began = op_began.extract(e.op); !began.empty()) {
-          Histogram* times = &status_.timings.lookup;
-          if constexpr (std::is_same_v<decltype(e), dht::PutDone&>) times = &status_.timings.put;
-          if constexpr (std::is_same_v<decltype(e), dht::GetDone&>) times = &status_.timings.get;
+          Timings& all = status_.timings;
+          auto [times, failed] = std::pair(&all.lookup, &all.lookup_failed);
+          if constexpr (std::is_same_v<decltype(e), dht::PutDone&>) std::tie(times, failed) = std::pair(&all.put, &all.put_failed);
+          if constexpr (std::is_same_v<decltype(e), dht::GetDone&>) std::tie(times, failed) = std::pair(&all.get, &all.get_failed);
           times->add(now.mono - began.mapped());
+          if (!e.result) ++*failed;
         }
         out.events.push_back(std::move(e));
       },

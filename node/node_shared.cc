@@ -89,6 +89,9 @@ OpId NodeCore::state_revoke(Now now, const state::NamespaceId& space, const Node
 const state::State& NodeCore::shared_state() const { return state_->shared; }
 const ServedLog& NodeCore::served() const { return state_->served; }
 
+void NodeCore::watch_flow(Now now) { state_->flow.watch(now); }
+const Flow& NodeCore::flow() const { return state_->flow; }
+
 std::expected<state::Genesis, state::EntryError> NodeCore::read_genesis(ByteView wire) const {
   return state::read_genesis(state_->deps.provider, wire);
 }

@@ -165,6 +165,7 @@ struct NodeCore::State {
   PeerStats peers;
   RequestTable requests;
   ServedLog served;
+  Flow flow;
   TimerQueue timers;
   std::vector<RecordRef> stored_members;
 

@@ -334,5 +334,16 @@ TEST(SeedText, IsReadOrRefusedWithAReason) {
   }
 }
 
+TEST(ControlApi, FlowTellsWhatIsSaidFromNowOn) {
+  Rig rig;
+  NodeId other{};
+  other.bytes[0] = 9;
+  const auto first = rig.get("/v1/flow");
+  EXPECT_EQ(first.body, json::parse(R"({"cursor":0,"left_out":0,"messages":[]})"));
+  // A cursor of another life counts as none.
+  EXPECT_EQ(rig.get("/v1/flow?after=7").body["messages"], json::array());
+  for (const std::string bad : {"after=x", "after=-1", "after=", "before=1"}) EXPECT_EQ(rig.get("/v1/flow?" + bad).status, 400) << bad;
+}
+
 }  // namespace
 }  // namespace weft::node

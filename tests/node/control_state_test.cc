@@ -56,6 +56,19 @@ TEST(ControlState, NamesAreReadOrRefusedWithAReason) {
   EXPECT_FALSE(parse_doc("room/" + std::string(256, 'x')));
 }
 
+TEST(ControlState, ItsTreeIsShown) {
+  Rig rig;
+  ASSERT_EQ(create(rig, "room").status, 200);
+  const auto tree = rig.get("/v1/state/tree?space=room");
+  ASSERT_EQ(tree.status, 200) << tree.body;
+  EXPECT_EQ(tree.body["namespace"], "room");
+  EXPECT_TRUE(tree.body["parent"].is_null());
+  EXPECT_EQ(tree.body["links"], json::array());
+  EXPECT_EQ(rig.get("/v1/state/tree?space=other").status, 404);
+  EXPECT_EQ(rig.get("/v1/state/tree").status, 400);
+  EXPECT_EQ(rig.post("/v1/state/tree", "{}").status, 400);
+}
+
 TEST(ControlState, ANamespaceIsMadeWrittenAndLeft) {
   Rig rig;
   EXPECT_EQ(rig.get("/v1/state/namespaces").body, json::array());
