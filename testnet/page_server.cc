@@ -69,7 +69,7 @@ ControlOutcome PageServer::handle(RequestId id, const ControlRequest& request) {
   if (path == "stream") return stream();
   if (path == "sights") return ControlReply{200, watch.sights()};
   if (path.starts_with("nodes/")) return behind_.read(id, path.substr(6));
-  return to_reply({"not_found", "nothing is there"});
+  return behind_.look(id, path, request);
 }
 
 // ---- the stream

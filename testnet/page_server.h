@@ -40,6 +40,10 @@ class BehindPage {
   virtual node::ControlOutcome post(node::RequestId id, std::string_view path, const std::string& body) = 0;
   // A GET below /v1/testnet/nodes/, and /metrics.
   virtual node::ControlOutcome read(node::RequestId id, std::string_view path) = 0;
+  // Another GET below /v1/testnet/.
+  virtual node::ControlOutcome look(node::RequestId /*id*/, std::string_view /*path*/, const node::ControlRequest& /*request*/) {
+    return node::to_reply({"not_found", "nothing is there"});
+  }
   virtual node::ControlOutcome metrics(node::RequestId id, const node::ControlRequest& request) = 0;
   // Something is about to be told: takes in what happened.
   virtual void refresh() {}

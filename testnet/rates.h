@@ -18,8 +18,10 @@ using Classes = std::array<double, Histogram::kEnds.size() + 1>;
 
 // What one node has counted since it started, read off its metrics.
 struct NodeTotals {
-  double bytes = 0, packets = 0, values = 0;
+  double bytes = 0, packets = 0, values = 0, own_values = 0;
   std::array<Classes, 3> operations{};
+  std::array<double, 3> failed{};  // of operations
+  Classes state_lag{};
 };
 // Lines that are none of those wanted are passed over.
 NodeTotals read_totals(std::string_view metrics);
@@ -29,8 +31,11 @@ struct Rates {
   struct Operation {
     double per_s = 0;
     std::optional<double> p50_ms, p99_ms;
+    std::optional<double> failed_per_s;
   };
   std::optional<double> bytes_per_node_s, packets_per_node_s, cpu_share, values;
+  std::optional<double> copies;  // what running nodes hold, over what all have to keep alive: those that do not run, too
+  std::optional<double> state_lag_p50_ms, state_lag_p99_ms;
   std::array<Operation, 3> operations{};
 };
 // The upper end of the class in which the share lies, in milliseconds; nothing if it lies above all ends or nothing was counted.
@@ -53,6 +58,7 @@ class RateMeter {
     MonoTime at{};
   };
   std::map<std::size_t, Sampled> before_, now_;
+  std::map<std::size_t, double> own_values_;  // of each node, when it was heard last
   std::optional<Rates> rates_;
 };
 

@@ -140,16 +140,19 @@ std::string Watch::point(MonoTime now, const std::string& summary) const {
   for (const char* name : {"running", "members_min", "members_median", "members_max", "false_failures"}) out[name] = all.at(name);
   out["suspects"] = suspects;
   out["failed"] = failed;
-  for (const char* rate : {"bytes_per_node_s", "packets_per_node_s", "cpu_share", "values", "ops"}) out[rate] = nullptr;
+  for (const char* rate : {"bytes_per_node_s", "packets_per_node_s", "cpu_share", "values", "copies", "state_lag_p50_ms", "state_lag_p99_ms", "ops"}) out[rate] = nullptr;
   if (const auto& rates = shown_.rates()) {
     out["bytes_per_node_s"] = number(rates->bytes_per_node_s);
     out["packets_per_node_s"] = number(rates->packets_per_node_s);
     out["cpu_share"] = number(rates->cpu_share);
     out["values"] = number(rates->values);
+    out["copies"] = number(rates->copies);
+    out["state_lag_p50_ms"] = number(rates->state_lag_p50_ms);
+    out["state_lag_p99_ms"] = number(rates->state_lag_p99_ms);
     Json ops;
     for (std::size_t op = 0; op < kOperations.size(); ++op) {
       const Rates::Operation& of = rates->operations[op];
-      ops[std::string(kOperations[op])] = {{"n", of.per_s}, {"p50_ms", number(of.p50_ms)}, {"p99_ms", number(of.p99_ms)}};
+      ops[std::string(kOperations[op])] = {{"n", of.per_s}, {"p50_ms", number(of.p50_ms)}, {"p99_ms", number(of.p99_ms)}, {"failed", number(of.failed_per_s)}};
     }
     out["ops"] = std::move(ops);
   }

@@ -6,14 +6,18 @@
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "crypto/check.h"
 #include "node/control_json.h"
+#include "node/control_state.h"
 #include "testnet/merged_metrics.h"
+#include "testnet/page_feeds.h"
 #include "testnet/page_server.h"
 #include "testnet/process.h"
 #include "testnet/shown_testbed.h"
 #include "testnet/supervisor_verbs.h"
+#include "testnet/survey.h"
 
 namespace weft::testnet {
 namespace {
@@ -28,8 +32,13 @@ using node::to_reply;
 constexpr Milliseconds kJobStep{20};
 
 // What of a node may be read, and where its control API has it.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kReads{
-    {{"status", "/v1/status"}, {"members", "/v1/members"}, {"buckets", "/v1/peers"}, {"values", "/v1/own"}, {"log", "/v1/log"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kReads{
+    {{"status", "/v1/status"},
+     {"members", "/v1/members"},
+     {"buckets", "/v1/peers"},
+     {"values", "/v1/own"},
+     {"log", "/v1/log"},
+     {"namespaces", "/v1/state/namespaces"}}};
 
 std::string draw_token() {
   std::array<unsigned char, 16> bytes{};
@@ -53,7 +62,6 @@ struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
   struct Gathering {
     MergedMetrics merged;
     std::vector<MergedMetrics::Sample> up;
-    std::size_t open = 0;
     std::vector<RequestId> waiting;
   };
   struct Working {
@@ -80,7 +88,10 @@ struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
     testbed.fleet.refresh();
     shown.churning = churning();
   }
-  void on_forgotten() override { shown.meter.forget(); }
+  void on_forgotten() override {
+    shown.meter.forget();
+    messages.forget();
+  }
 
   // ---- what the page asks for
 
@@ -91,6 +102,26 @@ struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
     const auto found = std::ranges::find(kReads, what, &std::pair<std::string_view, std::string_view>::first);
     if (!i || *i >= testbed.fleet.size() || found == kReads.end()) return to_reply({"not_found", "no such node, or nothing of it"});
     return call(id, *i, {"GET", std::string(found->second), ""});
+  }
+
+  ControlOutcome look(RequestId id, std::string_view path, const ControlRequest& request) override {
+    const auto asked = [&request](const char* name) {
+      const auto found = request.query.find(name);
+      return found == request.query.end() ? std::nullopt : std::optional(found->second);
+    };
+    if (path == "flow") {
+      const auto after = asked("after");
+      const auto cursor = after ? number_in(*after) : std::nullopt;
+      if (after && !cursor) return to_reply(node::bad_request("after must be a cursor"));
+      messages.ask(mono_now(), id, cursor);
+      return node::Later{};
+    }
+    if (path == "tree") {
+      const auto space = asked("space");
+      if (!space || space->size() > node::kSpaceTextMax) return to_reply(node::bad_request("space must be the name of a namespace"));
+      return trees.ask(id, *space) ? ControlOutcome(node::Later{}) : to_reply({"overloaded", "too many trees are asked for"});
+    }
+    return to_reply({"not_found", "nothing is there"});
   }
 
   ControlOutcome call(RequestId id, std::size_t i, HttpRequest request) {
@@ -169,26 +200,35 @@ struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
   }
 
   void sample_if_due(MonoTime now) {
-    if (!server.watched() || now < sample_at || sampling > 0) return;
+    if (!server.watched() || now < sample_at || sampling) return;
     sample_at = now + kSampleEvery;
     sample();
   }
 
   // All nodes are asked for their metrics.
   void sample() {
+    sampling = true;
     shown.meter.begin_round();
-    for (std::size_t i = 0; i < testbed.fleet.size(); ++i) {
-      if (testbed.fleet.node(i).run != Run::kRunning || !testbed.fleet.node(i).ready) continue;
-      const auto done = [self = weak_from_this(), i](const CallResult& result) {
-        const auto inside = self.lock();
-        if (!inside) return;
-        const bool well = result.status == CallStatus::kAnswered && result.response.status == 200;
-        if (well && inside->server.watch.watching()) inside->add_sample(i, read_totals(result.response.body));
-        if (--inside->sampling == 0 && inside->server.watch.watching()) inside->shown.meter.end_round();
-      };
-      if (testbed.calls.submit({testbed.fleet.layout().control(i), {"GET", "/metrics", ""}, kScrapeTimeout, done})) ++sampling;
-    }
-    if (sampling == 0) shown.meter.end_round();
+    const auto weak = weak_from_this();
+    ask_metrics({.path = {},
+                 .heard =
+                     [weak](std::size_t i, std::optional<std::string_view> body) {
+                       const auto self = weak.lock();
+                       if (self && body && self->server.watch.watching()) self->add_sample(i, read_totals(*body));
+                     },
+                 .over =
+                     [weak] {
+                       const auto self = weak.lock();
+                       if (!self) return;
+                       self->sampling = false;
+                       if (self->server.watch.watching()) self->shown.meter.end_round();
+                     }});
+  }
+  void ask_metrics(Survey survey) {
+    survey.path = [](std::size_t) { return "/metrics"; };
+    std::vector<std::size_t> all(testbed.fleet.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    ask(testbed, all, kScrapeTimeout, std::move(survey));
   }
 
   void add_sample(std::size_t i, const NodeTotals& totals) {
@@ -200,36 +240,31 @@ struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
 
   ControlOutcome metrics(RequestId id, const ControlRequest& request) override {
     if (request.method != "GET") return to_reply(node::bad_request("/metrics is for GET"));
-    if (!gathering) gather();
-    gathering->waiting.push_back(id);
-    if (gathering->open == 0) finish();
+    if (gathering) {
+      gathering->waiting.push_back(id);
+    } else {
+      gathering = std::make_unique<Gathering>();
+      gathering->waiting.push_back(id);
+      gather();  // that may be the end of it
+    }
     return node::Later{};
   }
 
   void gather() {
-    gathering = std::make_unique<Gathering>();
     testbed.fleet.refresh();
-    for (std::size_t i = 0; i < testbed.fleet.size(); ++i) {
-      const FleetNode& node = testbed.fleet.node(i);
-      if (node.run != Run::kRunning || !node.ready) {
-        gathering->up.push_back({label(i), 0});
-        continue;
-      }
-      const auto done = [self = weak_from_this(), i](const CallResult& result) {
-        if (const auto inside = self.lock()) inside->on_answer(i, result);
-      };
-      ++gathering->open;
-      if (testbed.calls.submit({testbed.fleet.layout().control(i), {"GET", "/metrics", ""}, kScrapeTimeout, done})) continue;
-      --gathering->open;
-      gathering->up.push_back({label(i), 0});
-    }
-  }
-
-  void on_answer(std::size_t i, const CallResult& result) {
-    const bool well = result.status == CallStatus::kAnswered && result.response.status == 200 &&
-                      gathering->merged.add(testbed.fleet.node(i).name, result.response.body);
-    gathering->up.push_back({label(i), well ? 1.0 : 0.0});
-    if (--gathering->open == 0) finish();
+    const auto weak = weak_from_this();
+    ask_metrics({.path = {},
+                 .heard =
+                     [weak](std::size_t i, std::optional<std::string_view> body) {
+                       const auto self = weak.lock();
+                       if (!self) return;
+                       const bool well = body && self->gathering->merged.add(self->testbed.fleet.node(i).name, *body);
+                       self->gathering->up.push_back({self->label(i), well ? 1.0 : 0.0});
+                     },
+                 .over =
+                     [weak] {
+                       if (const auto self = weak.lock()) self->finish();
+                     }});
   }
 
   void finish() {
@@ -248,6 +283,8 @@ struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
   std::string label(std::size_t i) const { return "node=\"" + testbed.fleet.node(i).name + "\""; }
 
   void on_gone(RequestId id) override {
+    messages.on_gone(id);
+    trees.on_gone(id);
     if (gathering) std::erase(gathering->waiting, id);
     std::erase_if(jobs, [id](const Working& working) { return working.id == id; });
   }
@@ -256,10 +293,12 @@ struct Web::Inside : BehindPage, std::enable_shared_from_this<Inside> {
   ShownTestbed shown;
   PageServer server;
   const std::string token = draw_token();
+  MessageFeed messages{testbed, [this](RequestId id, ControlReply reply) { server.answer(id, std::move(reply)); }, [this] { return shown.t_ms(mono_now()); }};
+  TreeFeed trees{testbed, [this](RequestId id, ControlReply reply) { server.answer(id, std::move(reply)); }};
   std::unique_ptr<Gathering> gathering;
   std::vector<Working> jobs;
   MonoTime sample_at{};
-  std::size_t sampling = 0;  // samples under way
+  bool sampling = false;  // a round is under way
 };
 
 Web::Web(Testbed& testbed) : inside_(std::make_shared<Inside>(testbed)) {}

@@ -169,6 +169,87 @@ class Page(TestnetTest):
         self.assertEqual(other.nodes[3]["seen"]["failed"], gone)
         self.assertGreaterEqual(len(other.whole["points"]), len(stream.points) - 1)
 
+    def flow(self, after=None):
+        status, text, _ = self.ask("GET", "/v1/testnet/flow" + ("" if after is None else f"?after={after}"))
+        self.assertEqual(status, 200, text)
+        return json.loads(text)
+
+    def sent_packets(self, i):
+        metrics = self.assert_status(weft("metrics", home=f"{self.dir}/n/{i}"), 0).out
+        return float(re.search(r"(?m)^weft_sent_packets_total (\S+)$", metrics)[1])
+
+    def test_messages_are_told_as_the_nodes_send_them(self):
+        told = self.flow()
+        self.assertEqual(told["messages"], [])
+        time.sleep(1)
+        told = self.flow(told["cursor"])  # all have been asked
+        before = [self.sent_packets(i) for i in range(NODES)]
+        begun = told["t_ms"]
+        messages = []
+        weft("put", "flow", "x", home=f"{self.dir}/n/0")
+        for _ in range(12):
+            time.sleep(1)
+            told = self.flow(told["cursor"])
+            self.assertEqual(told["left_out"], 0)
+            messages += told["messages"]
+        sent = [self.sent_packets(i) - was for i, was in enumerate(before)]
+        self.assertLessEqual({topic for _, _, _, topic, _ in messages}, {"membership", "lookup", "value", "state", "other"})
+        self.assertLessEqual({"membership", "value"}, {topic for _, _, _, topic, _ in messages})
+        for t_ms, source, to, _, size in messages:
+            self.assertNotEqual(source, to)
+            self.assertLess(begun - 2000, t_ms)
+            self.assertLessEqual(t_ms, told["t_ms"])
+            self.assertIn(size, range(1, 1300))
+        for i in range(NODES):
+            # Of the packets that the node counts some are handshakes, and the two counts do not begin and end at one moment.
+            mine = sum(1 for message in messages if message[1] == i)
+            self.assertLess(0.6 * sent[i] - 10, mine, i)
+            self.assertLess(mine, 1.2 * sent[i] + 10, i)
+        # Who did not ask for so long, or for another testnet, is told from now on.
+        self.assertEqual(self.flow(told["cursor"] + 10_000)["messages"], [])
+        for bad in ("x", "-1", ""):
+            self.assertEqual(self.ask("GET", f"/v1/testnet/flow?after={bad}")[0], 400)
+
+    def test_the_tree_of_a_namespace_reaches_all(self):
+        self.assertEqual(self.ask("GET", "/v1/testnet/tree?space=room")[0], 404)
+        self.assertEqual(self.ask("GET", "/v1/testnet/tree")[0], 400)
+        self.assertEqual(self.ask("GET", "/v1/testnet/tree?space=" + "x" * 1000)[0], 400)
+        self.assert_status(weft("state", "create", "room", home=f"{self.dir}/n/0"), 0)
+        for i in range(1, NODES):
+            self.assert_status(weft("state", "join", "room", home=f"{self.dir}/n/{i}"), 0)
+        self.assertEqual(json.loads(self.ask("GET", "/v1/testnet/nodes/3/namespaces")[1])[0]["namespace"], "room")
+
+        def whole():
+            tree = json.loads(self.ask("GET", "/v1/testnet/tree?space=room")[1])
+            links = {node["i"]: {link["i"] for link in node["eager"]} for node in tree["nodes"]}
+            reached, edge = set(), {0}
+            while edge:
+                reached |= edge
+                edge = {to for at in edge for to in links[at]} - reached
+            return len(tree["nodes"]) == NODES and reached == set(range(NODES)) and sum(node["root"] for node in tree["nodes"]) == 1
+        self.assertTrue(wait_until(whole, 30))
+        # What is written is late by what the page says.
+        stream = self.stream()
+        for k in range(40):
+            weft("state", "set", f"room/{k}", "x", home=f"{self.dir}/n/{k % NODES}")
+        self.assertTrue(stream.until(lambda s: s.points and s.points[-1]["state_lag_p50_ms"], 20), stream.points[-1:])
+        self.assertLess(stream.points[-1]["state_lag_p50_ms"], 2000)
+
+    def test_copies_and_failures_are_told(self):
+        stream = self.stream()
+        for k in range(20):
+            self.assert_status(weft("put", f"key{k}", "x", home=f"{self.dir}/n/{k % NODES}"), 0)
+        # All of twelve nodes hold a copy of each value.
+        self.assertTrue(stream.until(lambda s: s.points and s.points[-1]["copies"] == NODES, 20), stream.points[-1:])
+        self.assertTrue(stream.until(lambda s: s.points[-1]["ops"]["get"]["failed"] == 0, 10), stream.points[-1:])
+        for _ in range(5):
+            weft("get", "nothing", home=f"{self.dir}/n/1")
+        self.assertTrue(stream.until(lambda s: s.points[-1]["ops"]["get"]["failed"] > 0, 15), stream.points[-1:])
+        self.assertEqual(stream.points[-1]["ops"]["put"]["failed"], 0)
+        for i in (1, 2, 3, 4, 5, 6):
+            os.kill(self.nodes()[i]["pid"], signal.SIGKILL)
+        self.assertTrue(stream.until(lambda s: s.points[-1]["copies"] == NODES / 2, 20), stream.points[-1:])
+
     def test_what_is_begun_is_ended_though_its_client_goes(self):
         stream = self.stream()
         connection = http.client.HTTPConnection(self.host, timeout=5)
