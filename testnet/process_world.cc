@@ -15,7 +15,9 @@
 #include "node/link_model.h"
 #include "testnet/digest_poll.h"
 #include "testnet/process.h"
+#include "testnet/rates.h"
 #include "testnet/supervisor_verbs.h"
+#include "testnet/survey.h"
 #include "testnet/testbed.h"
 #include "testnet/udp_traffic.h"
 
@@ -29,6 +31,8 @@ using scenario::OpOutcome;
 using scenario::Seen;
 
 constexpr Milliseconds kProgressEvery{250};
+constexpr Milliseconds kHoldingsEvery{10'000};
+constexpr Milliseconds kHoldingsTimeout{5000};
 // The namespace that all nodes share in a run with state loads.
 constexpr const char* kSharedName = "scenario";
 
@@ -73,7 +77,8 @@ class World {
         director_(plan, options.version,
                   {.counters = [this] { return counters(); }, .log = options.log, .record = nullptr, .traffic = [this] { return traffic(); },
                    .state_equal = [this] { return digests_.equal(testbed_.fleet.count(Run::kRunning)); },
-                   .state_counters = nullptr}) {
+                   .state_counters = nullptr,
+                   .holdings = [this] { return holdings(); }}) {
     testbed_.on_ready = [this](std::size_t i) { director_.node_up(at(), static_cast<NodeIndex>(i)); };
     testbed_.fleet.on_sight = [this](std::size_t observer, std::size_t subject, Sight state) {
       (void)director_.saw(at(), static_cast<NodeIndex>(observer), static_cast<NodeIndex>(subject),
@@ -87,6 +92,7 @@ class World {
   Duration at() const { return std::chrono::duration_cast<Duration>(mono_now() - begin_); }
   scenario::Counters traffic();
   scenario::Counters counters();
+  std::optional<scenario::Holdings> holdings();
   void end_all();
   void turn(int wait_ms);
   void start_waiting();
@@ -122,6 +128,9 @@ class World {
   const ProcessOptions& options_;
   Testbed testbed_;
   UdpTraffic traffic_;
+  scenario::HoldingsMeter holdings_, holdings_next_;  // of the last look at all, and of the one under way
+  bool holdings_asked_ = false, holdings_known_ = false;
+  MonoTime holdings_at_{};
   DigestPoll digests_;
   scenario::Director director_;
   MonoTime begin_ = mono_now();
@@ -135,6 +144,39 @@ class World {
 scenario::Counters World::traffic() {
   traffic_.update();
   return {.bytes = traffic_.bytes(), .packets = traffic_.datagrams()};
+}
+
+// Of the nodes' own metrics. The last look at all of them, which may be kHoldingsEvery old.
+std::optional<scenario::Holdings> World::holdings() {
+  const MonoTime now = mono_now();
+  if (!holdings_asked_ && now >= holdings_at_) {
+    holdings_at_ = now + kHoldingsEvery;
+    holdings_asked_ = true;
+    holdings_next_ = holdings_;
+    holdings_next_.begin();
+    testnet::ask(testbed_, testbed_.fleet.indices(Run::kRunning), kHoldingsTimeout,
+        {.path = [](std::size_t) { return "/metrics"; },
+         .heard =
+             [this](std::size_t i, std::optional<std::string_view> body) {
+               if (!body) return;
+               const NodeTotals totals = read_totals(*body);
+               scenario::Holdings::Classes arrivals{};
+               double below = 0;
+               for (std::size_t k = 0; k < arrivals.size(); ++k) {
+                 arrivals[k] = static_cast<std::uint64_t>(std::max(totals.state_lag[k] - below, 0.0));
+                 below = totals.state_lag[k];
+               }
+               holdings_next_.add(i, testbed_.fleet.node(i).starts, static_cast<std::uint64_t>(totals.values),
+                                  static_cast<std::uint64_t>(totals.own_values), arrivals);
+             },
+         .over =
+             [this] {
+               holdings_asked_ = false;
+               holdings_known_ = true;
+               holdings_ = std::move(holdings_next_);
+             }});
+  }
+  return holdings_known_ ? std::optional(holdings_.now()) : std::nullopt;
 }
 
 scenario::Counters World::counters() {

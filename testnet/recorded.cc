@@ -1,6 +1,7 @@
 #include "testnet/recorded.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace weft::testnet {
 
@@ -73,7 +74,9 @@ void Recorded::apply(const LogEvent& event) {
       break;
     case What::kSample: sample(event); break;
     case What::kOperation:
-      if (event.took_us && event.operation != LogEvent::Operation::kWrite) operations_[static_cast<std::size_t>(event.operation)].add(Duration(*event.took_us));
+      if (event.operation == LogEvent::Operation::kWrite) break;
+      if (event.took_us) operations_[static_cast<std::size_t>(event.operation)].add(Duration(*event.took_us));
+      else ++failed_[static_cast<std::size_t>(event.operation)];
       break;
     case What::kFalseFailure: ++false_failures_; break;
     case What::kDone: churning_ = false; break;
@@ -94,6 +97,7 @@ void Recorded::saw(std::int64_t t_ms, const LogSight& sight) {
 // Rates as a testnet has them: of kSampleEvery (watch.h) and more.
 void Recorded::sample(const LogEvent& event) {
   last_sample_ = event;
+  for (std::size_t i = 0; i < event.arrivals.size(); ++i) arrivals_[i] += static_cast<double>(event.arrivals[i]);
   constexpr std::int64_t kRoundMs = 5000;
   if (before_ && event.t_ms - before_->t_ms < kRoundMs) return;
   if (before_) {
@@ -109,11 +113,22 @@ void Recorded::sample(const LogEvent& event) {
       Classes cumulative{};
       double all = 0;
       for (std::size_t i = 0; i < cumulative.size(); ++i) cumulative[i] = all += static_cast<double>(operations_[op].counts()[i]);
-      rates.operations[op] = {.per_s = all / passed_s, .p50_ms = quantile(cumulative, 0.5), .p99_ms = quantile(cumulative, 0.99)};
+      const auto failed = static_cast<double>(failed_[op]);
+      rates.operations[op] = {.per_s = (all + failed) / passed_s,
+                              .p50_ms = quantile(cumulative, 0.5),
+                              .p99_ms = quantile(cumulative, 0.99),
+                              .failed_per_s = failed / passed_s};
     }
+    if (event.values) rates.values = static_cast<double>(*event.values);
+    if (event.values && event.own_values.value_or(0) > 0) rates.copies = static_cast<double>(*event.values) / static_cast<double>(*event.own_values);
+    std::partial_sum(arrivals_.begin(), arrivals_.end(), arrivals_.begin());
+    rates.state_lag_p50_ms = quantile(arrivals_, 0.5);
+    rates.state_lag_p99_ms = quantile(arrivals_, 0.99);
     rates_ = rates;
   }
   operations_ = {};
+  failed_ = {};
+  arrivals_ = {};
   before_ = Sampled{event.t_ms, event.bytes, event.packets};
 }
 

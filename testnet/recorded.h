@@ -70,6 +70,8 @@ class Recorded : public Shown {
   std::optional<LogEvent> last_sample_;
   std::optional<Sampled> before_;          // where the rates begin
   std::array<Histogram, 3> operations_{};  // since then
+  std::array<std::uint64_t, 3> failed_{};  // since then, of operations
+  Classes arrivals_{};                     // since then, of shared state
   std::optional<Rates> rates_;
 };
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "crypto/histogram.h"
 namespace weft::testnet {
 namespace {
 
@@ -109,6 +110,15 @@ std::expected<void, std::string> take_sample(const Json& json, LogEvent& event) 
     const auto value = whole_at(json, name);
     if (!value) return wrong("lacks `" + std::string(name) + "`, a number");
     *to = *value;
+  }
+  event.values = whole_at(json, "values");
+  event.own_values = whole_at(json, "own_values");
+  const auto arrivals = json.find("arrivals");
+  if (arrivals == json.end()) return {};
+  if (!arrivals->is_array() || arrivals->size() > Histogram::kEnds.size() + 1) return wrong("has `arrivals` that are no list of numbers, or too many");
+  for (const Json& one : *arrivals) {
+    if (!one.is_number_unsigned()) return wrong("has `arrivals` that are no numbers");
+    event.arrivals.push_back(one.get<std::uint64_t>());
   }
   return {};
 }

@@ -43,6 +43,8 @@ struct LogEvent {
   std::vector<std::uint32_t> nodes;    // kCutOff
   std::vector<LogSight> sights;        // kSaw
   std::uint64_t up = 0, members_min = 0, members_median = 0, members_max = 0, bytes = 0, packets = 0;  // kSample
+  std::optional<std::uint64_t> values, own_values;  // kSample; not told by every log
+  std::vector<std::uint64_t> arrivals;              // kSample; by class of Histogram, shorter: the rest is 0
   Operation operation = Operation::kPut;  // kOperation
   std::optional<std::int64_t> took_us;    // kOperation; none: it failed
 };

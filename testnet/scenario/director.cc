@@ -128,9 +128,21 @@ void Director::State::sample() {
   sample_at = now + kSampleEvery;
   const Ledger::Views v = ledger.views();
   const Counters c = hooks.traffic ? hooks.traffic() : Counters{};
-  say({{"event", "sample"}, {"up", ledger.alive()}, {"members_min", v.members_min}, {"members_median", v.members_median},
-       {"members_max", v.members_max}, {"suspect", v.suspect}, {"failed", v.failed}, {"wrong", ledger.wrong_pairs()},
-       {"bytes", c.bytes}, {"packets", c.packets}, {"open_ops", ops.size()}});
+  Json line = {{"event", "sample"}, {"up", ledger.alive()}, {"members_min", v.members_min}, {"members_median", v.members_median},
+               {"members_max", v.members_max}, {"suspect", v.suspect}, {"failed", v.failed}, {"wrong", ledger.wrong_pairs()},
+               {"bytes", c.bytes}, {"packets", c.packets}, {"open_ops", ops.size()}};
+  if (const auto held = hooks.holdings ? hooks.holdings() : std::nullopt) {
+    line.update({{"values", held->values}, {"own_values", held->own_values}});
+    Holdings::Classes came{};
+    std::size_t classes = 0;  // up to the last one in which something came
+    for (std::size_t k = 0; k < came.size(); ++k) {
+      came[k] = held->arrivals[k] - arrivals_told[k];
+      if (came[k] > 0) classes = k + 1;
+    }
+    arrivals_told = held->arrivals;
+    if (classes > 0) line["arrivals"] = std::vector(came.begin(), came.begin() + static_cast<std::ptrdiff_t>(classes));
+  }
+  say(std::move(line));
 }
 
 void Director::State::say_op(const Op& op, const OpOutcome& outcome, bool stale) {

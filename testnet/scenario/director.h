@@ -22,6 +22,7 @@
 #include <variant>
 
 #include "crypto/node_id.h"
+#include "testnet/scenario/holdings.h"
 #include "testnet/scenario/scenario.h"
 
 namespace weft::scenario {
@@ -131,6 +132,8 @@ class Director {
     // Whether all living nodes have the same shared state; nullopt: not known. Only asked in runs with state loads.
     std::function<std::optional<bool>()> state_equal;
     std::function<StateCounters()> state_counters;     // may be empty
+    // What nodes held when they were looked at last, read with the traffic; nullopt: they were not yet. May be empty.
+    std::function<std::optional<Holdings>()> holdings;
   };
   // `scenario` must have been parsed or built within its bounds.
   Director(Scenario scenario, std::string version, Hooks hooks);

@@ -119,6 +119,7 @@ struct Director::State {
   }
   void record_saw();
   void note_saw(NodeIndex observer, NodeIndex subject, Seen state);
+  Holdings::Classes arrivals_told{};
   // How things stand, for the log: at most once in kSampleEvery, when something happens anyway, so that a run goes
   // the same way with and without a log.
   void sample();

@@ -35,7 +35,8 @@ class World {
         director_(scenario, options.version,
                   {.counters = [this] { return counters(); }, .log = options.log, .record = options.record, .traffic = [this] { return counters(); },
                    .state_equal = [this] { return std::optional(shared_->equal()); },
-                   .state_counters = [this] { return shared_ ? shared_->sums() : scenario::StateCounters{}; }}) {
+                   .state_counters = [this] { return shared_ ? shared_->sums() : scenario::StateCounters{}; },
+                   .holdings = [this] { return std::optional(holdings()); }}) {
     weather_.set_link(scenario.link, options.matrix);
     network_.set_weather(&weather_);
     if (scenario.link.nat != scenario::NatKind::kNone) network_.set_nats(&nats_);
@@ -81,6 +82,15 @@ class World {
       if (role != out.lies.end()) role->second = network_.lies_reached()[i];
     }
     return out;
+  }
+  scenario::Holdings holdings() {
+    holdings_.begin();
+    for (NodeIndex i = 0; i < network_.size(); ++i) {
+      if (!network_.alive(i) || twins_.contains(i)) continue;
+      const node::Status status = network_.core(i).status();
+      holdings_.add(i, network_.life(i), status.dht.values, status.dht.own, status.state.lag.counts());
+    }
+    return holdings_.now();
   }
   void run_until(Duration when);
   void carry_out(const Command& command);
@@ -201,6 +211,7 @@ class World {
   std::map<std::string, std::uint64_t> lies_;  // the roles of this run whose lies are counted, at 0
   std::map<NodeIndex, NodeIndex> twins_;       // by its number in the network: whose twin it is
   std::set<NodeIndex> restored_;               // from a backup, and not ready yet
+  scenario::HoldingsMeter holdings_;
   std::set<NodeIndex> ground_;  // these get ids next to...
   NodeId prey_{};               // ...the key of the first put
   std::map<NodeId, NodeIndex> index_;

@@ -120,6 +120,10 @@ class Reports(unittest.TestCase):
         self.assertEqual(figures.samples[-1]["wrong"], 0)
         self.assertLessEqual(figures.samples[-1]["bytes"], sum(phase["bytes"] for phase in figures.over))
         self.assertGreater(figures.samples[-1]["bytes"], sum(phase["bytes"] for phase in figures.over[:-1]))
+        # What nodes hold: while a quarter is dead values have fewer copies, and at the end as many as before.
+        copies = [sample["values"] / sample["own_values"] for sample in figures.samples if sample["own_values"]]
+        self.assertGreater(max(copies) - min(copies[len(copies) // 4:]), 1)
+        self.assertGreater(copies[-1], 0.95 * max(copies))
         self.check_page(report, figures)
 
     def test_runs_side_by_side(self):

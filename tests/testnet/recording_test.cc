@@ -82,6 +82,12 @@ TEST(Recording, DamageIsToldWithItsLine) {
   EXPECT_EQ(trouble(R"({"t":0,"event":"boot","node":0})"), "line 1 (boot) lacks `id`, a text");
   EXPECT_EQ(trouble(R"({"t":0,"event":"op","op":"steal"})"), "line 1 (op) lacks `op`: put, get, lookup or write");
   EXPECT_EQ(trouble(R"({"t":0,"event":"sample","up":1})"), "line 1 (sample) lacks `members_min`, a number");
+  const auto sample = [](const std::string& arrivals) {
+    return trouble(R"({"t":0,"event":"sample","up":1,"members_min":1,"members_median":1,"members_max":1,"bytes":0,"packets":0,"arrivals":)" + arrivals + "}");
+  };
+  for (const std::string bad : {"[-1]", "[1,\"2\"]", "[null]"}) EXPECT_EQ(sample(bad), "line 1 (sample) has `arrivals` that are no numbers") << bad;
+  for (const std::string bad : {"{}", "7"}) EXPECT_EQ(sample(bad), "line 1 (sample) has `arrivals` that are no list of numbers, or too many") << bad;
+  EXPECT_EQ(sample("[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]"), "line 1 (sample) has `arrivals` that are no list of numbers, or too many");
   EXPECT_EQ(trouble(R"({"t":0,"event":"cut_off","nodes":[0,-1]})"), "line 1 (cut_off) has `nodes` that are no numbers");
   EXPECT_EQ(trouble(R"({"t":0,"event":"cut_off","nodes":{}})"), "line 1 (cut_off) lacks `nodes`, a list");
   EXPECT_EQ(trouble(R"({"t":0,"event":"link","spec":")" + std::string(kLogWordMax + 1, 'x') + "\"}"), "line 1 (link) lacks `spec`, a text");
@@ -219,7 +225,8 @@ TEST(Recording, ALogWithoutSightsIsShownAsFarAsItGoes) {
   const std::string text = R"({"t":0,"event":"start","node":0})" "\n" R"({"t":0,"event":"start","node":1})" "\n"
       R"({"t":1,"event":"sample","up":2,"members_min":2,"members_median":2,"members_max":2,"bytes":0,"packets":0})" "\n"
       R"({"t":2,"event":"op","op":"put","node":0,"phase":0,"ok":true,"us":1500,"hops":0,"queries":0})" "\n"
-      R"({"t":6,"event":"sample","up":2,"members_min":1,"members_median":1,"members_max":2,"bytes":1000,"packets":10})" "\n"
+      R"({"t":3,"event":"op","op":"put","node":0,"phase":0,"ok":false,"error":"timed_out"})" "\n"
+      R"({"t":6,"event":"sample","up":2,"members_min":1,"members_median":1,"members_max":2,"bytes":1000,"packets":10,"values":6,"own_values":4,"arrivals":[0,0,0,0,0,0,0,99,1]})" "\n"
       R"({"t":7,"event":"lost","node":1})" "\n";
   const auto facts = survey(text);
   ASSERT_TRUE(facts) << facts.error();
@@ -235,7 +242,11 @@ TEST(Recording, ALogWithoutSightsIsShownAsFarAsItGoes) {
   EXPECT_FALSE(recorded.whole().members.converged);
   ASSERT_TRUE(recorded.rates());
   EXPECT_DOUBLE_EQ(*recorded.rates()->bytes_per_node_s, 100);
-  EXPECT_DOUBLE_EQ(recorded.rates()->operations[0].per_s, 0.2);
+  EXPECT_DOUBLE_EQ(recorded.rates()->operations[0].per_s, 0.4);
+  EXPECT_DOUBLE_EQ(*recorded.rates()->operations[0].failed_per_s, 0.2);
+  EXPECT_DOUBLE_EQ(*recorded.rates()->copies, 1.5);
+  EXPECT_DOUBLE_EQ(*recorded.rates()->state_lag_p50_ms, 20);
+  EXPECT_DOUBLE_EQ(*recorded.rates()->state_lag_p99_ms, 20);
   EXPECT_DOUBLE_EQ(*recorded.rates()->operations[0].p50_ms, 2);
 }
 

@@ -1,12 +1,14 @@
 // What happened over time: charts below the timeline, of one run in detail or of several run by run.
 import { useMemo } from "preact/hooks";
 import { use } from "../shared";
-import { course, kKinds, latency, Operation, rate, Told, window_of, windows } from "./data";
+import { course, kKinds, lag, latency, Operation, rate, Told, window_of, windows } from "./data";
 import { moment, ms, percent, short, stretch } from "./look";
 import { Behind, Chart, Curve, kRunPaints, Paint, Plot } from "./plot";
 import { faults } from "./timeline";
 
 const kNoSamples = "This log has no samples: it was written without them.";
+const kNoValues = "This log does not tell what nodes hold.";
+const kNoArrivals = "Nothing of shared state came in this run, or the log does not tell it.";
 const kNoOps = "This log has no operations: there were none, or it was written without them.";
 
 export const kKindPaint: Record<(typeof kKinds)[number], Paint> = { put: "accent", get: "ok", lookup: "paused", write: "warn" };
@@ -81,6 +83,24 @@ function charts_of_one(told: Told): Chart[] {
       show: ms,
       curves: latencies,
     },
+    {
+      title: "Copies that a value has, in the mean",
+      over: "time",
+      empty: kNoValues,
+      show: short,
+      curves: [{ label: "copies", colour: "accent", ...course(samples, (s) => s.copies) }],
+    },
+    {
+      title: "State lag: from a write until it came to another node, p50 and (dashed) p99",
+      over: "time",
+      empty: kNoArrivals,
+      log_y: true,
+      show: ms,
+      curves: [
+        { label: "lag", colour: "warn", ...lag(samples, end, 0.5) },
+        { label: "p99", minor: true, dashed: true, colour: "warn", ...lag(samples, end, 0.99) },
+      ],
+    },
   ];
 }
 
@@ -111,6 +131,15 @@ function charts_of_several(all: Told[], end: number): Chart[] {
       log_y: true,
       show: ms,
       curves: both(({ ops }) => [windows(ops, end, (inside) => latency(inside, 0.5)), windows(ops, end, (inside) => latency(inside, 0.99))]),
+    },
+    { title: "Copies that a value has, in the mean", over: "time", empty: kNoValues, show: short, curves: curves(({ samples }) => course(samples, (s) => s.copies)) },
+    {
+      title: "State lag, p50 and (dashed) p99",
+      over: "time",
+      empty: kNoArrivals,
+      log_y: true,
+      show: ms,
+      curves: both((told) => [lag(told.samples, end, 0.5), lag(told.samples, end, 0.99)]),
     },
   ];
 }

@@ -73,6 +73,10 @@ export interface Sample {
   wrong: number;
   bytes: number;
   packets: number;
+  // What every log tells since they are in it.
+  copies: number | null;
+  // Entries of shared state that came since the sample before, by kLagEnds.
+  arrivals: number[];
 }
 
 export interface Death {
@@ -124,6 +128,8 @@ export function told(run: Run, index: number, several: boolean): Told {
         wrong: number_of(e.wrong),
         bytes: number_of(e.bytes),
         packets: number_of(e.packets),
+        copies: number_of(e.own_values) > 0 ? number_of(e.values) / number_of(e.own_values) : null,
+        arrivals: Array.isArray(e.arrivals) ? e.arrivals.map(number_of) : [],
       });
     } else if (e.event === "death") {
       deaths.push({ phase: number_or_null(e.phase), first: number_or_null(e.first), all: number_or_null(e.all) });
@@ -140,7 +146,7 @@ export function read_runs(): Run[] {
   return parsed.map((run: Run) => ({ ...run, events: (run.events ?? []).filter((e) => e && typeof e.t === "number") }));
 }
 
-export function course(samples: Sample[], of: (s: Sample) => number): Series {
+export function course(samples: Sample[], of: (s: Sample) => number | null): Series {
   return { xs: samples.map((s) => s.t), ys: samples.map(of) };
 }
 
@@ -184,6 +190,28 @@ export function latency(inside: Operation[], q: number): number | null {
     inside.filter((op) => op.ok).map((op) => Math.max(op.ms, 0.001)).sort((a, b) => a - b),
     q,
   );
+}
+
+// Upper ends of the classes that nodes count in (crypto/histogram.h), in ms; above the last there is one more.
+const kLagEnds = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000];
+
+// The upper end of the class in which the share lies of what came in each window of time.
+export function lag(samples: Sample[], end: number, q: number): Series {
+  const width = Math.max(window_of(end), 5);
+  const bins: number[][] = [];
+  for (const s of samples) {
+    const bin = (bins[Math.max(0, Math.floor(s.t / width))] ??= kLagEnds.map(() => 0).concat(0));
+    s.arrivals.forEach((n, k) => (bin[k] = (bin[k] ?? 0) + n));
+  }
+  const of = (bin: number[] | undefined): number | null => {
+    const all = bin?.reduce((sum, n) => sum + n, 0) ?? 0;
+    if (!bin || all === 0) return null;
+    let below = 0;
+    return kLagEnds.find((_, k) => (below += bin[k]!) >= q * all) ?? null;
+  };
+  const all = Array.from(bins, of);
+  if (all.every((y) => y === null)) return { xs: [], ys: [] };
+  return { xs: all.map((_, i) => Math.min(end, (i + 0.5) * width)), ys: all };
 }
 
 // Which share of all has at most this value, as at most 500 points, closest together towards the end. `of_all` may be more than there
