@@ -64,19 +64,6 @@ export class Layout {
     return [this.cx + r * Math.sin(angle), this.cy - r * Math.cos(angle)];
   }
 
-  hit(x: number, y: number): number | null {
-    let best: number | null = null;
-    let nearest = Math.max(10, this.dot * 1.6) ** 2;
-    for (let i = 0; i < this.x.length; i++) {
-      const d = (this.x[i]! - x) ** 2 + (this.y[i]! - y) ** 2;
-      if (d < nearest) {
-        nearest = d;
-        best = i;
-      }
-    }
-    return best;
-  }
-
   // The node `by` places on; from the top if none is selected.
   step(from: number | null, by: number): number | null {
     const n = this.order.length;

@@ -5,8 +5,8 @@
 import { Step } from "./api";
 import { Event, Look, Node, look_of, Run, Sight } from "./data";
 import { angle_of, Layout } from "./layout";
+import { Picture } from "./picture";
 import { bow, draw_circle, draw_mark, draw_words } from "./ringparts";
-import { palette } from "./ui";
 
 const kFlashes = 140;
 const kFlashMs = 800;
@@ -57,46 +57,24 @@ const kLookColour: Record<Look, keyof Colours> = {
 };
 const kSightColour: Record<Sight, keyof Colours> = { alive: "ok", suspect: "warn", failed: "bad", left: "left" };
 
-export class Ring {
-  frames = 0;
+export class Ring extends Picture<keyof Colours> {
   readonly layout = new Layout();
-  private readonly context: CanvasRenderingContext2D;
   private readonly still = document.createElement("canvas");
   private nodes: Node[] = [];
   private big = "";
   private small = "";
-  private selected: number | null = null;
-  private hovered: number | null = null;
   private flashes: Flash[] = [];
   private pulses: Pulse[] = [];
   private trace: Trace | null = null;
-  private colours!: Colours;
   private stale = true;
-  private asked = 0;
-  private width = 0;
-  private height = 0;
-  private calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-  constructor(private readonly canvas: HTMLCanvasElement) {
-    this.context = canvas.getContext("2d")!;
-    this.repaint();
+  constructor(canvas: HTMLCanvasElement) {
+    super(canvas, kNames);
   }
 
-  // After a change of the theme.
-  repaint(): void {
-    this.colours = palette(...kNames);
-    this.touch();
-  }
-
-  resize(width: number, height: number): void {
-    this.width = width;
-    this.height = height;
-    const scale = window.devicePixelRatio || 1;
-    for (const canvas of [this.canvas, this.still]) {
-      canvas.width = Math.round(width * scale);
-      canvas.height = Math.round(height * scale);
-    }
-    this.touch();
+  override resize(width: number, height: number): void {
+    super.resize(width, height);
+    this.fit(this.still);
   }
 
   set(nodes: Node[], big: string, small: string): void {
@@ -104,18 +82,6 @@ export class Ring {
     this.big = big;
     this.small = small;
     this.touch();
-  }
-
-  select(i: number | null): void {
-    if (i === this.selected) return;
-    this.selected = i;
-    this.ask();
-  }
-
-  hover(i: number | null): void {
-    if (i === this.hovered) return;
-    this.hovered = i;
-    this.ask();
   }
 
   tell(events: Event[]): void {
@@ -153,27 +119,17 @@ export class Ring {
     this.ask();
   }
 
-  private touch(): void {
+  protected override touch(): void {
     this.stale = true;
     this.ask();
   }
 
-  private ask(): void {
-    if (!this.asked) this.asked = requestAnimationFrame(() => this.frame());
-  }
-
-  private frame(): void {
-    this.asked = 0;
-    if (!this.width || !this.height) return;
-    this.frames++;
+  protected override draw(c: CanvasRenderingContext2D, now: number): void {
     if (this.layout.update(this.nodes, this.width, this.height)) this.stale = true;
     if (this.stale) this.draw_still();
     this.stale = false;
-    const now = performance.now();
-    const c = this.context;
-    const scale = window.devicePixelRatio || 1;
+    const scale = this.scale();
     c.setTransform(1, 0, 0, 1, 0, 0);
-    c.clearRect(0, 0, this.canvas.width, this.canvas.height);
     c.drawImage(this.still, 0, 0);
     c.setTransform(scale, 0, 0, scale, 0, 0);
     this.draw_flashes(c, now);
@@ -186,7 +142,7 @@ export class Ring {
 
   private draw_still(): void {
     const c = this.still.getContext("2d")!;
-    const scale = window.devicePixelRatio || 1;
+    const scale = this.scale();
     const { dot } = this.layout;
     c.setTransform(scale, 0, 0, scale, 0, 0);
     c.clearRect(0, 0, this.width, this.height);

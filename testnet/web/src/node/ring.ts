@@ -3,8 +3,8 @@
 //
 // A frame is drawn when something changed or while a flash fades; kFlashes are alive at most.
 import { Layout } from "../layout";
+import { Picture } from "../picture";
 import { bow, draw_circle, draw_mark, draw_words } from "../ringparts";
-import { palette } from "../shared";
 import { Event, MemberState, Spot } from "./data";
 
 const kFlashes = 100;
@@ -20,41 +20,17 @@ interface Flash {
   begin: number;
 }
 
-export class Ring {
+export class Ring extends Picture<keyof Colours> {
   readonly layout = new Layout();
-  private readonly context: CanvasRenderingContext2D;
-  private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
   private spots: Spot[] = [];
   private at = new Map<string, number>();
   private self: string | null = null;
   private big = "";
   private small = "";
-  private selected: number | null = null;
-  private hovered: number | null = null;
   private flashes: Flash[] = [];
-  private colours!: Colours;
-  private asked = 0;
-  private width = 0;
-  private height = 0;
 
-  constructor(private readonly canvas: HTMLCanvasElement) {
-    this.context = canvas.getContext("2d")!;
-    this.repaint();
-  }
-
-  // After a change of the theme.
-  repaint(): void {
-    this.colours = palette(...kNames);
-    this.ask();
-  }
-
-  resize(width: number, height: number): void {
-    this.width = width;
-    this.height = height;
-    const scale = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(width * scale);
-    this.canvas.height = Math.round(height * scale);
-    this.ask();
+  constructor(canvas: HTMLCanvasElement) {
+    super(canvas, kNames);
   }
 
   set(spots: Spot[], self: string | null, selected: string | null, big: string, small: string): void {
@@ -64,12 +40,6 @@ export class Ring {
     this.selected = selected === null ? null : (this.at.get(selected) ?? null);
     this.big = big;
     this.small = small;
-    this.ask();
-  }
-
-  hover(i: number | null): void {
-    if (i === this.hovered) return;
-    this.hovered = i;
     this.ask();
   }
 
@@ -83,20 +53,9 @@ export class Ring {
     this.ask();
   }
 
-  private ask(): void {
-    if (!this.asked) this.asked = requestAnimationFrame(() => this.frame());
-  }
-
-  private frame(): void {
-    this.asked = 0;
-    if (!this.width || !this.height) return;
+  protected override draw(c: CanvasRenderingContext2D, now: number): void {
     this.layout.update(this.spots, this.width, this.height);
-    const now = performance.now();
     this.flashes = this.flashes.filter((flash) => now - flash.begin < kFlashMs);
-    const c = this.context;
-    const scale = window.devicePixelRatio || 1;
-    c.setTransform(scale, 0, 0, scale, 0, 0);
-    c.clearRect(0, 0, this.width, this.height);
     draw_circle(c, this.layout, this.colours.line);
     this.draw_contacts(c);
     this.draw_flashes(c, now);

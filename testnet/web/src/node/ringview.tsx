@@ -1,8 +1,8 @@
-// The ring as a part of the page: its canvas with mouse and keys, the tooltip and the legend.
-import { useEffect, useRef, useState } from "preact/hooks";
+// The ring as a part of the page: what it shows, what its tooltip says, and the legend.
+import { PickCanvas } from "../pickcanvas";
 import { chosen_by_key } from "../ringkeys";
 import { use } from "../shared";
-import { kStateDot, Spot, state_text } from "./data";
+import { kStateDot, state_text } from "./data";
 import { Ring } from "./ring";
 import { store, ui } from "./ui";
 
@@ -24,82 +24,47 @@ function small_text(): string {
 
 export function RingView() {
   use(store, ui);
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const ring = useRef<Ring | null>(null);
-  const [tip, set_tip] = useState<{ id: string; x: number; y: number } | null>(null);
-
-  useEffect(() => {
-    const element = canvas.current!;
-    const made = new Ring(element);
-    ring.current = made;
-    const observer = new ResizeObserver(() => made.resize(element.clientWidth, element.clientHeight));
-    observer.observe(element);
-    let light = ui.light();
-    const fill = () => {
-      if (light !== ui.light()) {
-        light = ui.light();
-        made.repaint();
-      }
-      made.set(store.spots, store.status?.id ?? null, ui.selected, String(store.status?.members.alive ?? ""), small_text());
-    };
+  const follow = (made: Ring) => {
+    const fill = () => made.set(store.spots, store.status?.id ?? null, ui.selected, String(store.status?.members.alive ?? ""), small_text());
     const told = () => {
       fill();
       if (store.fresh.length) made.tell(store.fresh);
     };
     fill();
-    const ends = [store.subscribe(told), ui.subscribe(fill), () => observer.disconnect()];
+    const ends = [store.subscribe(told), ui.subscribe(fill)];
     return () => ends.forEach((end) => end());
-  }, []);
-
-  const id_of = (i: number | null | undefined): string | null => (i === null || i === undefined ? null : (store.spots[i]?.id ?? null));
-  const hit = (event: MouseEvent) => ring.current?.layout.hit(event.offsetX, event.offsetY) ?? null;
-  const move = (event: MouseEvent) => {
-    const i = hit(event);
-    const id = id_of(i);
-    ring.current?.hover(i);
-    set_tip(id === null ? null : { id, x: event.offsetX, y: event.offsetY });
   };
-  const leave = () => {
-    ring.current?.hover(null);
-    set_tip(null);
-  };
-  const key = (event: KeyboardEvent) => {
-    const layout = ring.current?.layout;
-    if (!layout) return;
+  const key_of = (key: string, ring: Ring) => {
     const found = store.spots.findIndex((spot) => spot.id === ui.selected);
-    const from = found < 0 ? null : found;
-    const to = chosen_by_key(event.key, layout, from);
-    if (to === undefined) return;
-    event.preventDefault();
-    ui.select(id_of(to));
+    return chosen_by_key(key, ring.layout, found < 0 ? null : found);
+  };
+  const tip = (id: string) => {
+    const spot = store.spot(id);
+    return (
+      spot && (
+        <>
+          <b>{spot.name}</b> {state_text(spot)}
+          <br />
+          <span class="dim mono">{spot.id.slice(0, 16)}</span>
+        </>
+      )
+    );
   };
   const chosen = store.spot(ui.selected);
-  const shown: Spot | null = tip && store.spot(tip.id);
   return (
     <section class="panel views ring-view" aria-label="Mesh">
-      <div class="ring-box">
-        <canvas
-          ref={canvas}
-          data-testid="ring"
-          tabIndex={0}
-          role="application"
-          aria-label="Ring of members by id. Arrow keys choose one, Escape none."
-          onClick={(event) => ui.select(id_of(hit(event)))}
-          onMouseMove={move}
-          onMouseLeave={leave}
-          onKeyDown={key}
-        />
-        {tip && shown && (
-          <div class="tip" style={{ left: `${tip.x}px`, top: `${tip.y}px` }}>
-            <b>{shown.name}</b> {state_text(shown)}
-            <br />
-            <span class="dim mono">{shown.id.slice(0, 16)}</span>
-          </div>
-        )}
-      </div>
-      <p class="sr" aria-live="polite">
-        {chosen ? `${chosen.name}, ${state_text(chosen)}` : ""}
-      </p>
+      <PickCanvas
+        make={(canvas) => new Ring(canvas)}
+        follow={follow}
+        ui={ui}
+        testid="ring"
+        label="Ring of members by id. Arrow keys choose one, Escape none."
+        id_of={(i) => store.spots[i]?.id ?? null}
+        choose={(id) => ui.select(id)}
+        key_of={key_of}
+        tip={tip}
+        spoken={chosen ? `${chosen.name}, ${state_text(chosen)}` : ""}
+      />
       <ul class="legend" aria-label="Legend">
         {kLegend.map(([look, text]) => (
           <li key={text}>
