@@ -33,7 +33,7 @@ function take_token(): string {
 
 export const token = take_token();
 
-async function request(path: string, init: RequestInit): Promise<unknown> {
+async function ask(path: string, init: RequestInit): Promise<{ answer: Response; text: string }> {
   let answer: Response;
   try {
     answer = await fetch(path, { ...init, cache: "no-store", signal: AbortSignal.timeout(kTimeout) });
@@ -42,21 +42,44 @@ async function request(path: string, init: RequestInit): Promise<unknown> {
     throw new ApiError(late ? "timed_out" : "unreachable", late ? "no answer in a minute" : "the testnet does not answer");
   }
   const text = await answer.text();
-  let body: unknown = null;
+  if (!answer.ok) throw failure_of(parsed(text), answer) ?? new ApiError(String(answer.status), answer.statusText || "failed");
+  return { answer, text };
+}
+
+function parsed(text: string): unknown {
   try {
-    body = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    if (answer.ok) throw new ApiError("bad_answer", "an answer that is no JSON");
+    return undefined;
   }
-  const failure = (body as { error?: { code?: unknown; message?: unknown } } | null)?.error;
-  if (!answer.ok || failure) {
-    throw new ApiError(String(failure?.code ?? answer.status), String(failure?.message ?? answer.statusText ?? "failed"));
-  }
+}
+
+function failure_of(body: unknown, answer: Response): ApiError | null {
+  const failure = (body as { error?: { code?: unknown; message?: unknown } } | null | undefined)?.error;
+  if (!failure) return null;
+  return new ApiError(String(failure.code ?? answer.status), String(failure.message ?? (answer.statusText || "failed")));
+}
+
+async function request(path: string, init: RequestInit): Promise<unknown> {
+  const { answer, text } = await ask(path, init);
+  const body = parsed(text);
+  if (body === undefined) throw new ApiError("bad_answer", "an answer that is no JSON");
+  const failure = failure_of(body, answer);
+  if (failure) throw failure;
   return body;
 }
 
 export function read(path: string): Promise<unknown> {
   return request(path, {});
+}
+
+// An answer of JSON lines. What is no JSON is left out: a line may be cut at the end of an answer.
+export async function read_lines(path: string): Promise<unknown[]> {
+  const { text } = await ask(path, {});
+  return text
+    .split("\n")
+    .map(parsed)
+    .filter((line) => line !== undefined);
 }
 
 export function write(path: string, body: object): Promise<unknown> {

@@ -1,16 +1,21 @@
 // One node: what the testnet knows of it, what it says itself (asked every kEvery while shown), and buttons for its process.
 //
-// The node's answers are shown as they come: fields nobody here has heard of appear too. Tables end after kRows rows.
-import { useEffect, useState } from "preact/hooks";
-import { act, answer_text, error_text, read, token } from "./api";
+// The node's answers are shown as they come: fields nobody here has heard of appear too. Tables end after kRows rows, of the log the last
+// kLines lines are shown.
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { act, answer_text, error_text, read, read_lines, token } from "./api";
 import { look_of, look_text, Node } from "./data";
+import { LogItem, LogLine } from "./loglines";
 import { poll } from "./poll";
 import { store, ui, use } from "./ui";
 
 const kEvery = 2000;
 const kRows = 100;
 const kColumns = 8;
-const kTabs = ["status", "members", "buckets", "values"] as const;
+const kLines = 200;
+// So near its end a log counts as scrolled there.
+const kNearPx = 8;
+const kTabs = ["status", "members", "buckets", "values", "log"] as const;
 type Tab = (typeof kTabs)[number];
 
 type Row = Record<string, unknown>;
@@ -73,6 +78,32 @@ function Table({ rows }: { rows: Row[] }) {
   );
 }
 
+// Newest last, and it stays there while it is scrolled there: who reads further up is left alone.
+function Log({ lines }: { lines: LogLine[] }) {
+  const list = useRef<HTMLUListElement>(null);
+  const at_end = useRef(true);
+  const scrolled = () => {
+    const box = list.current!;
+    at_end.current = box.scrollTop + box.clientHeight >= box.scrollHeight - kNearPx;
+  };
+  useLayoutEffect(() => {
+    const box = list.current!;
+    if (at_end.current) box.scrollTop = box.scrollHeight;
+  }, [lines]);
+  return (
+    <ul ref={list} class="log scroll" data-testid="node-log" tabIndex={0} aria-label="Log, newest last" onScroll={scrolled}>
+      {lines.map((line, n) => (
+        <LogItem key={n} line={line} />
+      ))}
+      {!lines.length && <li class="dim">Nothing.</li>}
+    </ul>
+  );
+}
+
+async function read_log(i: number): Promise<LogLine[]> {
+  return ((await read_lines(`/v1/testnet/nodes/${i}/log`)) as LogLine[]).slice(-kLines);
+}
+
 function Answer({ answer }: { answer: unknown }) {
   const rows = rows_of(answer);
   // A status may hold lists too, but is no list.
@@ -98,14 +129,15 @@ function Asked({ i, tab }: { i: number; tab: Tab }) {
     () =>
       poll(
         kEvery,
-        () => read(`/v1/testnet/nodes/${i}/${tab}`),
+        () => (tab === "log" ? read_log(i) : read(`/v1/testnet/nodes/${i}/${tab}`)),
         (value) => set_answer({ i, tab, value }),
         (error) => set_answer({ i, tab, trouble: error_text(error) }),
       ),
     [i, tab],
   );
   if (!answer || answer.i !== i || answer.tab !== tab) return <p class="dim">Asking the node …</p>;
-  return answer.trouble ? <p class="bad-text">{answer.trouble}</p> : <Answer answer={answer.value} />;
+  if (answer.trouble) return <p class="bad-text">{answer.trouble}</p>;
+  return tab === "log" ? <Log key={i} lines={answer.value as LogLine[]} /> : <Answer answer={answer.value} />;
 }
 
 const kDo = [
@@ -179,7 +211,7 @@ function Live({ node, tab, set_tab }: { node: Node; tab: Tab; set_tab: (tab: Tab
       </p>
       <div class="tabs" role="tablist" aria-label="What the node says">
         {kTabs.map((each) => (
-          <button key={each} role="tab" aria-selected={each === tab} onClick={() => set_tab(each)}>
+          <button key={each} role="tab" data-testid={`tab-${each}`} aria-selected={each === tab} onClick={() => set_tab(each)}>
             {each}
           </button>
         ))}

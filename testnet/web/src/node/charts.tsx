@@ -1,6 +1,7 @@
 // The course of the last ten minutes, as far as this page has been open.
+import { time_text } from "../loglines";
 import { Chart, Course, Curve, Paint, Plots, whole } from "../plot";
-import { bytes_text, time_text } from "./data";
+import { bytes_text } from "./data";
 import { Op, Point } from "./metrics";
 import { store, ui } from "./ui";
 

@@ -2,6 +2,7 @@
 //
 // Bounds: kMaxPoints seconds of history, kMaxEvents events, kMaxLog lines of the log. Who listens is called once an answer or chunk.
 import { Source } from "../data";
+import { LogLine } from "../loglines";
 import { gap, Point } from "./metrics";
 
 export type MemberState = "alive" | "suspect" | "failed" | "left";
@@ -52,15 +53,6 @@ export interface Event {
   from?: MemberState | null;
   to?: MemberState;
   [field: string]: unknown;
-}
-
-export const kLevels = ["trace", "debug", "info", "warn", "error"] as const;
-export type Level = (typeof kLevels)[number];
-
-export interface LogLine {
-  t_ms: number;
-  level: Level;
-  message: string;
 }
 
 export interface Numbered<T> {
@@ -195,10 +187,4 @@ export function span_text(s: number): string {
   if (s < 3600) return `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
-}
-
-// The time of day here, as the node runs on this machine.
-export function time_text(t_ms: number): string {
-  const at = new Date(t_ms);
-  return [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }

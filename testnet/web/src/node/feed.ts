@@ -3,8 +3,9 @@
 //
 // While the page is hidden nothing is asked and no stream is held, as a browser has six connections to a host for all of its tabs. What
 // the node does not answer is asked again; streams with growing pauses, kPauseMax at most.
+import { LogLine } from "../loglines";
 import { error_text, follow, read, read_text } from "./ask";
-import { Contact, Event, LogLine, Member, Status, Store } from "./data";
+import { Contact, Event, Member, Status, Store } from "./data";
 import { parse, Rates } from "./metrics";
 
 const kEvery = 1000;

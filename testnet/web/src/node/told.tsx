@@ -1,8 +1,9 @@
 // What the node tells: its events and, while somebody looks at it, its log; newest first. The store bounds how much is kept; kShown lines
 // are in the page.
 import { useEffect, useState } from "preact/hooks";
+import { kLevels, Level, LogItem, LogLine, time_text } from "../loglines";
 import { use } from "../shared";
-import { Event, kLevels, Level, LogLine, Numbered, time_text } from "./data";
+import { Event, Numbered } from "./data";
 import { feed, store, ui } from "./ui";
 
 const kShown = 500;
@@ -15,7 +16,6 @@ function kind_of(event: Event): Kind {
 
 const kVerb = { alive: "is back", suspect: "is suspected", failed: "has failed", left: "has left" } as const;
 const kKindDot: Record<Kind, string> = { all: "", alive: "ok", suspect: "warn", failed: "bad", left: "left", other: "accent" };
-const kLevelDot: Record<Level, string> = { trace: "", debug: "", info: "accent", warn: "warn", error: "bad" };
 
 // Fields of an event that is not of a member, as they come.
 function other_text(event: Event): string {
@@ -73,13 +73,7 @@ function Log({ level }: { level: Level }) {
     <ul class="scroll" data-testid="log" tabIndex={0} aria-label="Log, newest first">
       {store.log_trouble && <li class="bad-text">{store.log_trouble}</li>}
       {shown.map(({ n, line }) => (
-        <li key={n}>
-          <time class="dim num">{time_text(line.t_ms)}</time>
-          <i class={`dot ${kLevelDot[line.level]}`} />
-          <span>
-            <span class="sr">{line.level}</span> {line.message}
-          </span>
-        </li>
+        <LogItem key={n} line={line} />
       ))}
       {!shown.length && !store.log_trouble && <li class="dim">Nothing.</li>}
     </ul>
