@@ -48,6 +48,8 @@ export interface Summary {
 
 export interface Op {
   n: number;
+  // Of n; a recording does not tell it.
+  failed?: number | null;
   p50_ms: number | null;
   p99_ms: number | null;
 }
@@ -66,6 +68,10 @@ export interface Point {
   ops: null | { put: Op; get: Op; lookup: Op };
   cpu_share: number | null;
   values: number | null;
+  // Live copies of a value, in the mean, and how long after it was written an entry of shared state came. A recording does not tell them.
+  copies?: number | null;
+  state_lag_p50_ms?: number | null;
+  state_lag_p99_ms?: number | null;
 }
 
 export type Event =
