@@ -3,7 +3,8 @@
 // Nodes are drawn once into a second canvas and only again when something about them changed; a frame copies that and draws what moves.
 // No frame is drawn while nothing moves. kFlashes and kPulses are alive at most; what comes above that is not drawn.
 import { Step } from "./api";
-import { Event, Look, Node, look_of, Run, Sight } from "./data";
+import { Event, Node, Run, Sight } from "./data";
+import { draw_dots, kDotColours } from "./dots";
 import { angle_of, Layout } from "./layout";
 import { Picture } from "./picture";
 import { bow, draw_circle, draw_mark, draw_words } from "./ringparts";
@@ -45,16 +46,8 @@ interface Trace {
   end: number;
 }
 
-const kNames = ["ok", "starting", "warn", "bad", "paused", "dead", "text", "dim", "line", "accent", "panel", "left"] as const;
+const kNames = [...kDotColours, "text", "dim", "line", "accent", "left"] as const;
 type Colours = Record<(typeof kNames)[number], string>;
-const kLookColour: Record<Look, keyof Colours> = {
-  running: "ok",
-  starting: "starting",
-  suspect: "warn",
-  failed: "bad",
-  paused: "paused",
-  dead: "dead",
-};
 const kSightColour: Record<Sight, keyof Colours> = { alive: "ok", suspect: "warn", failed: "bad", left: "left" };
 
 export class Ring extends Picture<keyof Colours> {
@@ -143,57 +136,10 @@ export class Ring extends Picture<keyof Colours> {
   private draw_still(): void {
     const c = this.still.getContext("2d")!;
     const scale = this.scale();
-    const { dot } = this.layout;
     c.setTransform(scale, 0, 0, scale, 0, 0);
     c.clearRect(0, 0, this.width, this.height);
     draw_circle(c, this.layout, this.colours.line);
-
-    // One path for each way to look: a fill for a thousand arcs costs as much as for one.
-    const groups = new Map<string, number[]>();
-    for (let i = 0; i < this.nodes.length; i++) {
-      const node = this.nodes[i];
-      if (!node) continue;
-      const key = look_of(node);
-      const group = groups.get(key);
-      if (group) group.push(i);
-      else groups.set(key, [i]);
-    }
-    // What matters most last, so that it lies on top.
-    for (const look of ["dead", "paused", "running", "starting", "suspect", "failed"] as Look[]) {
-      const group = groups.get(look);
-      if (!group) continue;
-      const colour = this.colours[kLookColour[look]];
-      const hollow = look === "dead" || look === "starting";
-      c.beginPath();
-      for (const i of group) this.outline(c, i, hollow ? dot - 0.6 : dot);
-      if (hollow) {
-        c.fillStyle = this.colours.panel;
-        c.fill();
-        c.strokeStyle = colour;
-        c.lineWidth = Math.min(1.5, dot / 2);
-        c.stroke();
-      } else {
-        c.fillStyle = colour;
-        c.fill();
-      }
-    }
-  }
-
-  // A circle; a diamond for who is cut off.
-  private outline(c: CanvasRenderingContext2D, i: number, r: number): void {
-    const x = this.layout.x[i]!;
-    const y = this.layout.y[i]!;
-    if (this.nodes[i]?.cut_off) {
-      const d = r * 1.45;
-      c.moveTo(x, y - d);
-      c.lineTo(x + d, y);
-      c.lineTo(x, y + d);
-      c.lineTo(x - d, y);
-      c.closePath();
-    } else {
-      c.moveTo(x + r, y);
-      c.arc(x, y, r, 0, 2 * Math.PI);
-    }
+    draw_dots(c, this.layout, this.nodes, this.colours);
   }
 
   private draw_flashes(c: CanvasRenderingContext2D, now: number): void {

@@ -1,5 +1,6 @@
 // What the rings of both pages draw alike: the circle, lines bent to the middle, the words in it, and the mark of a chosen one.
 import { Layout } from "./layout";
+import { Places } from "./picture";
 
 type Context = CanvasRenderingContext2D;
 
@@ -18,7 +19,7 @@ export function draw_circle(c: Context, layout: Layout, colour: string): void {
 }
 
 // Adds a line to the path, bent to the middle, so that lines between neighbours do not hide behind the nodes; gives the point it bends to.
-export function bow(c: Context, layout: Layout, from: number, to: number): [number, number] {
+export function bow(c: Context, layout: Places, from: number, to: number): [number, number] {
   const { x, y, cx, cy } = layout;
   const mx = (x[from]! + x[to]!) / 2;
   const my = (y[from]! + y[to]!) / 2;
@@ -48,7 +49,7 @@ export function draw_words(c: Context, layout: Layout, colours: Record<"panel" |
 }
 
 // A ring around place i, and `name` on its inner side unless it is null.
-export function draw_mark(c: Context, layout: Layout, colours: Record<"panel" | "text", string>, i: number, colour: string, name: string | null): void {
+export function draw_mark(c: Context, layout: Places, colours: Record<"panel" | "text", string>, i: number, colour: string, name: string | null): void {
   const { cx, cy, dot } = layout;
   const x = layout.x[i]!;
   const y = layout.y[i]!;

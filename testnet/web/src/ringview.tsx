@@ -1,5 +1,6 @@
 // The ring as a part of the page: what it shows, what its tooltip says, and the legend.
 import { look_text } from "./data";
+import { NodeLegend } from "./legend";
 import { PickCanvas } from "./pickcanvas";
 import { Ring } from "./ring";
 import { chosen_by_key } from "./ringkeys";
@@ -7,16 +8,6 @@ import { store, ui } from "./ui";
 
 // For tests: how many frames were drawn since the page was opened.
 export const drawn = { frames: () => 0 };
-
-const kLegend = [
-  ["ok", "running"],
-  ["starting hollow", "starting"],
-  ["warn", "suspected"],
-  ["bad", "failed"],
-  ["paused", "paused"],
-  ["dead hollow", "dead"],
-  ["ok diamond", "cut off"],
-] as const;
 
 export function RingView() {
   const follow = (made: Ring) => {
@@ -77,14 +68,7 @@ export function RingView() {
         tip={tip}
         spoken={chosen_node ? `${chosen_node.name}, ${look_text(chosen_node)}` : ""}
       />
-      <ul class="legend" aria-label="Legend">
-        {kLegend.map(([look, text]) => (
-          <li key={text}>
-            <i class={`dot ${look}`} />
-            {text}
-          </li>
-        ))}
-      </ul>
+      <NodeLegend />
     </div>
   );
 }
