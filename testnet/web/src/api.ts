@@ -103,6 +103,21 @@ export function sights(): Promise<Sights> {
   return read("/v1/testnet/sights") as Promise<Sights>;
 }
 
+export type FlowKind = "membership" | "lookup" | "value" | "state" | "other";
+
+// Messages that were sent since a cursor: when on the testnet's clock, from and to which node, of what kind, how many bytes.
+export interface FlowAnswer {
+  cursor: number;
+  left_out: number;
+  t_ms: number;
+  messages: [t_ms: number, from: number, to: number, kind: FlowKind, bytes: number][];
+}
+
+// null: from now on.
+export function flow_after(cursor: number | null): Promise<FlowAnswer> {
+  return read(`/v1/testnet/flow${cursor === null ? "" : `?after=${cursor}`}`) as Promise<FlowAnswer>;
+}
+
 export interface Step {
   id: string;
   address?: string;

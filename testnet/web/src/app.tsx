@@ -9,7 +9,7 @@ import { Header } from "./header";
 import { HeatMap } from "./heatmap";
 import { Waterfall } from "./lookup";
 import { drawn, RingView } from "./ringview";
-import { store, ui, use, View } from "./ui";
+import { flow, store, ui, use, View } from "./ui";
 
 const kViews: [View, string][] = [
   ["ring", "Ring"],
@@ -58,9 +58,9 @@ function App() {
 
 declare global {
   interface Window {
-    weftTest: { frames: () => number; state: () => State | null };
+    weftTest: { frames: () => number; state: () => State | null; flow: () => ReturnType<typeof flow.figures> };
   }
 }
 
-window.weftTest = { frames: () => drawn.frames(), state: () => store.state };
+window.weftTest = { frames: () => drawn.frames(), state: () => store.state, flow: () => flow.figures() };
 render(<App />, document.getElementById("app")!);

@@ -1,10 +1,12 @@
-// The ring on its canvas: nodes at their ids, a flash for every sighting, a pulse where a process changed, and a lookup hop by hop.
+// The ring on its canvas: nodes at their ids, a flash for every sighting, a pulse where a process changed, messages as they fly, and a
+// lookup hop by hop.
 //
 // Nodes are drawn once into a second canvas and only again when something about them changed; a frame copies that and draws what moves.
 // No frame is drawn while nothing moves. kFlashes and kPulses are alive at most; what comes above that is not drawn.
 import { Step } from "./api";
 import { Event, Node, Run, Sight } from "./data";
 import { draw_dots, kDotColours } from "./dots";
+import { Flow, kFlowColours } from "./flow";
 import { angle_of, Layout } from "./layout";
 import { Picture } from "./picture";
 import { bow, draw_circle, draw_mark, draw_words } from "./ringparts";
@@ -46,7 +48,7 @@ interface Trace {
   end: number;
 }
 
-const kNames = [...kDotColours, "text", "dim", "line", "accent", "left"] as const;
+const kNames = [...kDotColours, ...kFlowColours, "text", "dim", "line", "accent", "left"] as const;
 type Colours = Record<(typeof kNames)[number], string>;
 const kSightColour: Record<Sight, keyof Colours> = { alive: "ok", suspect: "warn", failed: "bad", left: "left" };
 
@@ -60,8 +62,12 @@ export class Ring extends Picture<keyof Colours> {
   private pulses: Pulse[] = [];
   private trace: Trace | null = null;
   private stale = true;
+  private timer = 0;
 
-  constructor(canvas: HTMLCanvasElement) {
+  constructor(
+    canvas: HTMLCanvasElement,
+    private readonly flow: Flow,
+  ) {
     super(canvas, kNames);
   }
 
@@ -112,6 +118,11 @@ export class Ring extends Picture<keyof Colours> {
     this.ask();
   }
 
+  // Messages have come.
+  flowed(): void {
+    this.ask();
+  }
+
   protected override touch(): void {
     this.stale = true;
     this.ask();
@@ -127,10 +138,19 @@ export class Ring extends Picture<keyof Colours> {
     c.setTransform(scale, 0, 0, scale, 0, 0);
     this.draw_flashes(c, now);
     this.draw_pulses(c, now);
+    this.flow.draw(c, this.layout, this.colours, this.selected, now);
     draw_words(c, this.layout, this.colours, this.big, this.small);  // over the flashes
     const moving = this.draw_trace(c, now);
     this.draw_marks(c);
     if (moving || this.flashes.length || this.pulses.length) this.ask();
+    else this.await_flow(now);
+  }
+
+  private await_flow(now: number): void {
+    const wait = this.flow.wait(now);
+    clearTimeout(this.timer);
+    if (wait === 0) this.ask();
+    else if (wait !== null) this.timer = window.setTimeout(() => this.ask(), wait);
   }
 
   private draw_still(): void {

@@ -18,13 +18,17 @@ export function draw_circle(c: Context, layout: Layout, colour: string): void {
   c.stroke();
 }
 
-// Adds a line to the path, bent to the middle, so that lines between neighbours do not hide behind the nodes; gives the point it bends to.
-export function bow(c: Context, layout: Places, from: number, to: number): [number, number] {
-  const { x, y, cx, cy } = layout;
+// The point to which a line between two nodes bends.
+export function bend({ x, y, cx, cy }: Places, from: number, to: number): [number, number] {
   const mx = (x[from]! + x[to]!) / 2;
   const my = (y[from]! + y[to]!) / 2;
-  const bx = mx + (cx - mx) * 0.45;
-  const by = my + (cy - my) * 0.45;
+  return [mx + (cx - mx) * 0.45, my + (cy - my) * 0.45];
+}
+
+// Adds a line to the path, bent to the middle, so that lines between neighbours do not hide behind the nodes; gives the point it bends to.
+export function bow(c: Context, layout: Places, from: number, to: number): [number, number] {
+  const { x, y } = layout;
+  const [bx, by] = bend(layout, from, to);
   c.moveTo(x[from]!, y[from]!);
   c.quadraticCurveTo(bx, by, x[to]!, y[to]!);
   return [bx, by];

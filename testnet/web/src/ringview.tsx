@@ -1,10 +1,11 @@
 // The ring as a part of the page: what it shows, what its tooltip says, and the legend.
 import { look_text } from "./data";
+import { FlowLine, FlowSwitch } from "./flowview";
 import { NodeLegend } from "./legend";
 import { PickCanvas } from "./pickcanvas";
 import { Ring } from "./ring";
 import { chosen_by_key } from "./ringkeys";
-import { store, ui } from "./ui";
+import { flow, store, ui } from "./ui";
 
 // For tests: how many frames were drawn since the page was opened.
 export const drawn = { frames: () => 0 };
@@ -37,7 +38,7 @@ export function RingView() {
     };
     fill();
     chosen();
-    const ends = [store.subscribe(told), ui.subscribe(chosen)];
+    const ends = [store.subscribe(told), ui.subscribe(chosen), flow.subscribe(() => made.flowed()), () => flow.clear()];
     return () => ends.forEach((end) => end());
   };
   const tip = (i: number) => {
@@ -57,7 +58,7 @@ export function RingView() {
   return (
     <div class="ring-view">
       <PickCanvas
-        make={(canvas) => new Ring(canvas)}
+        make={(canvas) => new Ring(canvas, flow)}
         follow={follow}
         ui={ui}
         testid="ring"
@@ -67,7 +68,10 @@ export function RingView() {
         key_of={(key, ring) => chosen_by_key(key, ring.layout, ui.selected)}
         tip={tip}
         spoken={chosen_node ? `${chosen_node.name}, ${look_text(chosen_node)}` : ""}
-      />
+      >
+        <FlowSwitch />
+      </PickCanvas>
+      <FlowLine />
       <NodeLegend />
     </div>
   );

@@ -1,6 +1,7 @@
 // What the person at the page has chosen (node, view, theme, the lookup shown), the store and stream, and hooks to follow them.
 import { Lookup } from "./api";
 import { Store } from "./data";
+import { Flow } from "./flow";
 import { Stream } from "./stream";
 import { Themed } from "./theme";
 
@@ -11,6 +12,8 @@ export type View = "ring" | "heatmap";
 export class Ui extends Themed {
   selected: number | null = null;
   view: View = "ring";
+  // Whether messages are drawn on the ring.
+  messages = false;
   // From which node, its answer, and a number that is new for every showing of it.
   lookup: { from: number; key: string; answer: Lookup; shown: number } | null = null;
 
@@ -21,6 +24,11 @@ export class Ui extends Themed {
 
   set_view(view: View): void {
     this.view = view;
+    this.notify();
+  }
+
+  show_messages(shown: boolean): void {
+    this.messages = shown;
     this.notify();
   }
 
@@ -42,4 +50,5 @@ export class Ui extends Themed {
 
 export const store = new Store();
 export const stream = new Stream(store);
+export const flow = new Flow();
 export const ui = new Ui();
