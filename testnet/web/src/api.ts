@@ -103,6 +103,39 @@ export function sights(): Promise<Sights> {
   return read("/v1/testnet/sights") as Promise<Sights>;
 }
 
+export interface Namespace {
+  namespace: string;
+  id: string;
+  entries: number;
+}
+
+export function namespaces(i: number): Promise<Namespace[]> {
+  return read(`/v1/testnet/nodes/${i}/namespaces`) as Promise<Namespace[]>;
+}
+
+// What nodes say of their broadcast links: eager ones carry messages, lazy ones announce them; a home link is of the tree in which it began.
+export interface TreeLink {
+  i: number;
+  home: boolean;
+  rtt_ms: number | null;
+}
+
+export interface TreeNode {
+  i: number;
+  root: boolean;
+  eager: TreeLink[];
+  lazy: TreeLink[];
+}
+
+export interface TreeAnswer {
+  namespace: string;
+  nodes: TreeNode[];
+}
+
+export function tree_of(space: string): Promise<TreeAnswer> {
+  return read(`/v1/testnet/tree?space=${encodeURIComponent(space)}`) as Promise<TreeAnswer>;
+}
+
 export type FlowKind = "membership" | "lookup" | "value" | "state" | "other";
 
 // Messages that were sent since a cursor: when on the testnet's clock, from and to which node, of what kind, how many bytes.

@@ -9,25 +9,41 @@ import { Header } from "./header";
 import { HeatMap } from "./heatmap";
 import { Waterfall } from "./lookup";
 import { drawn, RingView } from "./ringview";
+import { shown_tree, TreeView } from "./treeview";
 import { flow, store, ui, use, View } from "./ui";
 
 const kViews: [View, string][] = [
   ["ring", "Ring"],
   ["heatmap", "Who sees whom"],
+  ["tree", "Broadcast tree"],
 ];
+const kShown = { ring: RingView, heatmap: HeatMap, tree: TreeView } as const;
+
+// Nodes of a recording cannot be asked for their links.
+function Tabs() {
+  use(store, ui);
+  const askable = store.state && !store.state.replay;
+  return (
+    <div class="tabs" role="tablist" aria-label="View">
+      {kViews.map(
+        ([view, label]) =>
+          (askable || view !== "tree") && (
+            <button key={view} role="tab" data-testid={`tab-${view}`} aria-selected={ui.view === view} onClick={() => ui.set_view(view)}>
+              {label}
+            </button>
+          ),
+      )}
+    </div>
+  );
+}
 
 function Views() {
   use(ui);
+  const Shown = kShown[ui.view];
   return (
     <section class="panel views" aria-label="Network">
-      <div class="tabs" role="tablist" aria-label="View">
-        {kViews.map(([view, label]) => (
-          <button key={view} role="tab" data-testid={`tab-${view}`} aria-selected={ui.view === view} onClick={() => ui.set_view(view)}>
-            {label}
-          </button>
-        ))}
-      </div>
-      {ui.view === "ring" ? <RingView /> : <HeatMap />}
+      <Tabs />
+      <Shown />
     </section>
   );
 }
@@ -58,9 +74,9 @@ function App() {
 
 declare global {
   interface Window {
-    weftTest: { frames: () => number; state: () => State | null; flow: () => ReturnType<typeof flow.figures> };
+    weftTest: { frames: () => number; state: () => State | null; flow: () => ReturnType<typeof flow.figures>; tree: () => ReturnType<typeof shown_tree.figures> };
   }
 }
 
-window.weftTest = { frames: () => drawn.frames(), state: () => store.state, flow: () => flow.figures() };
+window.weftTest = { frames: () => drawn.frames(), state: () => store.state, flow: () => flow.figures(), tree: () => shown_tree.figures() };
 render(<App />, document.getElementById("app")!);

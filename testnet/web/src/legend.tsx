@@ -1,4 +1,6 @@
-// What the colours of nodes mean.
+// What the colours of nodes mean, and what else a view shows.
+import { ComponentChildren } from "preact";
+
 const kLegend = [
   ["ok", "running"],
   ["starting hollow", "starting"],
@@ -9,7 +11,7 @@ const kLegend = [
   ["ok diamond", "cut off"],
 ] as const;
 
-export function NodeLegend() {
+export function NodeLegend({ children }: { children?: ComponentChildren }) {
   return (
     <ul class="legend" aria-label="Legend">
       {kLegend.map(([look, text]) => (
@@ -18,6 +20,7 @@ export function NodeLegend() {
           {text}
         </li>
       ))}
+      {children}
     </ul>
   );
 }

@@ -7,11 +7,13 @@ import { Themed } from "./theme";
 
 export { palette, use } from "./shared";
 
-export type View = "ring" | "heatmap";
+export type View = "ring" | "heatmap" | "tree";
 
 export class Ui extends Themed {
   selected: number | null = null;
   view: View = "ring";
+  // The namespace whose broadcast tree is shown; null: the first.
+  space: string | null = null;
   // Whether messages are drawn on the ring.
   messages = false;
   // From which node, its answer, and a number that is new for every showing of it.
@@ -29,6 +31,11 @@ export class Ui extends Themed {
 
   show_messages(shown: boolean): void {
     this.messages = shown;
+    this.notify();
+  }
+
+  choose_space(space: string): void {
+    this.space = space;
     this.notify();
   }
 
