@@ -1,4 +1,5 @@
 """The page of a testnet in a real browser: Chromium, driven by browser.mjs. WEFT_PICTURES names a folder that keeps its pictures."""
+import concurrent.futures
 import os
 import shutil
 import signal
@@ -32,6 +33,23 @@ class PageInABrowser(TestnetTest):
             self.assertEqual(self.alive_at(i), NODES)
         time.sleep(3)
         self.picture("ring")
+        # The tree of a namespace reaches all, and messages fly.
+        self.run_testnet("exec", "0", "--", "state", "create", "room")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            joined = pool.map(lambda i: weft("state", "join", "room", home=f"{self.dir}/n/{i}"), range(1, NODES))
+        self.assertEqual({ran.status for ran in joined}, {0})
+        browser("click", id="tab-tree")
+        self.until(lambda: browser("eval", script="window.weftTest.tree()")["reached"] == NODES)
+        tree = browser("eval", script="window.weftTest.tree()")
+        self.assertEqual(tree["nodes"], NODES)
+        self.assertLessEqual(tree["depth"], 12)
+        self.assertIn(f"{NODES} nodes", browser("text", id="tree-line"))
+        self.picture("tree")
+        browser("click", id="tab-ring")
+        browser("click", id="flow-switch")
+        self.until(lambda: browser("eval", script="window.weftTest.flow().drawn") > 2 * NODES)
+        self.picture("messages")
+        browser("click", id="flow-switch")
         # One is killed by pid, not by the launcher.
         os.kill(self.nodes()[7]["pid"], signal.SIGKILL)
         self.until(lambda: browser.number("count-running") == NODES - 1 and browser.number("members-max") == NODES - 1)
@@ -62,6 +80,8 @@ class PageInABrowser(TestnetTest):
         browser("press", key="ArrowRight")
         time.sleep(2)
         self.picture("node")
+        browser("click", id="tab-log")
+        self.until(lambda: "info" in browser("text", id="node-log"), 10)
         self.assertEqual(browser.trouble, [])
         # The other scheme, and a phone.
         browser("open", url=up["page"], scheme="light")

@@ -175,7 +175,7 @@ class Page(TestnetTest):
         return json.loads(text)
 
     def sent_packets(self, i):
-        metrics = self.assert_status(weft("metrics", home=f"{self.dir}/n/{i}"), 0).out
+        metrics = self.assert_status(weft("metrics", home=f"{self.dir}/n/{i}"), 0).out.decode()
         return float(re.search(r"(?m)^weft_sent_packets_total (\S+)$", metrics)[1])
 
     def test_messages_are_told_as_the_nodes_send_them(self):
