@@ -1,6 +1,7 @@
 #include "cli/parse.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "cli/parse_parts.h"
 #include "node/units.h"
@@ -328,12 +329,22 @@ CLI::Option* add_text(CLI::App& app, const char* names, std::optional<std::strin
       ->type_name("TEXT");
 }
 
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        std::uint64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        return error == std::errc{} && end == text.data() + text.size() ? std::string() : "\"" + text + "\" is no whole number";
+      },
+      "");
+}
+
 CLI::Option* add_number(CLI::App& app, const char* names, std::optional<std::uint64_t>& to,
                         const char* description) {
   return app
       .add_option_function<std::uint64_t>(
           names, [&to](const std::uint64_t& number) { to = number; }, description)
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number());
 }
 
 CLI::Option* add_list(CLI::App& app, const char* names, std::vector<std::string>& to,

@@ -21,6 +21,8 @@ CLI::Option* add_duration(CLI::App& app, const char* names, std::optional<Durati
                           const char* description);
 CLI::Option* add_text(CLI::App& app, const char* names, std::optional<std::string>& to,
                       const char* description);
+// CLI11's own check of a number tells what the largest double is.
+CLI::Validator whole_number();
 CLI::Option* add_number(CLI::App& app, const char* names, std::optional<std::uint64_t>& to,
                         const char* description);
 CLI::Option* add_list(CLI::App& app, const char* names, std::vector<std::string>& to,

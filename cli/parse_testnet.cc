@@ -37,12 +37,12 @@ void add_look_commands(CLI::App& testnet, TestnetFlags& flags) {
   add_command(testnet, "nodes", "The nodes with ids, pids, homes and addresses",
               "weft testnet nodes --json");
   app = add_command(testnet, "logs", "What node I wrote", "weft testnet logs 3 --follow");
-  app->add_option("I", flags.index, "Index of the node")->required()->check(CLI::NonNegativeNumber);
+  app->add_option("I", flags.index, "Index of the node")->required()->check(whole_number());
   app->add_flag("-f,--follow", flags.follow, "Go on with new lines");
   app->add_flag("--events", flags.events, "The event lines in place of the log");
   app = add_command(testnet, "exec", "Run `weft ARGS` against node I",
                     "weft testnet exec 3 -- put color blue");
-  app->add_option("I", flags.index, "Index of the node")->required()->check(CLI::NonNegativeNumber);
+  app->add_option("I", flags.index, "Index of the node")->required()->check(whole_number());
 }
 
 void add_fault_commands(CLI::App& testnet, TestnetFlags& flags) {
