@@ -2,7 +2,9 @@
 """What an open page costs a testnet: CPU time of the supervisor and of all nodes, by the kernel's account, without a page and with one
 that reads the stream; the browser apart. In turn, several times; a mesh at rest.
 
-    tests/bench/page_cost.py [-n 200] [--window 30] [--rounds 3]
+    tests/bench/page_cost.py [-n 200] [--window 30] [--rounds 3] [--all]
+
+With --all the page also asks for messages once a second and for the tree of a namespace every two, as with both switched on.
 """
 import argparse
 import http.client
@@ -33,13 +35,36 @@ def weft(*words):
 class Reader:
     """Reads the stream as a page does, and counts its bytes."""
 
-    def __init__(self, host):
+    def __init__(self, host, space):
+        self.messages = 0
+        self.asker = threading.Thread(target=self.ask, args=(host, space))
         self.connection = http.client.HTTPConnection(host, timeout=5)
         self.connection.request("GET", "/v1/testnet/stream")
         self.answer = self.connection.getresponse()
         self.bytes, self.ended = 0, False
         self.thread = threading.Thread(target=self.read)
         self.thread.start()
+        if space:
+            self.asker.start()
+
+    def ask(self, host, space):
+        connection = http.client.HTTPConnection(host, timeout=10)
+
+        def get(path):
+            connection.request("GET", "/v1/testnet/" + path)
+            answer = connection.getresponse()
+            text = answer.read()
+            assert answer.status == 200, text
+            return json.loads(text)
+        cursor, turn = get("flow")["cursor"], 0
+        while not self.ended:
+            time.sleep(1)
+            told = get(f"flow?after={cursor}")
+            cursor, turn = told["cursor"], turn + 1
+            self.messages += len(told["messages"])
+            if turn % 2:
+                get(f"tree?space={space}")
+        connection.close()
 
     def read(self):
         while not self.ended:
@@ -48,6 +73,8 @@ class Reader:
     def close(self):
         self.ended = True
         self.thread.join()
+        if self.asker.is_alive():
+            self.asker.join()
         self.connection.close()
 
 
@@ -57,12 +84,17 @@ def main():
     parser.add_argument("--window", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--settle", type=float, default=60)
+    parser.add_argument("--all", action="store_true")
     args = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="weft-page-")
     try:
         up = weft("testnet", "up", "-n", args.n, "--dir", folder, "--http", "127.0.0.1:0", "--detach")
         pids = [node["pid"] for node in weft("testnet", "nodes", "--dir", folder)]
         launcher = int(pathlib.Path(f"/proc/{pids[0]}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        if args.all:
+            weft("testnet", "exec", "0", "--dir", folder, "--", "state", "create", "room")
+            for i in range(1, args.n):
+                weft("testnet", "exec", i, "--dir", folder, "--", "state", "join", "room")
         time.sleep(args.settle)
 
         def measure():
@@ -74,11 +106,13 @@ def main():
         shut, opened, read = [], [], []
         for _ in range(args.rounds):
             shut.append(measure())
-            reader = Reader(up["http"])
+            reader = Reader(up["http"], "room" if args.all else None)
             time.sleep(2)  # the snapshot has left
-            at = reader.bytes
+            at, told = reader.bytes, reader.messages
             opened.append(measure())
             read.append((reader.bytes - at) / args.window)
+            if args.all:
+                print(f"{(reader.messages - told) / args.window:.0f} messages/s told", flush=True)
             reader.close()
             time.sleep(2)
         false_failures = weft("testnet", "status", "--dir", folder)["false_failures"]
