@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Packet loss and a split by the kernel: nobody alive is called failed, the dead one is, and after
-the split everyone finds everyone.
+the split everyone finds everyone, and every node what was put on either side.
 
     tests/bench/loss50.py
     tests/bench/loss50.py -n 100 --loss 25 --loss-s 180 --busy 1
@@ -8,12 +8,24 @@ the split everyone finds everyone.
 --busy: so many processes count as fast as they can meanwhile. Bytes and packets are what `lo` carried, headers included.
 """
 import argparse
+import concurrent.futures
 import random
 import subprocess
 import sys
 import time
 
 import mesh
+from workload import Values
+
+
+def read_everywhere(values, nodes, since, limit_s):
+    """Every value at every node, again where it was not found; (seconds since `since` until the last was, how many were not)."""
+    open_ = [(node, key) for key in values.bytes for node in nodes]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        while open_ and time.monotonic() - since < limit_s:
+            problems = pool.map(lambda job: values.get_one(*job)[1], open_)
+            open_ = [job for job, problem in zip(open_, problems) if problem]
+    return time.monotonic() - since, len(open_)
 
 
 def watch(tail, seconds, failed):
@@ -33,6 +45,7 @@ def main():
     parser.add_argument("--loss", type=int, default=10, help="per cent of datagrams")
     parser.add_argument("--loss-s", type=float, default=120)
     parser.add_argument("--split-s", type=float, default=60)
+    parser.add_argument("--values", type=int, default=20, help="put on each side of the split")
     parser.add_argument("--settle-s", type=float, default=10)
     parser.add_argument("--busy", type=int, default=0)
     args = parser.parse_args()
@@ -74,12 +87,20 @@ def main():
         mesh.say(f"detected by {len(told)} within {max(told.values(), default=0):.1f} s; "
                  f"splitting {half}/{len(luck) - half} for {args.split_s:.0f} s")
         mesh.nft_split(ports[:half], ports[half:])
-        time.sleep(args.split_s)
+        split_at = time.monotonic()
+        time.sleep(args.split_s / 2)
+        values = Values(random.getrandbits(32))
+        for side, nodes in (("a", luck[:half]), ("b", luck[half:])):
+            values.put_many(nodes, args.values, side)
+        time.sleep(max(0, split_at + args.split_s - time.monotonic()))
         sides = sorted({node.alive_count() for node in survivors})
         mesh.nft_clear()
+        healed_at = time.monotonic()
         merged = m.wait_all_see(len(survivors), 120, survivors)
+        read_s, unread = read_everywhere(values, survivors, healed_at, 60)
 
-        checks = {"no_false_failure": not false,
+        checks = {"all_put": len(values.bytes) == 2 * args.values, "all_read_everywhere_within_30s": unread == 0 and read_s <= 30,
+                  "no_false_failure": not false,
                   "killed_known_to_all_within_12s": len(told) == len(survivors)
                   and max(told.values()) <= 12.0 and not listed,
                   "split_was_noticed": max(sides) < len(survivors),
@@ -88,11 +109,12 @@ def main():
                   "detect_first_s": told and round(min(told.values()), 2),
                   "detect_all_s": told and round(max(told.values()), 2),
                   "detected_by": len(told), "not_listing_it": listed[:10],
-                  "alive_seen_in_split": sides, "merged_s": merged and round(merged, 2)}
+                  "alive_seen_in_split": sides, "merged_s": merged and round(merged, 2),
+                  "values_put_in_split": len(values.bytes), "put_errors": values.errors[:5], "read_everywhere_s": round(read_s, 2), "unread": unread}
         mesh.finish("loss", args, result, checks,
                     f"{len(false)} false failures and {rates[0]} bytes/s a node at {args.loss} % loss, the killed one known to "
                     f"{len(told)}/{len(survivors)} after {result['detect_all_s']} s, all see all "
-                    f"{result['merged_s']} s after the split")
+                    f"{result['merged_s']} s after the split, {len(values.bytes)} values of both sides read at every node after {read_s:.1f} s")
 
 
 if __name__ == "__main__":
