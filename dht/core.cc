@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dht/crowd.h"
 #include "dht/operation.h"
 
 namespace weft::dht {
@@ -377,7 +378,17 @@ void Core::note_nearest(const NodeId& target, const std::vector<Target>& nearest
   std::vector<Distance> away;
   away.reserve(nearest.size());
   for (const Target& to : nearest) away.push_back(distance(to.id, target));
-  size.note(away);
+  size.note(target, away);
+}
+
+std::uint64_t Core::mesh_size() const {
+  const std::uint64_t known = table.size() + 1;
+  // A table that has not filled one bucket knows everybody there is.
+  return known <= config.bucket_size ? known : std::max(known, size.nodes());
+}
+
+bool Core::seems_crowded(const Lookup& lookup) const {
+  return size.samples() >= kCrowdSamples && crowded(lookup.nearest_known(), mesh_size());
 }
 
 }  // namespace weft::dht

@@ -171,6 +171,10 @@ struct Core {
                    const StoreRound& round);
   // A lookup has ended with these responders, nearest first.
   void note_nearest(const NodeId& target, const std::vector<Target>& nearest);
+  // How many nodes there are, as far as we can tell.
+  std::uint64_t mesh_size() const;
+  // More nodes than chance puts there are known to a lookup of a key, if the mesh is as large as we think (crowd.h).
+  bool seems_crowded(const Lookup& lookup) const;
 
   const NodeId& self() const { return identity.id(); }
 

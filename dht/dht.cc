@@ -518,11 +518,7 @@ const std::map<std::size_t, std::size_t>& Dht::own_by_copies() const {
 }
 
 std::uint64_t Dht::network_size_estimate() const {
-  const Core& core = state_->core;
-  const std::uint64_t known = core.table.size() + 1;
-  // A table that has not filled one bucket knows everybody there is.
-  if (known <= core.config.bucket_size) return known;
-  return std::max(known, core.size.nodes());
+  return state_->core.mesh_size();
 }
 
 std::uint64_t Dht::digest() const {

@@ -53,7 +53,7 @@ void GetOp::on_values(Now now, Core& core, const Asked& asked, Duration rtt, con
     Responder& responder = responders_[asked.peer.id];
     if (responder.page_open) --pages_open_;
     responder.page_open = false;
-  } else {
+  } else if (!beside_) {
     walk_->on_values(asked, rtt, m);
   }
   take(now, core, asked, m, out);
@@ -76,17 +76,21 @@ void GetOp::take(Now now, Core& core, const Asked& asked, const Values& m, Outpu
     return;
   }
   ++responder.pages;
+  ask_page(core, target_of(asked.peer), responder.after, out);
+}
+
+void GetOp::ask_page(Core& core, const Target& to, const std::optional<NodeId>& after, Output& out) {
   ++pages_total_;
-  responder.page_open = true;
+  responders_[to.id].page_open = true;
   ++pages_open_;
-  const Get next{.key = dht_key_, .author = options_.author, .after = responder.after,
-                 .want_token = false, .newer_than = 0};
-  core.ask(key(), Role::kPage, target_of(asked.peer), next, /*background=*/false, out);
+  const Get page{.key = dht_key_, .author = options_.author, .after = after, .want_token = false, .newer_than = 0};
+  core.ask(key(), Role::kPage, to, page, /*background=*/false, out);
 }
 
 void GetOp::on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
                      Output& out) {
-  walk_->on_nodes(asked, rtt, m);
+  if (beside_) beside_->on_nodes(asked, rtt, m);
+  else walk_->on_nodes(asked, rtt, m);
   advance(now, core, out);
 }
 
@@ -95,6 +99,8 @@ void GetOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
     Responder& responder = responders_[asked.peer.id];
     if (responder.page_open) --pages_open_;  // set aside: not waited for
     responder.page_open = false;
+  } else if (beside_) {
+    beside_->on_slow(asked);
   } else {
     walk_->on_slow(asked);
   }
@@ -106,6 +112,8 @@ void GetOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
     Responder& responder = responders_[asked.peer.id];
     if (responder.page_open) --pages_open_;
     responder.page_open = false;
+  } else if (beside_) {
+    beside_->on_timeout(asked);
   } else {
     walk_->on_timeout(asked);
   }
@@ -132,7 +140,8 @@ bool GetOp::enough_asked() const {
 
 void GetOp::advance(Now now, Core& core, Output& out) {
   if (done()) return;
-  if (enough()) return complete(now, core, /*converged=*/false, out);
+  if (beside_) return advance_beside(now, core, out);
+  if (enough()) return settle(now, core, /*converged=*/false, out);
   if (!enough_asked()) walk_->pump(now, core, out);
   if (pages_open_ > 0) return;
   if (!walk_->ended(core, out) || loading_) return;
@@ -141,13 +150,31 @@ void GetOp::advance(Now now, Core& core, Output& out) {
     walk_->widen(kWiderSearch * core.config.replicas);
     return advance(now, core, out);
   }
-  complete(now, core, /*converged=*/true, out);
+  settle(now, core, /*converged=*/true, out);
+}
+
+void GetOp::settle(Now now, Core& core, bool converged, Output& out) {
+  if (!core.seems_crowded(walk_->lookup())) return complete(now, core, converged, out);
+  converged_ = converged;
+  beside_.emplace(dht_key_, walk_->lookup().nearest_known(), core);
+  advance_beside(now, core, out);
+}
+
+void GetOp::advance_beside(Now now, Core& core, Output& out) {
+  while (pages_open_ == 0) {
+    if (beside_->over() || (read_beside_ && enough())) return complete(now, core, converged_, out);
+    if (!beside_->advance(now, core, key(), out)) return;
+    read_beside_ = true;
+    for (const Target& to : beside_->nearest()) {
+      if (!responders_.contains(to.id)) ask_page(core, to, std::nullopt, out);
+    }
+  }
 }
 
 void GetOp::complete(Now now, Core& core, bool converged, Output& out) {
   repair(now, core, converged, out);
   const Lookup& lookup = walk_->lookup();
-  if (converged) core.note_nearest(dht_key_, lookup.closest(core.config.replicas));
+  if (converged && !beside_) core.note_nearest(dht_key_, lookup.closest(core.config.replicas));
   if (options_.quorum != 0 && !found_.empty() && found_.copies_max() < options_.quorum) {
     return fail({.error = OpError::kQuorum, .current_seq = 0, .replicas = found_.copies_max()},
                 out);

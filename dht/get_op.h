@@ -6,10 +6,13 @@
 // of the nearest holders is read to its last page. A holder whose values did not fit into its
 // answer (early data of a handshake is short) is asked once more, in session.
 //
+// Around a crowded key (crowd.h) it does not end before the places beside it are read, or enough holders there agree with what was found.
+//
 // After the end, holders that showed an older value, or should have one and have none, are sent the
 // newest in the background (read repair).
 #pragma once
 
+#include "dht/beside.h"
 #include "dht/found_values.h"
 #include "dht/operation.h"
 #include "dht/walk.h"
@@ -52,6 +55,10 @@ class GetOp final : public Operation {
   void advance(Now now, Core& core, Output& out);
   bool enough() const;
   bool enough_asked() const;
+  // There is nothing more to ask at the key itself.
+  void settle(Now now, Core& core, bool converged, Output& out);
+  void advance_beside(Now now, Core& core, Output& out);
+  void ask_page(Core& core, const Target& to, const std::optional<NodeId>& after, Output& out);
   void complete(Now now, Core& core, bool converged, Output& out);
   void repair(Now now, Core& core, bool converged, Output& out);
   void fail(const OpFailure& failure, Output& out);
@@ -62,6 +69,9 @@ class GetOp final : public Operation {
   bool widened_ = false;
   bool loading_ = false;  // what this node holds itself
   std::optional<Walk> walk_;
+  std::optional<Beside> beside_;
+  bool read_beside_ = false;  // at one place at least
+  bool converged_ = false;    // the walk, before that
   FoundValues found_;
   std::map<NodeId, Responder> responders_;
   std::size_t pages_open_ = 0;

@@ -162,6 +162,15 @@ std::vector<Target> Lookup::closest(std::size_t max) const {
   return out;
 }
 
+InlineVec<Distance, kNearestKnownMax> Lookup::nearest_known() const {
+  InlineVec<Distance, kNearestKnownMax> out;
+  for (const std::uint16_t slot : order_) {
+    if (out.full()) break;
+    if (pool_[slot].state != State::kSilent) out.push(pool_[slot].away);
+  }
+  return out;
+}
+
 std::vector<NodeId> Lookup::missing(std::size_t max) const {
   std::vector<NodeId> out;
   std::size_t seen = 0;

@@ -12,6 +12,7 @@ void PutOp::start(Now now, Core& core, Output& out) {
   if (options_.trace) core.tracing.begin(key(), now.mono);
   replicas_ = options_.replicas != 0 ? options_.replicas : core.config.replicas;
   replicas_ = std::min(replicas_, kCandidatesMax);
+  wanted_ = replicas_;
   remembered_ = core.own.number(dht_key_);
   walk_.emplace(now, core, key(),
                 Walk::Options{.target = dht_key_,
@@ -83,7 +84,8 @@ void PutOp::look_at(Now now, Core& core, const Values& m) {
 
 void PutOp::on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
                      Output& out) {
-  walk_->on_nodes(asked, rtt, m);
+  if (beside_) beside_->on_nodes(asked, rtt, m);
+  else walk_->on_nodes(asked, rtt, m);
   advance(now, core, out);
 }
 
@@ -97,6 +99,8 @@ void PutOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
     if (spread_) spread_->on_slow(asked);
   } else if (asked.role == Role::kPage) {
     std::erase(pages_open_, asked.peer.id);  // set aside: not waited for
+  } else if (beside_) {
+    beside_->on_slow(asked);
   } else {
     walk_->on_slow(asked);
   }
@@ -108,6 +112,8 @@ void PutOp::on_timeout(Now now, Core& core, const Asked& asked, Output& out) {
     if (spread_) spread_->on_timeout(asked);
   } else if (asked.role == Role::kPage) {
     std::erase(pages_open_, asked.peer.id);
+  } else if (beside_) {
+    beside_->on_timeout(asked);
   } else {
     walk_->on_timeout(asked);
   }
@@ -123,8 +129,21 @@ void PutOp::advance(Now now, Core& core, Output& out) {
     return;
   }
   if (searched_) return;
-  walk_->pump(now, core, out);
-  if (pages_open_.empty() && walk_->ended(core, out)) commit(now, core, out);
+  if (!beside_) {
+    walk_->pump(now, core, out);
+    if (!pages_open_.empty() || !walk_->ended(core, out)) return;
+    if (core.seems_crowded(walk_->lookup())) beside_.emplace(dht_key_, walk_->lookup().nearest_known(), core);
+  }
+  if (!beside_ || look_beside(now, core, out)) commit(now, core, out);
+}
+
+bool PutOp::look_beside(Now now, Core& core, Output& out) {
+  while (beside_->advance(now, core, key(), out)) {
+    for (const Target& to : beside_->nearest()) {
+      if (std::ranges::find(found_beside_, to.id, &Target::id) == found_beside_.end()) found_beside_.push_back(to);
+    }
+  }
+  return beside_->over();
 }
 
 std::uint32_t PutOp::lifetime(Now now, const Core& core) const {
@@ -171,7 +190,7 @@ void PutOp::commit(Now now, Core& core, Output& out) {
     return fail({.error = OpError::kOverloaded, .current_seq = current, .replicas = 0}, out);
   }
   holders_ = walk_->holders();
-  core.note_nearest(dht_key_, walk_->lookup().closest(replicas_));
+  if (!beside_) core.note_nearest(dht_key_, walk_->lookup().closest(replicas_));
 
   const auto nearer = static_cast<std::size_t>(std::ranges::count_if(
       holders_, [&](const Holder& h) { return closer(dht_key_, h.to.id, core.self()); }));
@@ -179,6 +198,7 @@ void PutOp::commit(Now now, Core& core, Output& out) {
   const bool hold = among_nearest_ && core.store.knows(dht_key_) &&
                     core.store.has_room(slot, kBlobHeadBytes + value_.size());
   no_room_here_ = among_nearest_ && !hold;
+  prefer_beside();
   if (seq_ > current && (hold_ || !hold)) {
     if (commits_open_ == 0) begin_storing(now, core, out);
     return;
@@ -186,6 +206,20 @@ void PutOp::commit(Now now, Core& core, Output& out) {
   // A later put of this node under the same key keeps the last word.
   const std::uint64_t own = core.own.number(dht_key_);
   write(now, core, own == seq_ ? current : std::max(current, own), hold, out);
+}
+
+void PutOp::prefer_beside() {
+  std::vector<Holder> beside;
+  for (const Target& to : found_beside_) {
+    const auto known = std::ranges::find(holders_, to.id, [](const Holder& h) { return h.to.id; });
+    const bool nearest = known != holders_.end() && known - holders_.begin() < static_cast<std::ptrdiff_t>(replicas_);
+    if (nearest) continue;
+    beside.push_back(known != holders_.end() ? *known : Holder{.to = to, .token = {}});
+    if (known != holders_.end()) holders_.erase(known);
+  }
+  wanted_ = replicas_ + beside.size();
+  const std::size_t at = std::min(replicas_, holders_.size());
+  holders_.insert(holders_.begin() + static_cast<std::ptrdiff_t>(at), std::move_iterator(beside.begin()), std::move_iterator(beside.end()));
 }
 
 void PutOp::write(Now now, Core& core, std::uint64_t current, bool hold, Output& out) {
@@ -223,7 +257,7 @@ void PutOp::begin_storing(Now now, Core& core, Output& out) {
   // A slow holder may only have a slow disk: it is waited for until there are enough copies; what
   // comes later counts.
   spread_.emplace(key(), signed_, /*background=*/false,
-                  StoreRound({.wanted = replicas_,
+                  StoreRound({.wanted = wanted_,
                               .needed = enough(),
                               .have = held_here_ ? std::size_t{1} : std::size_t{0}},
                              holders_));
@@ -231,17 +265,17 @@ void PutOp::begin_storing(Now now, Core& core, Output& out) {
 }
 
 std::size_t PutOp::enough() const {
-  return std::max((2 * replicas_ + 2) / 3, options_.quorum);
+  return std::max((2 * wanted_ + 2) / 3, options_.quorum);
 }
 
 std::size_t PutOp::hoped_for() const {
-  return std::max(options_.replicas != 0 ? replicas_ : enough(), options_.quorum);
+  return std::max(options_.replicas != 0 ? wanted_ : enough(), options_.quorum);
 }
 
 std::size_t PutOp::copies() const { return spread_ ? spread_->round().copies() : 0; }
 
 void PutOp::complete(Now now, Core& core, Output& out) {
-  const std::size_t possible = std::min(replicas_, holders_.size() + (held_here_ ? 1U : 0U));
+  const std::size_t possible = std::min(wanted_, holders_.size() + (held_here_ ? 1U : 0U));
   if (const Own* own = core.own.find(dht_key_); own != nullptr && own->seq == seq_) {
     core.own.published(dht_key_, copies(),
                        core.owner_republish(now, own->lifetime_s, copies() >= possible));
@@ -266,7 +300,7 @@ void PutOp::complete(Now now, Core& core, Output& out) {
 
 void PutOp::answer(const Core& core, Output& out) {
   answered_ = true;
-  PutOk ok{.key = dht_key_, .seq = seq_, .replicas = copies(), .wanted = replicas_,
+  PutOk ok{.key = dht_key_, .seq = seq_, .replicas = copies(), .wanted = wanted_,
            .trace = core.tracing.trace(key(), walk_->lookup())};
   if (planted(Plant::kCopyTooMany)) ++ok.replicas;
   out.events.push_back(PutDone{*user(), std::move(ok)});

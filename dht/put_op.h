@@ -2,6 +2,7 @@
 //
 //   searching   one lookup with Get(own author, write token): the nearest responders, their tokens
 //               and the highest number that any of them holds
+//               Around a crowded key (crowd.h) the places beside it are looked up then, and get copies too
 //   committing  the own row (and, if we are among the nearest, the held value) goes to disk. It does so
 //               while the search goes on, with one more than the highest number that this node knows of; if
 //               the mesh knows of a higher one, or we turn out to be among the nearest, once more after it. A put
@@ -17,6 +18,7 @@
 // may have left its own row behind, which is published later.
 #pragma once
 
+#include "dht/beside.h"
 #include "dht/operation.h"
 #include "dht/spread.h"
 #include "dht/walk.h"
@@ -45,6 +47,10 @@ class PutOp final : public Operation {
 
  private:
   void advance(Now now, Core& core, Output& out);
+  // False: the places beside a crowded key are being looked up.
+  bool look_beside(Now now, Core& core, Output& out);
+  // Those beside a crowded key come next after its nearest, and before whom these are replaced by.
+  void prefer_beside();
   void ask_in_session(Core& core, const Contact& peer, Output& out);
   void look_at(Now now, Core& core, const Values& m);
   // False: what we hold under the key is being asked for, and whether there is room for one more.
@@ -69,7 +75,10 @@ class PutOp final : public Operation {
   Bytes value_;
   PutOptions options_;
   std::size_t replicas_ = 0;
+  std::size_t wanted_ = 0;  // copies: as many, and those beside a crowded key
   std::optional<Walk> walk_;
+  std::optional<Beside> beside_;
+  std::vector<Target> found_beside_;
   std::uint64_t remembered_ = 0;  // the own number before this put took one
   std::uint64_t found_seq_ = 0;
   std::vector<NodeId> pages_open_;  // asked again, because a newer number did not fit

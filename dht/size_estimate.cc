@@ -14,12 +14,17 @@ std::uint64_t leading(const Distance& away) {
 
 }  // namespace
 
-void SizeEstimate::note(std::span<const Distance> nearest) {
+void SizeEstimate::note(const NodeId& target, std::span<const Distance> nearest) {
   if (nearest.size() < kSizeRespondersMin) return;
-  Sample sample;
+  Sample sample{.weighted = 0, .squares = 0, .target = target};
   for (std::size_t i = 0; i < nearest.size() && i < kUsed; ++i) {
     sample.weighted += (i + 1) * leading(nearest[i]);
     sample.squares += (i + 1) * (i + 1);
+  }
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    if (common_prefix_bits(samples_[i].target, target) < kSizePartBits) continue;
+    samples_.erase_at(i);
+    break;
   }
   if (samples_.full()) samples_.erase_at(0);
   samples_.push(sample);

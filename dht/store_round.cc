@@ -22,9 +22,8 @@ std::size_t StoreRound::count(State state) const {
 }
 
 std::optional<StoreRound::Ask> StoreRound::next() {
-  if (copies_ + count(State::kToken) + count(State::kStoring) >= options_.wanted) {
-    return std::nullopt;
-  }
+  const std::size_t open = count(State::kToken) + count(State::kStoring);
+  if (open >= kStoresOpenMax || copies_ + open >= options_.wanted) return std::nullopt;
   for (Place& place : places_) {
     if (place.state != State::kIdle) continue;
     place.state = place.holder.token ? State::kStoring : State::kToken;

@@ -1,7 +1,7 @@
 // Bringing one value to several holders, as a pure value: whom to ask next, and when it is over.
 //
-// Holders come nearest first. At most as many are under way as copies are still wanted; one that
-// refuses, is silent or slow is replaced by the next nearest. A holder without a token is asked for
+// Holders come nearest first. At most as many are under way as copies are still wanted,
+// and kStoresOpenMax; one that refuses, is silent or slow is replaced by the next nearest. A holder without a token is asked for
 // one first, and once more if it refuses the token that it was shown. A slow holder whose
 // acknowledgement comes late still counts; it is waited for only while there are fewer than
 // `needed` copies.
@@ -13,6 +13,8 @@
 #include "dht/messages.h"
 
 namespace weft::dht {
+
+inline constexpr std::size_t kStoresOpenMax = 24;
 
 struct Holder {
   Target to;
