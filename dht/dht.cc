@@ -231,10 +231,11 @@ void Dht::lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out
   if (s.shut) return refuse(OpError::kShutdown);
   if (!s.has_place(now, out)) return refuse(OpError::kOverloaded);
   CHECK(!s.users.contains(op));
+  const Config& config = s.core.config;
+  const std::size_t want = config.lookup_want != 0 ? config.lookup_want : config.bucket_size;
   s.start_user(now, op,
                std::make_unique<LookupOp>(
-                   op, LookupOp::Options{.target = target, .want = s.core.config.bucket_size,
-                                         .trace = trace}),
+                   op, LookupOp::Options{.target = target, .want = want, .trace = trace}),
                out);
 }
 

@@ -25,6 +25,7 @@ struct Config {
   std::size_t read_quorum = 2;         // copies with the newest number that end a get early
   std::size_t parallelism = 3;         // alpha; grows by one for each slow request, to...
   std::size_t parallelism_max = 8;
+  std::size_t lookup_want = 0;         // a user's lookup ends with so many of the closest; 0: bucket_size
   Duration op_deadline = 20s;          // any operation ends by then
   // An owner that is away for a day leaves values that have lived up to half of it (owner_every, kRenewAfter).
   std::uint32_t default_ttl_s = 72 * 3600;

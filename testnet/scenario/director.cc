@@ -167,6 +167,7 @@ std::vector<NodeIndex> Director::State::living() const {
 std::optional<NodeIndex> Director::State::some_seed(NodeIndex except, Rng& rng) const {
   std::vector<NodeIndex> all = living();
   std::erase(all, except);
+  if (plan.churn && plan.churn->seeds != 0) std::erase_if(all, [this](NodeIndex node) { return node >= plan.churn->seeds; });
   if (all.empty()) return std::nullopt;
   return all[rng.below(all.size())];
 }

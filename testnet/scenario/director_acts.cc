@@ -36,7 +36,7 @@ void Director::State::begin_churn() {
   const Churn& churn = *plan.churn;
   say({{"event", "churn"}});
   if (!churn.trace_file.empty()) return follow_trace();
-  for (NodeIndex i = 0; i < ledger.known(); ++i) {
+  for (NodeIndex i = churn.seeds; i < ledger.known(); ++i) {
     if (luck(plan.seed, "churns", i).below(1'000'000) >= churn.share_ppm) continue;
     if (ledger.is_up(i)) churn_up(i, 0);
   }

@@ -215,8 +215,21 @@ Churn read_churn(Reader& in) {
   in.duration("until", churn.until);
   if (churn.until && *churn.until <= churn.from) in.wrong(in.find("until"), "until must come after from");
   in.share("share", churn.share_ppm);
+  in.whole("seeds", churn.seeds, 1, static_cast<std::int64_t>(kNodesMax));
   in.finish("[churn]");
   return churn;
+}
+
+DhtSettings read_dht(Reader& in) {
+  DhtSettings dht;
+  dht.place.line = in.line();
+  in.whole("bucket_size", dht.bucket_size, 1, static_cast<std::int64_t>(kBucketSizeMax));
+  in.whole("lookup_want", dht.lookup_want, 1, static_cast<std::int64_t>(kBucketSizeMax));
+  in.whole("parallelism", dht.parallelism, 1, 8);
+  in.duration("refresh", dht.refresh);
+  if (in.has("refresh") && dht.refresh < 10s) in.wrong(in.find("refresh"), "refresh is at least 10s");
+  in.finish("[dht]");
+  return dht;
 }
 
 Load read_load(Reader& in, Duration duration) {
@@ -465,6 +478,7 @@ std::expected<Scenario, Problem> parse_scenario(std::string_view text, std::stri
     read_nat(table, s.link);
     table.finish("[link]");
   });
+  one(in, "dht", file, problem, [&](Reader& table) { s.dht = read_dht(table); });
   one(in, "churn", file, problem, [&](Reader& table) { s.churn = read_churn(table); });
   each(in, "load", kLoadsMax, file, problem,
        [&](Reader& table) { s.loads.push_back(read_load(table, s.duration)); });

@@ -99,9 +99,21 @@ struct Churn {
   Duration from{};
   std::optional<Duration> until;   // default: the end
   std::uint32_t share_ppm = 1'000'000;  // `share` of the nodes takes part
+  std::uint32_t seeds = 0;         // `seeds`: so many of the first nodes stay, and whoever comes joins through one of them; 0: through anybody
   Place place;
   bool operator==(const Churn&) const = default;
 };
+
+// [dht]: what is otherwise than a node has it, to find out what it costs; 0: nothing.
+struct DhtSettings {
+  std::size_t bucket_size = 0;     // `bucket_size`: contacts of one bucket
+  std::size_t lookup_want = 0;     // `lookup_want`: a lookup ends with so many of the closest
+  std::size_t parallelism = 0;     // `parallelism` of a lookup at its start
+  Duration refresh{};              // `refresh`: buckets that nobody looked into for so long are refreshed
+  Place place;
+  bool operator==(const DhtSettings&) const = default;
+};
+inline constexpr std::size_t kBucketSizeMax = 20;  // as many contacts has a reply
 
 inline constexpr std::size_t kStateBatchMax = 16;    // `batch` of a state load
 inline constexpr std::size_t kStateValueMax = 600;  // `size` of a state load
@@ -190,6 +202,7 @@ struct Scenario {
   bool sweep = true;               // `sweep = false`: nobody hands values over as nodes come and go (simulator)
   Duration commit = 1ms;           // `commit`: a store's commit takes this long (simulator)
   Link link;
+  DhtSettings dht;                 // (simulator)
   std::optional<Churn> churn;
   std::vector<Load> loads;
   std::vector<Action> actions;     // in the order of the file

@@ -100,6 +100,14 @@ void write_churn(Writer& w, const Churn& churn) {
   w.duration("from", churn.from);
   if (churn.until) w.duration("until", *churn.until);
   w.share("share", churn.share_ppm);
+  if (churn.seeds != 0) w.whole("seeds", churn.seeds);
+}
+
+void write_dht(Writer& w, const DhtSettings& dht) {
+  if (dht.bucket_size != 0) w.whole("bucket_size", dht.bucket_size);
+  if (dht.lookup_want != 0) w.whole("lookup_want", dht.lookup_want);
+  if (dht.parallelism != 0) w.whole("parallelism", dht.parallelism);
+  if (dht.refresh.count() != 0) w.duration("refresh", dht.refresh);
 }
 
 void write_action(Writer& w, const Action& a) {
@@ -151,6 +159,10 @@ std::string to_toml(const Scenario& s) {
   if (s.link != plain.link) {
     w.head("[link]");
     write_link(w, s.link);
+  }
+  if (s.dht != DhtSettings{}) {
+    w.head("[dht]");
+    write_dht(w, s.dht);
   }
   if (s.churn) {
     w.head("[churn]");

@@ -139,6 +139,7 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
   if (!scenario.membership) return no({}, "membership = false");
   if (!scenario.sweep) return no({}, "sweep = false");
   if (scenario.values_memory != 0) return no({}, "values_memory");
+  if (scenario.dht != DhtSettings{}) return no(scenario.dht.place, "[dht]");
   if (scenario.commit != Scenario{}.commit) return no({}, "commit");
   for (const Action& action : scenario.actions) {
     if (const char* key = simulated(action.link)) return no(action.place, key);

@@ -33,6 +33,11 @@ void World::operator()(const scenario::StartNode& c) {
 void World::configure(node::Config& config) const {
   config.membership.alone = !plan_.membership;
   config.dht.sweep = plan_.sweep;
+  const scenario::DhtSettings& dht = plan_.dht;
+  if (dht.bucket_size != 0) config.dht.bucket_size = dht.bucket_size;
+  if (dht.lookup_want != 0) config.dht.lookup_want = dht.lookup_want;
+  if (dht.parallelism != 0) config.dht.parallelism = dht.parallelism;
+  if (dht.refresh.count() != 0) config.dht.refresh_every = dht.refresh;
   if (plan_.values_memory > 0) config.dht.values_memory_max = plan_.values_memory;
   if (options_.adjust) options_.adjust(config);
 }

@@ -50,6 +50,8 @@ TEST(Model, KeysGoIntoTextAndBack) {
   for (const char* what : {"backup", "restore-backup", "twin"}) {
     comes_back_the_same(at_1s("do = \"" + std::string(what) + "\"\nwho = \"1-3\"\n"));
   }
+  comes_back_the_same("nodes = 5\n[dht]\nbucket_size = 8\nlookup_want = 1\nparallelism = 5\nrefresh = \"1h\"\n");
+  comes_back_the_same("nodes = 5\n[churn]\nmedian_session = \"60s\"\nseeds = 2\n");
   comes_back_the_same(at_1s("do = \"link\"\nlatency = \"coordinates\"\nspread = \"1s\"\n"));
 }
 
@@ -91,6 +93,9 @@ TEST(Model, MistakesAreToldWithTheirLine) {
   EXPECT_THAT(refused(churn + "median_session = \"9s\"\ntrace = \"f.csv\"\n"), HasSubstr("s.toml:4: [churn] has no key 'trace'"));
   EXPECT_THAT(refused(churn + "median_session = \"9s\"\naddress = \"old\"\n"), HasSubstr("s.toml:4: address is \"same\" or \"new\""));
   EXPECT_THAT(refused(churn + "median_session = \"9s\"\nidentity = \"new\"\naddress = \"same\"\n"), HasSubstr("s.toml:5: who comes back"));
+  EXPECT_THAT(refused("nodes = 5\n[dht]\nbucket_size = 21\n"), HasSubstr("s.toml:3: bucket_size takes a whole number from 1 to 20"));
+  EXPECT_THAT(refused("nodes = 5\n[dht]\nrefresh = \"9s\"\n"), HasSubstr("s.toml:3: refresh is at least 10s"));
+  EXPECT_THAT(refused("nodes = 5\n[dht]\nalpha = 3\n"), HasSubstr("s.toml:3: [dht] has no key 'alpha'"));
   EXPECT_THAT(refused(at_1s("do = \"partition\"\n")), HasSubstr("s.toml:2: partition needs either share or who"));
   EXPECT_THAT(refused(at_1s("do = \"partition\"\nshare = \"5%\"\nwho = \"1\"\n")), HasSubstr("either share or who"));
   EXPECT_THAT(refused(at_1s("do = \"clock-drift\"\nwho = \"1\"\nppm = 5\n")), HasSubstr("clock-drift needs every"));
@@ -105,6 +110,7 @@ TEST(Model, RealProcessesRefuseWhatTheyCannotDo) {
   EXPECT_THAT(real("nodes = 5\n[link]\nnat = \"symmetric\"\nnat_share = \"5%\"\n"), HasSubstr("cannot honour nat"));
   EXPECT_THAT(real("nodes = 5\n[churn]\nmedian_session = \"9s\"\naddress = \"new\"\n"), HasSubstr("s.toml:2: real processes cannot honour address"));
   EXPECT_THAT(real(at_1s("do = \"clock-drift\"\nwho = \"1\"\nppm = 5\nevery = \"1s\"\n")), HasSubstr("cannot honour do = \"clock-drift\""));
+  EXPECT_THAT(real("nodes = 5\n[dht]\nlookup_want = 1\n"), HasSubstr("s.toml:2: real processes cannot honour [dht]"));
   const Scenario grows = parsed(at_1s("do = \"twin\"\nwho = \"1\"\n[[at]]\nt = \"2s\"\ndo = \"add\"\nnodes = 1\n"));
   EXPECT_THAT(refused_by(scenario::World::kSimulator, grows), HasSubstr("cannot honour a twin where nodes are added"));
   // These they can.
