@@ -82,9 +82,19 @@ void Director::State::end_phase() {
                 .cpu_us = c.cpu_us - counters_before.cpu_us,
                 .pss_mean_kib = c.pss_mean_kib,
                 .lies = c.lies};
+  f.counters.names = c.names - counters_before.names;
+  Json kinds = Json::object();
+  for (const auto& [kind, sent] : c.kinds) {
+    const Counters::Sent& before = counters_before.kinds[kind];
+    const Counters::Sent added{.packets = sent.packets - before.packets, .bytes = sent.bytes - before.bytes};
+    if (added.packets == 0) continue;
+    f.counters.kinds[kind] = added;
+    kinds[kind] = {added.packets, added.bytes};
+  }
   for (const auto& [role, before] : counters_before.lies) f.counters.lies[role] -= before;
   Json over = {{"event", "phase_over"}, {"name", f.name}, {"lived_us", f.lived_us}, {"bytes", f.counters.bytes}, {"packets", f.counters.packets},
                {"cpu_us", f.counters.cpu_us}, {"pss_mean_kib", f.counters.pss_mean_kib}};
+  if (!kinds.empty()) over.update({{"names", f.counters.names}, {"kinds", std::move(kinds)}});
   if (plan.shares_state()) {
     look_at_state();
     f.state_equal = state_equal_since.has_value();
@@ -153,6 +163,8 @@ void Director::State::say_op(const Op& op, const OpOutcome& outcome, bool stale)
   else line["error"] = outcome.error;
   if (stale) line["stale"] = true;
   if (op.owed) line["owed"] = true;
+  if (outcome.nearest != Nearest::kUntold) line["right"] = outcome.nearest == Nearest::kRight;
+  if (outcome.nearest == Nearest::kNewcomerMissed) line["newcomer_missed"] = true;
   say(std::move(line));
 }
 

@@ -90,6 +90,10 @@ inline constexpr std::string_view kCrashed = "crashed";
 // for before the get began.
 enum class Judged : std::uint8_t { kFine, kWrong, kStale };
 
+// What a lookup brought as the nearest, against what a world knows of who lives: the nearest of all living others when
+// it began or when it ended; else the nearest of those that had been up for kReadyAfter when it ended; else wrong.
+enum class Nearest : std::uint8_t { kUntold, kRight, kNewcomerMissed, kWrong };
+
 struct OpOutcome {
   bool ok = false;            // the operation says so; a value's bytes are judged here
   std::string error{};        // a word: "not_found", "timed_out", ...
@@ -99,12 +103,19 @@ struct OpOutcome {
   std::uint32_t copies = 0;   // put: acknowledged
   std::uint32_t wanted = 0;   // put: of so many
   Bytes value{};              // get
+  Nearest nearest = Nearest::kUntold;  // lookup
 };
 
 // Counters since the first start; what a world cannot tell stays 0.
 struct Counters {
+  struct Sent {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+  };
   std::uint64_t bytes = 0;    // sent, all nodes
   std::uint64_t packets = 0;
+  std::map<std::string, Sent> kinds{};  // the same by kind of message
+  std::uint64_t names = 0;    // ids and addresses that messages named
   std::uint64_t cpu_us = 0;
   std::uint64_t pss_mean_kib = 0;
   std::map<std::string, std::uint64_t> lies{};  // by role: those that reached an honest node

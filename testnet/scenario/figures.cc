@@ -52,6 +52,9 @@ Json Samples::json(double unit) const {
 
 void OpFigures::add(const OpOutcome& outcome) {
   ++ops;
+  judged += outcome.nearest != Nearest::kUntold ? 1U : 0U;
+  right += outcome.nearest == Nearest::kRight ? 1U : 0U;
+  newcomers_missed += outcome.nearest == Nearest::kNewcomerMissed ? 1U : 0U;
   if (outcome.ok) {
     ++ok;
     latency_us.add(static_cast<std::uint64_t>(outcome.latency.count()));
@@ -70,6 +73,9 @@ void OpFigures::add(const OpFigures& other) {
   stale += other.stale;
   owed += other.owed;
   owed_unread += other.owed_unread;
+  judged += other.judged;
+  right += other.right;
+  newcomers_missed += other.newcomers_missed;
   for (const auto& [error, n] : other.errors) errors[error] += n;
   latency_us.add(other.latency_us);
   hops.add(other.hops);
@@ -78,7 +84,8 @@ void OpFigures::add(const OpFigures& other) {
 
 Json OpFigures::json() const {
   return {{"ops", ops}, {"ok", ok}, {"ok_share", share(ok, ops)}, {"wrong", wrong}, {"stale", stale},
-          {"owed", owed}, {"owed_unread", owed_unread}, {"errors", errors}, {"latency_ms", latency_us.json(1e3)}, {"hops", hops.json(1)},
+          {"owed", owed}, {"owed_unread", owed_unread}, {"judged", judged}, {"right_share", share(right, judged)},
+          {"newcomers_missed", newcomers_missed}, {"errors", errors}, {"latency_ms", latency_us.json(1e3)}, {"hops", hops.json(1)},
           {"queries", queries.json(1)}};
 }
 
@@ -89,6 +96,11 @@ void Figures::add(const Figures& later) {
   counters.packets += later.counters.packets;
   counters.cpu_us += later.counters.cpu_us;
   counters.pss_mean_kib = later.counters.pss_mean_kib;
+  counters.names += later.counters.names;
+  for (const auto& [kind, sent] : later.counters.kinds) {
+    counters.kinds[kind].packets += sent.packets;
+    counters.kinds[kind].bytes += sent.bytes;
+  }
   for (const auto& [role, n] : later.counters.lies) counters.lies[role] += n;
   nodes_alive = later.nodes_alive;
   converged = later.converged;
@@ -145,6 +157,12 @@ Json Figures::json() const {
                             : Json(static_cast<double>(counters.cpu_us) /
                                    static_cast<double>((end - start).count()))},
               {"memory", {{"pss_mean_kib", counters.pss_mean_kib}}}};
+  if (!counters.kinds.empty()) {
+    out["traffic"]["names_per_node_s"] = per_node_s(counters.names);
+    for (const auto& [kind, sent] : counters.kinds) {
+      out["traffic"]["by_kind"][kind] = {{"bytes_per_node_s", per_node_s(sent.bytes)}, {"packets_per_node_s", per_node_s(sent.packets)}};
+    }
+  }
   if (!counters.lies.empty()) out["lies"] = counters.lies;
   return out;
 }

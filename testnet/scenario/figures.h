@@ -30,6 +30,9 @@ struct OpFigures {
   // get: of values whose owner was up within kOwedFor; of these neither read nor lost with their reader.
   std::uint64_t owed = 0;
   std::uint64_t owed_unread = 0;
+  // lookup: of so many a world could tell whether they found the nearest (director.h), and so many did, or missed
+  // newcomers alone.
+  std::uint64_t judged = 0, right = 0, newcomers_missed = 0;
   std::map<std::string, std::uint64_t> errors;
   Samples latency_us, hops, queries;
 

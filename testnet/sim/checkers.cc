@@ -103,6 +103,20 @@ std::uint32_t Checkers::closest_share(const NodeId& target, const std::vector<Co
   return static_cast<std::uint32_t>(hits * kMillion / living.size());
 }
 
+std::optional<std::size_t> Checkers::nearest(const NodeId& target, std::size_t asker,
+                                             const std::function<bool(std::size_t)>& counts) const {
+  std::optional<std::size_t> best;
+  NodeId best_id;
+  for (std::size_t i = 0; i < network_.size(); ++i) {
+    if (!network_.alive(i) || i == asker || !counts(i)) continue;
+    const NodeId id = network_.id(i);
+    if (best && !nearer(target, id, best_id)) continue;
+    best = i;
+    best_id = id;
+  }
+  return best;
+}
+
 std::size_t Checkers::holders(const NodeId& dht_key, const NodeId& author, bool living, std::size_t enough) {
   Bytes row = {dht::kValueTable};
   row.insert(row.end(), dht_key.bytes.begin(), dht_key.bytes.end());

@@ -51,6 +51,8 @@ class Checkers {
   // The share of the `want` truly closest living nodes that are in `found`, in millionths.
   std::uint32_t closest_share(const NodeId& target, const std::vector<Contact>& found,
                               std::size_t want, std::size_t asker);
+  // The living node nearest to the target, of those but the asker that `counts` takes.
+  std::optional<std::size_t> nearest(const NodeId& target, std::size_t asker, const std::function<bool(std::size_t)>& counts) const;
   // How many nodes hold a value of this author under this key on disk, of the living ones or of all; counting ends
   // at `enough`. The nearest to the key are looked at first: the work is small where they hold it.
   std::size_t holders(const NodeId& dht_key, const NodeId& author, bool living, std::size_t enough = SIZE_MAX);

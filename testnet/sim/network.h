@@ -21,6 +21,7 @@
 #include "testnet/sim/liars.h"
 #include "testnet/sim/nat.h"
 #include "testnet/sim/state_liar.h"
+#include "testnet/sim/tally.h"
 #include "testnet/sim/weather.h"
 
 namespace weft::sim {
@@ -204,6 +205,8 @@ class SimNetwork {
   std::uint64_t events_total() const { return events_; }
   std::uint64_t datagrams_total() const { return datagrams_; }
   std::uint64_t bytes_total() const { return bytes_; }
+  // Of what was sent, by kind; nothing with real cryptography.
+  const Tally& tally() const { return tally_; }
   // Members that `node` lists as alive (itself included).
   std::size_t alive_at(std::size_t node);
   // Every living node lists exactly `count` alive.
@@ -343,6 +346,7 @@ class SimNetwork {
   std::uint64_t events_ = 0;
   std::uint64_t datagrams_ = 0;
   std::uint64_t bytes_ = 0;
+  Tally tally_;
   node::Output scratch_;
 };
 

@@ -71,12 +71,17 @@ class World {
     bool final_check = false;
     NodeId target{};          // of a lookup
     std::size_t key_index = 0;  // of a final get
+    std::optional<NodeId> nearest{};  // of a lookup: who was it when it began
   };
 
   Duration at() const { return network_.now().mono - begin_; }
   scenario::Counters counters() const {
     scenario::Counters out{.bytes = network_.bytes_total(), .packets = network_.datagrams_total(), .cpu_us = 0, .pss_mean_kib = 0,
                            .lies = lies_};
+    out.names = network_.tally().names();
+    network_.tally().for_each([&out](const std::string& kind, const Tally::Sent& sent) {
+      out.kinds[kind] = {.packets = sent.packets, .bytes = sent.bytes};
+    });
     for (std::size_t i = 0; i < network_.lies_reached().size(); ++i) {
       const auto role = out.lies.find(std::string(to_string(static_cast<Lie>(i))));
       if (role != out.lies.end()) role->second = network_.lies_reached()[i];
@@ -106,6 +111,8 @@ class World {
   }
   void end_ops_of(NodeIndex node);
   void finish_op(NodeIndex node, OpId op, OpOutcome outcome, const std::vector<Contact>* closest);
+  std::optional<NodeId> nearest_up(NodeIndex asker, const NodeId& target, Duration up_for) const;
+  scenario::Nearest judge(NodeIndex asker, const Open& open, const std::vector<Contact>& found) const;
   void final_checks();
 
   void operator()(const scenario::StartNode& c);

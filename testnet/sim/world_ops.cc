@@ -34,7 +34,8 @@ void World::operator()(const scenario::GetValue& c) {
 }
 
 void World::operator()(const scenario::LookUp& c) {
-  begin(c.node, {.number = c.op, .since = {}, .final_check = false, .target = c.target},
+  begin(c.node, {.number = c.op, .since = {}, .final_check = false, .target = c.target,
+                 .nearest = nearest_up(c.node, c.target, {})},
         [&](node::NodeCore& core, Now now, node::Output& out) {
           return core.lookup(now, c.target, false, out);
         });
@@ -59,6 +60,27 @@ void World::on(NodeIndex node, const state::StateDone& e) {
   finish_op(node, e.op, {.ok = e.entries.has_value(), .error = e.entries ? "" : std::string(to_string(e.entries.error()))}, nullptr);
 }
 
+// Of those that have been up for so long.
+std::optional<NodeId> World::nearest_up(NodeIndex asker, const NodeId& target, Duration up_for) const {
+  const auto found = checkers_.nearest(target, asker, [&](std::size_t i) {
+    const auto node = static_cast<NodeIndex>(i);
+    return director_.up(node) && director_.up_for(node) >= up_for;
+  });
+  if (!found) return std::nullopt;
+  return network_.id(*found);
+}
+
+// While a lookup runs the truth may change: what was right at either end of it is.
+scenario::Nearest World::judge(NodeIndex asker, const Open& open, const std::vector<Contact>& found) const {
+  using scenario::Nearest;
+  const auto now = nearest_up(asker, open.target, {});
+  if (!now && !open.nearest) return Nearest::kUntold;
+  if (found.empty()) return Nearest::kWrong;
+  const NodeId& first = found.front().id;
+  if (first == open.nearest || first == now) return Nearest::kRight;
+  return first == nearest_up(asker, open.target, scenario::kReadyAfter) ? Nearest::kNewcomerMissed : Nearest::kWrong;
+}
+
 void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
                       const std::vector<Contact>* closest) {
   const auto it = open_.find({node, static_cast<std::uint64_t>(op)});
@@ -71,6 +93,7 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
   open_.erase(it);
   outcome.latency = network_.now().mono - open.since;
   if (!open.final_check) {
+    if (closest != nullptr) outcome.nearest = judge(node, open, *closest);
     switch (director_.op_done(at(), open.number, std::move(outcome))) {
       case scenario::Judged::kFine: break;
       case scenario::Judged::kWrong:

@@ -76,6 +76,10 @@ class Reports(unittest.TestCase):
             self.assertEqual(told[kind]["errors"], dict(sorted(collections.Counter(event["error"] for event in done if not event["ok"]).items())), what)
             self.assertEqual(told[kind]["stale"], sum(event.get("stale", False) for event in done), what)
             self.assertEqual(told[kind]["owed"], sum(event.get("owed", False) for event in done), what)
+            judged = [event["right"] for event in done if "right" in event]
+            self.assertEqual(told[kind]["judged"], len(judged), what)
+            self.assertEqual(told[kind]["right_share"], sum(judged) / len(judged) if judged else None, what)
+            self.assertEqual(told[kind]["newcomers_missed"], sum(event.get("newcomer_missed", False) for event in done), what)
             self.assert_samples(told[kind]["latency_ms"], [event["us"] for event in well], 1000, (*what, "latency"))
             self.assert_samples(told[kind]["hops"], [event["hops"] for event in well], 1, (*what, "hops"))
             self.assert_samples(told[kind]["queries"], [event["queries"] for event in well], 1, (*what, "queries"))

@@ -76,6 +76,69 @@ TEST(Model, AllThatIsStoredIsReadOnceInEachTime) {
   EXPECT_EQ(gets["owed_unread"], 0);
 }
 
+// ---- lookups against the truth, and what is sent by kind
+
+TEST(Model, LookupsAreJudgedByWhoLives) {
+  const auto lookups = [](const std::string& more) {
+    const RunResult result = run_scenario(parsed("nodes = 40\nduration = \"60s\"\nheal = \"30s\"\nmembership = false\n"
+                                                 "[link]\nlatency = \"20ms\"\n[[load]]\ndo = \"lookup\"\ncount = 200\n" + more), {});
+    return result.verdict.report["phases"][1]["lookups"];
+  };
+  const auto calm = lookups("");
+  EXPECT_GT(calm["judged"], 190);  // nobody is asked in its first two seconds
+  EXPECT_EQ(calm["judged"], calm["ops"]);
+  EXPECT_EQ(calm["right_share"], 1.0);
+  EXPECT_EQ(calm["newcomers_missed"], 0);
+  // Nobody is told of deaths, and newcomers come all the time: whoever died with its lookup is not judged.
+  const auto churned = lookups("[churn]\nmodel = \"exponential\"\nmedian_session = \"60s\"\nmedian_absence = \"1s\"\nidentity = \"new\"\n");
+  EXPECT_EQ(churned["judged"], churned["ops"].get<int>() - churned["errors"].value("crashed", 0));
+  EXPECT_GT(churned["right_share"], 0.5);
+  EXPECT_LE(churned["right_share"].get<double>() * churned["judged"].get<double>() + churned["newcomers_missed"].get<double>(),
+            churned["judged"].get<double>() + 1e-6);
+}
+
+TEST(Model, ALookupMayEndWithTheNearestAlone) {
+  const auto asked = [](const std::string& more) {
+    const RunResult result = run_scenario(parsed("nodes = 60\nduration = \"20s\"\nheal = \"5s\"\nmembership = false\n"
+                                                 "[link]\nlatency = \"20ms\"\n[[load]]\ndo = \"lookup\"\ncount = 50\n" + more), {});
+    const auto lookups = result.verdict.report["phases"][1]["lookups"];
+    EXPECT_EQ(lookups["right_share"], 1.0);
+    return lookups["queries"]["p50"].get<int>();
+  };
+  EXPECT_GE(asked(""), 20);
+  EXPECT_LT(asked("[dht]\nlookup_want = 1\n"), 10);
+}
+
+TEST(Model, TheKindsOfMessagesAreAllThatIsSent) {
+  const RunResult result = run_scenario(parsed("nodes = 20\nduration = \"20s\"\nheal = \"5s\"\n[[load]]\ndo = \"put\"\ncount = 20\n"), {});
+  const auto traffic = result.verdict.report["total"]["traffic"];
+  double bytes = 0, packets = 0;
+  for (const auto& [kind, sent] : traffic["by_kind"].items()) {
+    bytes += sent["bytes_per_node_s"].get<double>();
+    packets += sent["packets_per_node_s"].get<double>();
+  }
+  EXPECT_NEAR(bytes, traffic["bytes_per_node_s"].get<double>(), 1e-6);
+  EXPECT_NEAR(packets, traffic["packets_per_node_s"].get<double>(), 1e-6);
+  for (const char* kind : {"INIT FindNode", "RESP Nodes", "FindNode", "Nodes", "Store", "Stored", "Ping", "Ack"}) {
+    EXPECT_TRUE(traffic["by_kind"].contains(kind)) << kind << " of " << traffic["by_kind"].dump();
+  }
+  EXPECT_GT(traffic["names_per_node_s"].get<double>(), 0);
+}
+
+TEST(Model, SeedsStayAndAllOthersJoinThroughThem) {
+  std::map<std::size_t, std::size_t> killed;
+  const Scenario s = parsed("nodes = 10\nduration = \"60s\"\nheal = \"5s\"\nmembership = false\n"
+                            "[churn]\nmedian_session = \"5s\"\nmedian_absence = \"100ms\"\nidentity = \"new\"\nseeds = 3\n");
+  RunOptions options;
+  options.log = [&killed](const std::string& line) {
+    const auto event = nlohmann::json::parse(line);
+    if (event["event"] == "kill") ++killed[event["node"].get<std::size_t>()];
+  };
+  (void)run_scenario(s, options);
+  EXPECT_GT(killed.size(), 10U);
+  EXPECT_GE(killed.begin()->first, 3U);
+}
+
 TEST(Model, MistakesAreToldWithTheirLine) {
   const std::string link = "nodes = 5\n[link]\n";
   EXPECT_THAT(refused(link + "latency = \"coordinates\"\n"), HasSubstr("s.toml:3: latency = \"coordinates\" needs a spread"));
