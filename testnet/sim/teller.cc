@@ -5,6 +5,7 @@
 #include "crypto/session_frame.h"
 #include "dht/signed_value.h"
 #include "node/codec.h"
+#include "testnet/sim/tally.h"
 
 namespace weft::sim {
 namespace {
@@ -68,34 +69,13 @@ std::string Teller::words(const SimNetwork::Step& step) const {
 }
 
 std::string Teller::packet(ByteView bytes) const {
-  const auto inside = [&](std::size_t from, std::size_t behind) {
-    return bytes.subspan(from, bytes.size() - from - behind);
-  };
-  if (bytes.size() < 2) return "noise " + text(bytes.size());
   const std::string size = " " + text(bytes.size());
-  const auto shortest = [&]() -> std::size_t {
-    switch (static_cast<PacketType>(bytes[1])) {
-      case PacketType::kInit: return session::kInitNoiseAt + noise::kFirstOverhead + session::kInitHead + 2 * session::kMacBytes;
-      case PacketType::kResp: return session::kRespNoiseAt + noise::kDhBytes + kTagBytes + session::kMacBytes;
-      case PacketType::kData: return session::kDataSealedAt + kTagBytes;
-      default: return 0;
-    }
-  };
-  if (bytes.size() < shortest()) return "noise" + size;
+  const auto content = payload_of(bytes);
+  if (!content) return "noise" + size;
   switch (static_cast<PacketType>(bytes[1])) {
-    case PacketType::kInit: {
-      const ByteView content =
-          inside(session::kInitNoiseAt + noise::kFirstOverhead - kTagBytes, kTagBytes + 2 * session::kMacBytes);
-      const std::size_t early = load_le<std::uint16_t>(content.data() + 32);
-      if (early == 0) return "INIT" + size;
-      if (session::kInitHead + early > content.size()) return "noise" + size;
-      return "INIT" + size + " early " + payload(content.subspan(session::kInitHead, early));
-    }
-    case PacketType::kResp:
-      return "RESP" + size + " " +
-             payload(inside(session::kRespNoiseAt + noise::kDhBytes, kTagBytes + session::kMacBytes));
-    case PacketType::kData:
-      return "DATA" + size + " " + payload(inside(session::kDataSealedAt, kTagBytes));
+    case PacketType::kInit: return "INIT" + size + (content->empty() ? "" : " early " + payload(*content));
+    case PacketType::kResp: return "RESP" + size + " " + payload(*content);
+    case PacketType::kData: return "DATA" + size + " " + payload(*content);
     case PacketType::kCookie: return "COOKIE" + size;
     case PacketType::kHello: return "HELLO" + size;
     case PacketType::kRecord: return "RECORD" + size;
