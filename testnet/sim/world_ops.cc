@@ -110,7 +110,9 @@ void World::finish_op(NodeIndex node, OpId op, OpOutcome outcome,
   --final_open_;
   if (closest != nullptr) {
     ++final_lookups_;
-    closest_ppm_ += checkers_.closest_share(open.target, *closest, kClosestWanted, node);
+    // A scenario may have lookups that end with fewer.
+    const std::size_t want = plan_.dht.lookup_want == 0 ? kClosestWanted : std::min(kClosestWanted, plan_.dht.lookup_want);
+    closest_ppm_ += checkers_.closest_share(open.target, *closest, want, node);
     return;
   }
   const auto& stored = director_.stored()[open.key_index];

@@ -103,6 +103,7 @@ TEST(Model, ALookupMayEndWithTheNearestAlone) {
                                                  "[link]\nlatency = \"20ms\"\n[[load]]\ndo = \"lookup\"\ncount = 50\n" + more), {});
     const auto lookups = result.verdict.report["phases"][1]["lookups"];
     EXPECT_EQ(lookups["right_share"], 1.0);
+    EXPECT_TRUE(result.violations.empty()) << result.violations.front().detail;
     return lookups["queries"]["p50"].get<int>();
   };
   EXPECT_GE(asked(""), 20);
