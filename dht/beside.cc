@@ -35,7 +35,7 @@ void Beside::judge(Core& core) {
   for (const Target& to : nearest_) away.push_back(distance(to.id, elsewhere_));
   SizeEstimate here;
   here.note(elsewhere_, away);
-  false_alarm_ = !crowded(around_, std::max<std::uint64_t>(core.table.size() + 1, here.nodes()));
+  false_alarm_ = !crowded({around_.data(), around_.size()}, std::max<std::uint64_t>(core.table.size() + 1, here.nodes()));
   // What lookups of a smaller mesh have told would raise it again.
   if (false_alarm_) core.size = {};
   else ++core.counters.crowded_total;

@@ -70,7 +70,7 @@ void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& messa
     }
     peer.endpoint = known->contact.endpoint;
   }
-  asked.emplace(tag, Asked{asked_by, role, peer, detail});
+  asked.emplace(tag, Asked{asked_by, role, peer, detail, turn});
   ++counters.requests_total;
   if (background) background_bytes += request_bytes(message);
   out.requests.push_back({tag, target, message, background, tracing.asked(asked_by, tag, role, peer, turn)});
@@ -388,7 +388,9 @@ std::uint64_t Core::mesh_size() const {
 }
 
 bool Core::seems_crowded(const Lookup& lookup) const {
-  return size.samples() >= kCrowdSamples && crowded(lookup.nearest_known(), mesh_size());
+  if (size.samples() < kCrowdSamples) return false;
+  const auto around = lookup.nearest_known();
+  return crowded({around.data(), around.size()}, mesh_size());
 }
 
 }  // namespace weft::dht

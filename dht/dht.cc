@@ -395,7 +395,7 @@ void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
   // Who does not answer a Compare may be of an older version, and well.
   const bool counts = asked.role != Role::kCompare;
   if (counts) s.core.health.note(now, asked.peer.id, /*answered=*/false);
-  if (counts && s.core.health.suspect(now)) {
+  if (counts && s.core.health.suspect(now, asked.at)) {
     ++s.core.counters.evictions_frozen_total;
   } else if (counts) {
     const bool known = s.core.table.find(asked.peer.id) != nullptr;
