@@ -12,7 +12,8 @@ class Beside {
   // `around`: how far the nearest are that are known around the key.
   Beside(const NodeId& key, const InlineVec<Distance, kNearestKnownMax>& around, Core& core);
 
-  // Sends what there is to send. True when the lookup of a place has ended: nearest() are its responders then. Call until false.
+  // Sends what there is to send. True when the lookup of a place has ended: nearest() are its responders then. Call until false, which it
+  // is at once if the first lookup says that there is no crowd: see over().
   bool advance(Now now, Core& core, OpKey op, Output& out);
   // Of the last place that was looked up, the nearest r.
   const std::vector<Target>& nearest() const { return nearest_; }

@@ -70,7 +70,7 @@ void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& messa
     }
     peer.endpoint = known->contact.endpoint;
   }
-  asked.emplace(tag, Asked{asked_by, role, peer, detail, turn});
+  asked.emplace(tag, Asked{asked_by, role, peer, detail});
   ++counters.requests_total;
   if (background) background_bytes += request_bytes(message);
   out.requests.push_back({tag, target, message, background, tracing.asked(asked_by, tag, role, peer, turn)});

@@ -32,7 +32,6 @@ struct Asked {
   Role role = Role::kPing;
   Contact peer;
   std::uint32_t detail = 0;  // of the operation's own meaning
-  Instant at;
 };
 
 // The answers to a StoreMany, which go off together.

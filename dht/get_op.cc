@@ -163,7 +163,10 @@ void GetOp::settle(Now now, Core& core, bool converged, Output& out) {
 void GetOp::advance_beside(Now now, Core& core, Output& out) {
   while (pages_open_ == 0) {
     if (beside_->over() || (read_beside_ && enough())) return complete(now, core, converged_, out);
-    if (!beside_->advance(now, core, key(), out)) return;
+    if (!beside_->advance(now, core, key(), out)) {
+      if (beside_->over()) continue;  // it was no crowd
+      return;
+    }
     read_beside_ = true;
     for (const Target& to : beside_->nearest()) {
       if (!responders_.contains(to.id)) ask_page(core, to, std::nullopt, out);

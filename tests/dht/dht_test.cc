@@ -76,6 +76,24 @@ TEST(Dht, StoresOnTheNearestAndFindsItFromAnywhere) {
   EXPECT_LE(get_requests, 8U * kRounds);
 }
 
+TEST(Dht, AMeshThatHasGrownSeemsCrowdedOnceAndIsNot) {
+  Mesh mesh({.seed = test_seed(31)});
+  mesh.grow(20);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(mesh.finish<LookupDone>(0, mesh.lookup(0, id_of("before" + std::to_string(i)))).result);
+  mesh.grow(400);
+  for (int i = 0; i < 20; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    ASSERT_TRUE(mesh.put_done(300, mesh.put(300, key, "value")).result);
+    const Instant start = mesh.clock;
+    EXPECT_EQ(text_of(mesh.get_done(0, mesh.get(0, key))), "value");
+    EXPECT_LT(mesh.clock - start, 1s) << "get " << i;
+    const Instant again = mesh.clock;
+    ASSERT_TRUE(mesh.put_done(0, mesh.put(0, key, "another")).result);
+    EXPECT_LT(mesh.clock - again, 1s) << "put " << i;
+  }
+  EXPECT_EQ(mesh.nodes[0]->dht->stats().crowded_total, 0U);
+}
+
 TEST(Dht, AValueIsDurableBeforeItIsStoredAnywhere) {
   Mesh mesh({.seed = 12});
   mesh.grow(30);
