@@ -271,7 +271,7 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   Node& n = *nodes_[index];
   ++datagrams_;
   bytes_ += bytes.size();
-  if (!options_.real_crypto) tally_.sent(bytes);
+  if (options_.tally && !options_.real_crypto) tally_.sent(bytes);
   if (n.faults.drop_ppm != 0 && n.mischief.chance({n.faults.drop_ppm, 1'000'000})) return;
   if (n.provider->withheld(bytes)) return;
   if (n.faults.replay_ppm != 0 || n.faults.spoof_ppm != 0) mischief(index, to, bytes);

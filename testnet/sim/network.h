@@ -82,6 +82,7 @@ struct NetworkOptions {
   Duration load = 150us;         // from a load to on_loaded
   bool real_crypto = false;      // else CheapProvider: equal sizes, no arithmetic
   std::string network = "sim";
+  bool tally = false;            // what is sent is looked into, to be told by kind; costs a quarter of all time
 };
 
 class SimNetwork {
@@ -205,7 +206,7 @@ class SimNetwork {
   std::uint64_t events_total() const { return events_; }
   std::uint64_t datagrams_total() const { return datagrams_; }
   std::uint64_t bytes_total() const { return bytes_; }
-  // Of what was sent, by kind; nothing with real cryptography.
+  // Of what was sent, by kind; nothing without NetworkOptions::tally, or with real cryptography.
   const Tally& tally() const { return tally_; }
   // Members that `node` lists as alive (itself included).
   std::size_t alive_at(std::size_t node);

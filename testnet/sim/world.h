@@ -26,6 +26,7 @@ inline constexpr std::size_t kFinalLookups = 20;
 inline constexpr std::size_t kFinalAskers = 10;
 
 struct RunOptions {
+  std::optional<bool> kinds{};  // what is sent is told by kind; without a choice of the DHT alone
   std::string version;
   std::optional<testnet::RttMatrix> matrix;  // of link.spec.matrix_file
   bool shuffle_ties = false;

@@ -111,7 +111,9 @@ TEST(Model, ALookupMayEndWithTheNearestAlone) {
 }
 
 TEST(Model, TheKindsOfMessagesAreAllThatIsSent) {
-  const RunResult result = run_scenario(parsed("nodes = 20\nduration = \"20s\"\nheal = \"5s\"\n[[load]]\ndo = \"put\"\ncount = 20\n"), {});
+  RunOptions options;
+  options.kinds = true;
+  const RunResult result = run_scenario(parsed("nodes = 20\nduration = \"20s\"\nheal = \"5s\"\n[[load]]\ndo = \"put\"\ncount = 20\n"), options);
   const auto traffic = result.verdict.report["total"]["traffic"];
   double bytes = 0, packets = 0;
   for (const auto& [kind, sent] : traffic["by_kind"].items()) {
