@@ -112,7 +112,7 @@ def main():
             opened.append(measure())
             read.append((reader.bytes - at) / args.window)
             if args.all:
-                print(f"{(reader.messages - told) / args.window:.0f} messages/s told", flush=True)
+                mesh.say(f"{(reader.messages - told) / args.window:.0f} messages/s told")
             reader.close()
             time.sleep(2)
         false_failures = weft("testnet", "status", "--dir", folder)["false_failures"]
