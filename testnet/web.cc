@@ -32,12 +32,13 @@ using node::to_reply;
 constexpr Milliseconds kJobStep{20};
 
 // What of a node may be read, and where its control API has it.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kReads{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kReads{
     {{"status", "/v1/status"},
      {"members", "/v1/members"},
      {"buckets", "/v1/peers"},
      {"values", "/v1/own"},
      {"log", "/v1/log"},
+     {"health", "/v1/doctor"},
      {"namespaces", "/v1/state/namespaces"}}};
 
 std::string draw_token() {

@@ -78,8 +78,14 @@ class PageInABrowser(TestnetTest):
         # By keyboard: a node is chosen on the ring.
         browser("eval", script="document.querySelector('[data-testid=ring]').focus()")
         browser("press", key="ArrowRight")
+        # Its contacts are drawn, as it names them itself.
+        self.until(lambda: browser("eval", script="window.weftTest.contacts()") >= 12, 15)
         time.sleep(2)
         self.picture("node")
+        browser("click", id="tab-state")
+        self.until(lambda: "room" in browser("text", id="node-answer"), 10)
+        browser("click", id="tab-health")
+        self.until(lambda: "clock" in browser("text", id="node-answer"), 10)
         browser("click", id="tab-log")
         self.until(lambda: "info" in browser("text", id="node-log"), 10)
         self.assertEqual(browser.trouble, [])

@@ -74,9 +74,9 @@ function App() {
 
 declare global {
   interface Window {
-    weftTest: { frames: () => number; state: () => State | null; flow: () => ReturnType<typeof flow.figures>; tree: () => ReturnType<typeof shown_tree.figures> };
+    weftTest: { frames: () => number; contacts: () => number; state: () => State | null; flow: () => ReturnType<typeof flow.figures>; tree: () => ReturnType<typeof shown_tree.figures> };
   }
 }
 
-window.weftTest = { frames: () => drawn.frames(), state: () => store.state, flow: () => flow.figures(), tree: () => shown_tree.figures() };
+window.weftTest = { frames: () => drawn.frames(), contacts: () => drawn.contacts, state: () => store.state, flow: () => flow.figures(), tree: () => shown_tree.figures() };
 render(<App />, document.getElementById("app")!);

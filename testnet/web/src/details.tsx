@@ -15,7 +15,7 @@ const kColumns = 8;
 const kLines = 200;
 // So near its end a log counts as scrolled there.
 const kNearPx = 8;
-const kTabs = ["status", "members", "buckets", "values", "log"] as const;
+const kTabs = ["status", "members", "buckets", "values", "state", "health", "log"] as const;
 type Tab = (typeof kTabs)[number];
 
 type Row = Record<string, unknown>;
@@ -129,7 +129,7 @@ function Asked({ i, tab }: { i: number; tab: Tab }) {
     () =>
       poll(
         kEvery,
-        () => (tab === "log" ? read_log(i) : read(`/v1/testnet/nodes/${i}/${tab}`)),
+        () => (tab === "log" ? read_log(i) : read(`/v1/testnet/nodes/${i}/${tab === "state" ? "namespaces" : tab}`)),
         (value) => set_answer({ i, tab, value }),
         (error) => set_answer({ i, tab, trouble: error_text(error) }),
       ),
@@ -216,7 +216,7 @@ function Live({ node, tab, set_tab }: { node: Node; tab: Tab; set_tab: (tab: Tab
           </button>
         ))}
       </div>
-      <div class="asked" role="tabpanel" aria-label={tab} tabIndex={0}>
+      <div class="asked" role="tabpanel" data-testid="node-answer" aria-label={tab} tabIndex={0}>
         {node.run === "running" ? <Asked i={node.i} tab={tab} /> : <p class="dim">The node is {node.run}: it answers nothing.</p>}
       </div>
     </>

@@ -61,6 +61,7 @@ export class Ring extends Picture<keyof Colours> {
   private flashes: Flash[] = [];
   private pulses: Pulse[] = [];
   private trace: Trace | null = null;
+  private contacts: number[] = []; // of the chosen node
   private stale = true;
   private timer = 0;
 
@@ -118,6 +119,12 @@ export class Ring extends Picture<keyof Colours> {
     this.ask();
   }
 
+  // Whom the chosen node has in its routing table.
+  show_contacts(contacts: number[]): void {
+    this.contacts = contacts;
+    this.ask();
+  }
+
   // Messages have come.
   flowed(): void {
     this.ask();
@@ -136,6 +143,7 @@ export class Ring extends Picture<keyof Colours> {
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.drawImage(this.still, 0, 0);
     c.setTransform(scale, 0, 0, scale, 0, 0);
+    this.draw_contacts(c);
     this.draw_flashes(c, now);
     this.draw_pulses(c, now);
     this.flow.draw(c, this.layout, this.colours, this.selected, now);
@@ -160,6 +168,19 @@ export class Ring extends Picture<keyof Colours> {
     c.clearRect(0, 0, this.width, this.height);
     draw_circle(c, this.layout, this.colours.line);
     draw_dots(c, this.layout, this.nodes, this.colours);
+  }
+
+  private draw_contacts(c: CanvasRenderingContext2D): void {
+    const known = this.layout.x.length;
+    const from = this.selected;
+    if (from === null || from >= known) return;
+    c.strokeStyle = this.colours.accent;
+    c.lineWidth = 1;
+    c.globalAlpha = 0.3;
+    c.beginPath();
+    for (const to of this.contacts) if (to < known && to !== from) bow(c, this.layout, from, to);
+    c.stroke();
+    c.globalAlpha = 1;
   }
 
   private draw_flashes(c: CanvasRenderingContext2D, now: number): void {

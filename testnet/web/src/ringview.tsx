@@ -1,14 +1,33 @@
 // The ring as a part of the page: what it shows, what its tooltip says, and the legend.
+import { read } from "./api";
 import { look_text } from "./data";
 import { FlowLine, FlowSwitch } from "./flowview";
 import { NodeLegend } from "./legend";
 import { PickCanvas } from "./pickcanvas";
+import { poll } from "./poll";
 import { Ring } from "./ring";
 import { chosen_by_key } from "./ringkeys";
 import { flow, store, ui } from "./ui";
 
-// For tests: how many frames were drawn since the page was opened.
-export const drawn = { frames: () => 0 };
+// For tests: how many frames were drawn since the page was opened, and how many contacts of the chosen node are shown.
+export const drawn = { frames: () => 0, contacts: 0 };
+
+const kContactsEvery = 5000;
+
+// Whom node I has in its routing table, again and again; of a recording nobody can be asked.
+function follow_contacts(i: number | null, made: Ring): () => void {
+  const show = (contacts: number[]) => {
+    drawn.contacts = contacts.length;
+    made.show_contacts(contacts);
+  };
+  show([]);
+  if (i === null || store.state?.replay) return () => {};
+  const take = (answer: unknown) => {
+    const ids = Array.isArray(answer) ? answer.map((each: { id?: unknown }) => String(each?.id)) : [];
+    show(ids.map((id) => store.index_of(id)).filter((to) => to !== null));
+  };
+  return poll(kContactsEvery, () => read(`/v1/testnet/nodes/${i}/buckets`), take, () => show([]));
+}
 
 export function RingView() {
   const follow = (made: Ring) => {
@@ -26,8 +45,15 @@ export function RingView() {
       made.tell(store.fresh);
     };
     let shown = 0;
+    let of: number | null = null;
+    let end_contacts = follow_contacts(null, made);
     const chosen = () => {
       made.select(ui.selected);
+      if (of !== ui.selected) {
+        of = ui.selected;
+        end_contacts();
+        end_contacts = follow_contacts(of, made);
+      }
       if (ui.lookup && ui.lookup.shown !== shown) {
         shown = ui.lookup.shown;
         made.show(ui.lookup.from, ui.lookup.answer.steps ?? [], ui.lookup.answer.target, (id) => store.index_of(id));
@@ -38,7 +64,7 @@ export function RingView() {
     };
     fill();
     chosen();
-    const ends = [store.subscribe(told), ui.subscribe(chosen), flow.subscribe(() => made.flowed()), () => flow.clear()];
+    const ends = [store.subscribe(told), ui.subscribe(chosen), flow.subscribe(() => made.flowed()), () => flow.clear(), () => end_contacts()];
     return () => ends.forEach((end) => end());
   };
   const tip = (i: number) => {
