@@ -33,6 +33,12 @@ class HoldingsMeter {
     now_.own_values += own_values - seen.own_values;
     seen = {life, own_values, arrivals};
   }
+  // A node that is about to end has to keep so many alive.
+  void keeps(std::size_t node, std::uint64_t own_values) {
+    Seen& seen = seen_[node];
+    now_.own_values += own_values - seen.own_values;
+    seen.own_values = own_values;
+  }
   const Holdings& now() const { return now_; }
 
  private:

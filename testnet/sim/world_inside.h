@@ -106,7 +106,9 @@ class World {
   void on_twin(NodeIndex twin, const node::Event& event);
   void crash(NodeIndex node) {
     if (!network_.alive(node)) return;
-    count_branches(network_.core(node).status(), branches_);
+    const node::Status status = network_.core(node).status();
+    holdings_.keeps(node, status.dht.own);
+    count_branches(status, branches_);
     if (shared_) everywhere(shared_->on_down(node));
     network_.crash(node);
   }

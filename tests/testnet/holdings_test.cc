@@ -17,6 +17,10 @@ TEST(Holdings, OfADeadNodeWhatItHasToKeepAliveCountsAndWhatItHeldDoesNot) {
   EXPECT_EQ(meter.now().values, 12U);
   EXPECT_EQ(meter.now().own_values, 5U);
   EXPECT_EQ(meter.now().arrivals, (Holdings::Classes{5, 1, 4}));
+  // It had put one more since it was looked at, and ended.
+  meter.keeps(1, 4);
+  EXPECT_EQ(meter.now().own_values, 6U);
+  meter.keeps(1, 3);
   // Back, with some of it, and counting from 0.
   meter.begin();
   meter.add(0, 2, 7, 1, {3});
