@@ -4,7 +4,7 @@
 
 namespace weft::dht {
 
-Beside::Beside(const NodeId& key, const InlineVec<Distance, kNearestKnownMax>& around, Core& core)
+Beside::Beside(const NodeId& key, const InlineVec<Distance, kCrowdMost>& around, Core& core)
     : key_(key), around_(around), replicas_(core.config.replicas) {
   for (auto& byte : elsewhere_.bytes) byte = static_cast<std::uint8_t>(core.rng.below(256));
 }

@@ -10,7 +10,7 @@ namespace weft::dht {
 class Beside {
  public:
   // `around`: how far the nearest are that are known around the key.
-  Beside(const NodeId& key, const InlineVec<Distance, kNearestKnownMax>& around, Core& core);
+  Beside(const NodeId& key, const InlineVec<Distance, kCrowdMost>& around, Core& core);
 
   // Sends what there is to send. True when the lookup of a place has ended: nearest() are its responders then. Call until false, which it
   // is at once if the first lookup says that there is no crowd: see over().
@@ -35,7 +35,7 @@ class Beside {
   void judge(Core& core);
 
   NodeId key_;
-  InlineVec<Distance, kNearestKnownMax> around_;
+  InlineVec<Distance, kCrowdMost> around_;
   NodeId elsewhere_;
   bool judged_ = false;
   bool false_alarm_ = false;

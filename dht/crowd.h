@@ -8,8 +8,8 @@
 // quarter of them, wherever below their own prefix the crowd is.
 //
 // What a liar can do: grind as many ids again for each of the places, which its victims' estimates name within a bit or two; pretend to a
-// crowd by naming many made-up contacts near a key, which makes each put and get of that key four lookups dearer and no more. Six
-// nodes or fewer near the key are no crowd: half of twelve copies are elsewhere then.
+// crowd by naming many made-up contacts near a key, which makes each put and get of that key four lookups dearer and no more. Five
+// nodes or fewer near the key are no crowd: seven of twelve copies are elsewhere then.
 #pragma once
 
 #include <span>

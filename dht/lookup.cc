@@ -162,8 +162,8 @@ std::vector<Target> Lookup::closest(std::size_t max) const {
   return out;
 }
 
-InlineVec<Distance, kNearestKnownMax> Lookup::nearest_known() const {
-  InlineVec<Distance, kNearestKnownMax> out;
+InlineVec<Distance, kCrowdMost> Lookup::nearest_known() const {
+  InlineVec<Distance, kCrowdMost> out;
   for (const std::uint16_t slot : order_) {
     if (out.full()) break;
     if (pool_[slot].state != State::kSilent) out.push(pool_[slot].away);

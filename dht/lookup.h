@@ -19,12 +19,12 @@
 #include <vector>
 
 #include "crypto/effects.h"
+#include "dht/crowd.h"
 
 namespace weft::dht {
 
 inline constexpr std::size_t kCandidatesMax = 128;
 inline constexpr std::size_t kClosingResponders = 3;
-inline constexpr std::size_t kNearestKnownMax = 20;
 // Requests under way, slow ones included.
 inline constexpr std::size_t kOutstandingMax = 32;
 
@@ -74,7 +74,7 @@ class Lookup {
   std::vector<Target> closest(std::size_t max) const;
   std::size_t responders() const { return answered_; }
   // How far the nearest are that are known and not silent, ascending: those that nobody has asked, too.
-  InlineVec<Distance, kNearestKnownMax> nearest_known() const;
+  InlineVec<Distance, kCrowdMost> nearest_known() const;
   // Who was asked, has not answered, and would be among the `max` nearest if it had.
   std::vector<NodeId> missing(std::size_t max) const;
   // Peers nearer than `id` whose answers are awaited and not late.
