@@ -64,6 +64,12 @@ def wait_until(true, timeout_s, step_s=0.05):
         time.sleep(step_s)
 
 
+def cpu_s(pid):
+    """User and system time of a process so far."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 class Node:
     """One `weft up` process and its home. It may be killed and started again."""
 
@@ -173,9 +179,7 @@ class Node:
         raise RuntimeError("no Pss line")
 
     def cpu_s(self):
-        """User and system time so far."""
-        fields = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_s(self.pid)
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))

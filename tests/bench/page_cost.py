@@ -9,7 +9,6 @@ With --all the page also asks for messages once a second and for the tree of a n
 import argparse
 import http.client
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -18,13 +17,6 @@ import threading
 import time
 
 import mesh
-
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_s(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def weft(*words):
@@ -98,10 +90,10 @@ def main():
         time.sleep(args.settle)
 
         def measure():
-            before, began = (cpu_s(launcher), sum(map(cpu_s, pids))), time.monotonic()
+            before, began = (mesh.cpu_s(launcher), sum(map(mesh.cpu_s, pids))), time.monotonic()
             time.sleep(args.window)
             span = time.monotonic() - began
-            return [100 * (now - then) / span for now, then in zip((cpu_s(launcher), sum(map(cpu_s, pids))), before)]
+            return [100 * (now - then) / span for now, then in zip((mesh.cpu_s(launcher), sum(map(mesh.cpu_s, pids))), before)]
 
         shut, opened, read = [], [], []
         for _ in range(args.rounds):

@@ -9,19 +9,11 @@ the kernel counts it.
 """
 import argparse
 import json
-import os
 import statistics
 import subprocess
 
 import mesh
 import tools
-
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_s(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def main():
@@ -41,11 +33,11 @@ def main():
         port = int(bare.stdout.readline())
 
         def ask(pid, *words):
-            before = cpu_s(pid)
+            before = mesh.cpu_s(pid)
             done = subprocess.run(["taskset", "-c", "1", w4, *map(str, words)], capture_output=True, text=True, check=True, timeout=60)
             told = json.loads(done.stdout)
             told["per_s"] = told["answers"] / told["seconds"]
-            told["server_us"] = 1e6 * (cpu_s(pid) - before) / max(1, told["answers"])
+            told["server_us"] = 1e6 * (mesh.cpu_s(pid) - before) / max(1, told["answers"])
             return told
         told = []
         for what in ("ping", "find"):
