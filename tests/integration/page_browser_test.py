@@ -72,6 +72,16 @@ class PageInABrowser(TestnetTest):
         browser("click", id="get-submit")
         self.until(lambda: "green" in browser("text", id="op-result"), 15)
         self.picture("quarter-killed")
+        # Who is dead can be chosen, and nobody asks it anything: a refusal would stand on the console.
+        browser("eval", script="document.querySelector('[data-testid=ring]').focus()")
+        for _ in range(NODES):
+            browser("press", key="ArrowRight")
+            if "The node is dead" in browser("text", id="node-answer"):
+                break
+        self.assertIn("The node is dead", browser("text", id="node-answer"))
+        time.sleep(6)
+        self.assertEqual(browser.trouble, [])
+        browser("press", key="Escape")
         browser("click", id="restart-dead")
         self.until(lambda: browser.number("count-running") == NODES and browser.number("members-min") == NODES, 90)
         self.assertEqual(browser.number("count-dead"), 0)

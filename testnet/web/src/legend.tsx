@@ -11,10 +11,10 @@ const kLegend = [
   ["ok diamond", "cut off"],
 ] as const;
 
-export function NodeLegend({ children }: { children?: ComponentChildren }) {
+export function Legend({ rows, children }: { rows: readonly (readonly [string, string])[]; children?: ComponentChildren }) {
   return (
     <ul class="legend" aria-label="Legend">
-      {kLegend.map(([look, text]) => (
+      {rows.map(([look, text]) => (
         <li key={text}>
           <i class={`dot ${look}`} />
           {text}
@@ -23,4 +23,8 @@ export function NodeLegend({ children }: { children?: ComponentChildren }) {
       {children}
     </ul>
   );
+}
+
+export function NodeLegend({ children }: { children?: ComponentChildren }) {
+  return <Legend rows={kLegend}>{children}</Legend>;
 }

@@ -26,7 +26,11 @@ function follow_contacts(i: number | null, made: Ring): () => void {
     const ids = Array.isArray(answer) ? answer.map((each: { id?: unknown }) => String(each?.id)) : [];
     show(ids.map((id) => store.index_of(id)).filter((to) => to !== null));
   };
-  return poll(kContactsEvery, () => read(`/v1/testnet/nodes/${i}/buckets`), take, () => show([]));
+  const ask = async () => {
+    const node = store.node(i);
+    return node?.run === "running" && node.ready ? read(`/v1/testnet/nodes/${i}/buckets`) : [];
+  };
+  return poll(kContactsEvery, ask, take, () => show([]));
 }
 
 export function RingView() {

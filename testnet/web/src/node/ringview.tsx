@@ -1,4 +1,5 @@
 // The ring as a part of the page: what it shows, what its tooltip says, and the legend.
+import { Legend } from "../legend";
 import { PickCanvas } from "../pickcanvas";
 import { chosen_by_key } from "../ringkeys";
 import { use } from "../shared";
@@ -65,18 +66,12 @@ export function RingView() {
         tip={tip}
         spoken={chosen ? `${chosen.name}, ${state_text(chosen)}` : ""}
       />
-      <ul class="legend" aria-label="Legend">
-        {kLegend.map(([look, text]) => (
-          <li key={text}>
-            <i class={`dot ${look}`} />
-            {text}
-          </li>
-        ))}
+      <Legend rows={kLegend}>
         <li>
           <i class="stroke" style={{ background: "var(--accent)" }} />
           contact of this node
         </li>
-      </ul>
+      </Legend>
     </section>
   );
 }
