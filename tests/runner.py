@@ -2,7 +2,8 @@
 """Builds and runs the tests in phases; see tests/run, which calls this.
 
 Each phase is bounded in time, counts what passed and failed, and is skipped (as one failure) when
-what it needs was not built. The last line is "N passed, N failed".
+what it needs was not built. What failed is told once more at the end, where a log that keeps only its
+last lines still has it. The last line is "N passed, N failed".
 """
 import os
 import pathlib
@@ -19,6 +20,7 @@ FAST = os.environ.get("WEFT_FAST", "") not in ("", "0")
 PRESET = "ci" if CI else "release"
 JOBS = str(os.cpu_count() or 2)
 FUZZ_SECONDS = int(os.environ.get("WEFT_FUZZ_SECONDS", "10"))
+TOLD_CHARS = 6000  # of what a phase's failures printed, repeated at the end
 # What the everyday loop runs of the tests with real processes.
 FAST_INTEGRATION = ["two_nodes"]
 
@@ -26,13 +28,15 @@ FAST_INTEGRATION = ["two_nodes"]
 class Tally:
     def __init__(self):
         self.passed, self.failed, self.rows = 0, 0, []
+        self.told = []  # (phase, what its failures printed)
 
-    def add(self, phase, passed, failed, seconds, note=""):
+    def add(self, phase, passed, failed, seconds, why=""):
         self.passed += passed
         self.failed += failed
         self.rows.append((phase, passed, failed, seconds))
-        print(f"==> {phase}: {passed} passed, {failed} failed in {seconds:.0f} s {note}".rstrip(),
-              flush=True)
+        if failed and why:
+            self.told.append((phase, why if len(why) <= TOLD_CHARS else "[...] " + why[-TOLD_CHARS:]))
+        print(f"==> {phase}: {passed} passed, {failed} failed in {seconds:.0f} s", flush=True)
 
 
 def run(words, limit_s, env=None, capture=False):
@@ -78,8 +82,11 @@ def unit_tests(tally, preset, limit_s, names=()):
         words += ["-LE", "large"]
     env = {"CTEST_OUTPUT_ON_FAILURE": "1", "WEFT_BINARY": str(binary(preset))}
     status, _ = run(words, limit_s, env)
+    why = ""
     try:
         suite = xml.etree.ElementTree.parse(report).getroot()
+        why = "\n".join(f"{case.get('name')}: {(case.findtext('system-out') or '')[-TOLD_CHARS // 4:]}"
+                        for case in suite.iter("testcase") if case.get("status") == "fail")
         failed = int(suite.get("failures", "0"))
         passed = int(suite.get("tests", "0")) - failed - int(suite.get("disabled", "0")) \
             - int(suite.get("skipped", "0"))
@@ -87,7 +94,7 @@ def unit_tests(tally, preset, limit_s, names=()):
         passed, failed = 0, 1
     if status != 0 and failed == 0:
         failed = 1
-    tally.add(f"unit tests, {preset}", passed, failed, time.monotonic() - started)
+    tally.add(f"unit tests, {preset}", passed, failed, time.monotonic() - started, why)
 
 
 def count_unittest(output, status):
@@ -107,7 +114,9 @@ def python_tests(tally, phase, path, limit_s):
     passed, failed = count_unittest(output, status)
     if failed:
         print(output, flush=True)
-    tally.add(phase, passed, failed, time.monotonic() - started)
+    # From the first failure on: what comes before it are the names of those that passed.
+    first = re.search(r"^=+\n(?:FAIL|ERROR)", output, re.M)
+    tally.add(phase, passed, failed, time.monotonic() - started, output[first.start() if first else 0:])
 
 
 def integration_files(names=()):
@@ -121,7 +130,7 @@ def fuzz(tally):
     """Each target for a few seconds over its saved inputs; what it finds stays in build/fuzz."""
     if not build(tally, "fuzz", 1200, "fuzz"):
         return
-    started, passed, failed = time.monotonic(), 0, 0
+    started, passed, failed, why = time.monotonic(), 0, 0, ""
     for target in sorted((ROOT / "build/fuzz").rglob("*_fuzz")):
         if not target.is_file() or not os.access(target, os.X_OK):
             continue
@@ -139,7 +148,8 @@ def fuzz(tally):
         else:
             failed += 1
             print(output[-4000:], flush=True)
-    tally.add("fuzz targets", passed, failed, time.monotonic() - started)
+            why += f"{target.name}: {output[-TOLD_CHARS // 4:]}\n"
+    tally.add("fuzz targets", passed, failed, time.monotonic() - started, why)
 
 
 def binary(preset):
@@ -189,6 +199,8 @@ def main():
         chosen(tally, names)
     else:
         everything(tally)
+    for phase, why in tally.told:
+        print(f"\n==> failed in {phase}:\n{why}")
     print("\nphase                                          passed  failed  seconds")
     for phase, passed, failed, seconds in tally.rows:
         print(f"{phase:<46} {passed:>6}  {failed:>6}  {seconds:>7.1f}")

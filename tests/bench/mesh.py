@@ -278,6 +278,21 @@ class Mesh:
             if all(node.alive_count() == count for node in nodes):
                 return reached
 
+    def share(self, space):
+        """The first node makes a namespace, all others join it; raises if one cannot within 30 s."""
+        self.nodes[0].post("/v1/state/create", space=space)
+        for node in self.nodes[1:]:
+            if not wait_until(lambda node=node: self.joined(node, space), 30):
+                raise RuntimeError(f"{node.name} could not join {space}")
+
+    @staticmethod
+    def joined(node, space):
+        try:
+            node.post("/v1/state/join", space=space)
+            return True
+        except ApiError:
+            return False  # its genesis is not published yet
+
     def learn_ids(self):
         for node in self.running():
             if node.id is None:

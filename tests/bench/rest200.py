@@ -4,18 +4,38 @@ counted at the interface, so each packet has 28 bytes of IP and UDP headers.
 
     tests/bench/rest200.py                 60 s from 10 min after forming
     tests/bench/rest200.py --settle 60
+    tests/bench/rest200.py --values 1000 --entries 200   with a filled store and a namespace that all share
 """
 import argparse
 import statistics
 import time
 
 import mesh
+from workload import Values
+
+
+def fill(m, args):
+    """Puts args.values values at random nodes; every node joins one namespace, which then has args.entries entries."""
+    stored = Values(1)
+    stored.put_many(m.nodes, args.values)
+    if stored.errors:
+        mesh.finish("rest", args, {"errors": stored.errors[:10]}, {"stored": False}, "values could not be put")
+    if not args.entries:
+        return
+    m.share("bench")
+    for i in range(args.entries):
+        m.nodes[i % len(m.nodes)].post("/v1/state/write", doc=f"bench/key{i}", what="set", value=str(i))
+    if not mesh.wait_until(lambda: len({str(node.get("/v1/state/digest", space="bench")) for node in m.nodes}) == 1,
+                           60, 1):
+        mesh.finish("rest", args, {}, {"equal": False}, "the namespace did not become equal")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=200)
     parser.add_argument("--settle", type=float, default=600, help="seconds after forming")
+    parser.add_argument("--values", type=int, default=0)
+    parser.add_argument("--entries", type=int, default=0)
     parser.add_argument("--window", type=float, default=60)
     args = parser.parse_args()
     mesh.enter_own_network()
@@ -24,6 +44,7 @@ def main():
         m.spawn_all()
         if m.wait_all_see(args.n, 60) is None:
             mesh.finish("rest", args, {}, {"formed": False}, "the mesh did not form")
+        fill(m, args)
         for node in m.nodes:
             node.control.close()
         mesh.say(f"{args.n} formed; resting for {args.settle:.0f} s")

@@ -51,18 +51,8 @@ def share(m, name, args):
     m.spawn_all()
     if m.wait_all_see(len(m.nodes), 60) is None:
         mesh.finish(name, args, {}, {"formed": False}, "the mesh did not form")
-    m.nodes[0].post("/v1/state/create", space="bench")
-    for node in m.nodes[1:]:
-        mesh.wait_until(lambda node=node: joined(node), 30)
+    m.share("bench")
     time.sleep(3)
-
-
-def joined(node):
-    try:
-        node.post("/v1/state/join", space="bench")
-        return True
-    except control.ApiError:
-        return False  # its genesis is not published yet
 
 
 def is_there(node, value):
