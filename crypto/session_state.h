@@ -36,7 +36,9 @@ struct Handshake {
   Bytes init;                   // sent again byte for byte, but for the macs
   std::size_t key_set = 0;      // whose mac1 it carries
   std::optional<CookieJar::Cookie> cookie;  // what mac2 is made with
-  int tries = 0;                // INITs sent by the timer, the first included
+  Duration retry{};             // until the second INIT
+  std::uint8_t tries = 0;       // INITs sent by the timer, the first included
+  std::uint8_t tries_max = 0;   // when so many have had no answer, it is given up
   bool cookie_awaited = false;  // one COOKIE is accepted for each of them
   TimerQueue::Handle timer;
   Queue queue;
@@ -81,11 +83,11 @@ struct Sessions::State {
   }
 
   // --- sessions.cc: what leaves ---
-  void send(Now now, PeerKey peer, const Endpoint& to, ByteView payload, bool early_ok,
+  void send(Now now, PeerKey peer, const Endpoint& to, ByteView payload, bool early_ok, Effort effort,
             Outbox& out);
   // Starts a handshake, or adds to the one under way; `move` restarts that one towards `to`.
   void want_handshake(Now now, PeerKey peer, const Endpoint& to,
-                      ByteView payload, bool early_ok, bool move, Outbox& out);
+                      ByteView payload, bool early_ok, bool move, Effort effort, Outbox& out);
   // A handshake with the peer of this key, who is added if need be; kNoSlot if the key is none or a
   // limit holds.
   std::uint32_t begin_handshake(Now now, const PublicKey& key, const NodeId& id);
@@ -95,8 +97,8 @@ struct Sessions::State {
   void transmit_init(Now now, session::Handshake& h, Outbox& out);
   // Writes the macs of an INIT: mac1 by its key set, mac2 if there is a cookie.
   void sign_init(session::Handshake& h) const;
-  // INITs of one handshake: each key of the network gets its turn.
-  int tries_max() const;
+  // What `effort` asks for, within the configuration's bounds; each key of the network gets its turn.
+  Effort bounded(Effort effort) const;
   // Appends a payload unless the same bytes wait already; returns where it waits, or kNone.
   std::size_t enqueue(session::Queue& queue, ByteView payload);
   // Forgets a handshake and hands out what waited for it.

@@ -105,7 +105,7 @@ Sessions::State::State(const Identity& identity_in, Network network_in,
   CHECK(config.new_endpoints_per_minute > 0);
   CHECK(config.new_endpoints_per_minute <= kNewEndpointsLimitMax);
   CHECK(config.pending_max > 0);
-  CHECK(config.handshake_tries > 0);
+  CHECK(config.handshake_tries > 0 && config.handshake_tries <= UINT8_MAX);
   // An index has 16 bits for its slot.
   CHECK(2 * config.sessions_max + kHandshakesMax + config.pending_max < 65536);
   for (const auto& key : network.keys) {
@@ -147,16 +147,16 @@ void Sessions::State::flush(Now now, std::uint32_t peer, const Queue& queue, Out
 }
 
 void Sessions::State::send(Now now, PeerKey peer_key, const Endpoint& to, ByteView payload,
-                           bool early_ok, Outbox& out) {
+                           bool early_ok, Effort effort, Outbox& out) {
   const std::uint32_t peer = peers.find(peer_key.id);
   if (peer == kNoSlot || !usable(now, peers[peer])) {
-    want_handshake(now, peer_key, to, payload, early_ok, /*move=*/false, out);
+    want_handshake(now, peer_key, to, payload, early_ok, /*move=*/false, effort, out);
     return;
   }
   seal(now, peer, payload, out);
   const Transport& t = transports[peers[peer].current];
   if (peers[peer].handshake == kNoSlot && rekey_due(now, t)) {
-    want_handshake(now, peer_key, t.endpoint, {}, /*early_ok=*/false, /*move=*/false, out);
+    want_handshake(now, peer_key, t.endpoint, {}, /*early_ok=*/false, /*move=*/false, {}, out);
   }
 }
 
@@ -192,12 +192,14 @@ std::uint32_t Sessions::State::begin_handshake(Now now, const PublicKey& key, co
 }
 
 void Sessions::State::want_handshake(Now now, PeerKey peer_key, const Endpoint& to, ByteView payload,
-                                     bool early_ok, bool move, Outbox& out) {
+                                     bool early_ok, bool move, Effort effort, Outbox& out) {
+  effort = bounded(effort);
   const bool early = early_ok && !payload.empty() && payload.size() <= kEarlyBytesMax;
   if (const std::uint32_t known = peers.find(peer_key.id);
       known != kNoSlot && peers[known].handshake != kNoSlot) {
     const std::uint32_t under_way = peers[known].handshake;
     Handshake& h = handshakes[under_way];
+    h.tries_max = std::max(h.tries_max, static_cast<std::uint8_t>(effort.tries));
     const std::size_t queued = enqueue(h.queue, payload);
     if (!move || h.to == to) return;
     timers.cancel(h.timer);
@@ -211,6 +213,8 @@ void Sessions::State::want_handshake(Now now, PeerKey peer_key, const Endpoint& 
   if (slot == kNoSlot) return;
   Handshake& h = handshakes[slot];
   h.to = to;
+  h.tries_max = static_cast<std::uint8_t>(effort.tries);
+  h.retry = effort.retry;
   const std::size_t queued = enqueue(h.queue, payload);
   if (early) h.queue.early = queued;
   launch(now, slot, early ? payload : ByteView{}, out);
@@ -290,14 +294,16 @@ void Sessions::State::sign_init(Handshake& h) const {
   if (h.cookie) blake2b(packet.subspan(mac2_at), *h.cookie, ByteView(h.init).first(mac2_at));
 }
 
-int Sessions::State::tries_max() const {
-  return std::max(config.handshake_tries, static_cast<int>(key_sets.size()));
+Effort Sessions::State::bounded(Effort effort) const {
+  const int tries = effort.tries > 0 ? std::min(effort.tries, config.handshake_tries) : config.handshake_tries;
+  return {.retry = std::max(effort.retry, config.handshake_retry),
+          .tries = std::max(tries, static_cast<int>(key_sets.size()))};
 }
 
 void Sessions::State::transmit_init(Now now, Handshake& h, Outbox& out) {
   out.send(h.to, h.init);
   h.cookie_awaited = true;
-  const Duration wait = config.handshake_retry * (1LL << std::min(h.tries, kRetryDoublings));
+  const Duration wait = h.retry * (1LL << std::min<int>(h.tries, kRetryDoublings));
   ++h.tries;
   // The tag names the transport's index, which no later handshake will have.
   h.timer = timers.arm(now.mono + rng.jitter(wait, {1, 5}),
@@ -382,7 +388,7 @@ void Sessions::State::on_timer(Now now, TimerQueue::Tag fired, Outbox& out) {
       const std::uint32_t handshake = peers[t.owner].handshake;
       Handshake& h = handshakes[handshake];
       CHECK(h.transport == slot);
-      if (h.tries >= tries_max()) return give_up(handshake);
+      if (h.tries >= h.tries_max) return give_up(handshake);
       // Silence may mean that the peer does not know this key (yet, or any more).
       if (key_sets.size() > 1) {
         h.key_set = (h.key_set + 1) % key_sets.size();
@@ -484,17 +490,17 @@ void Sessions::respond(Now now, ByteView reply, Outbox& out) {
 }
 
 void Sessions::send(Now now, PeerKey peer, const Endpoint& to, ByteView payload,
-                    bool early_ok, Outbox& out) {
+                    bool early_ok, Outbox& out, Effort effort) {
   CHECK(!state_->answering);
   CHECK(payload.size() <= kPayloadBytesMax);
-  state_->send(now, peer, to, payload, early_ok, out);
+  state_->send(now, peer, to, payload, early_ok, effort, out);
 }
 
 void Sessions::rehandshake(Now now, PeerKey peer, const Endpoint& to, ByteView payload,
-                           bool early_ok, Outbox& out) {
+                           bool early_ok, Outbox& out, Effort effort) {
   CHECK(!state_->answering);
   CHECK(payload.size() <= kPayloadBytesMax);
-  state_->want_handshake(now, peer, to, payload, early_ok, /*move=*/true, out);
+  state_->want_handshake(now, peer, to, payload, early_ok, /*move=*/true, effort, out);
 }
 
 std::uint64_t Sessions::hello(Now now, const Endpoint& to, Outbox& out) {

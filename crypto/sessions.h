@@ -135,6 +135,12 @@ struct PeerKey {
   const NodeId& id;
 };
 
+// How hard a handshake is tried; who joins one that is under way may raise it, and nothing lowers it.
+struct Effort {
+  Duration retry{};  // first INIT retransmission, then doubling; at least SessionConfig::handshake_retry
+  int tries = 0;     // INITs in all, at most SessionConfig::handshake_tries; 0: that many
+};
+
 class Sessions {
  public:
   // A payload of a peer, valid until the next call of on_datagram. With `early`, it came as early
@@ -190,17 +196,17 @@ class Sessions {
   // session's endpoint. Otherwise a handshake starts towards `to` (or goes on, to wherever it goes)
   // and the payload waits; with `early_ok` it also travels as early data of the INIT that it
   // starts, if it fits, and is not sent a second time if the response carried an answer. A
-  // handshake that gets no answer in handshake_tries ends without a word and its payloads are
-  // counted kQueueFull.
+  // handshake that gets no answer to all its tries (`effort`; with several keys at least one for each)
+  // ends without a word and its payloads are counted kQueueFull.
   void send(Now now, PeerKey peer, const Endpoint& to, ByteView payload, bool early_ok,
-            Outbox& out);
+            Outbox& out, Effort effort = {});
   // Starts a fresh handshake to `to` although a session may exist (the peer stayed silent and may
   // have restarted, or its address changed); `payload` rides along as in send(), an empty one is
   // none. A handshake to `to` that is under way goes on and takes the payload; one to another
   // address is restarted towards `to` with all that waits. The old session stays in use until the
   // new one is established. With our own key: looks for a twin process (see `established`).
   void rehandshake(Now now, PeerKey peer, const Endpoint& to, ByteView payload,
-                   bool early_ok, Outbox& out);
+                   bool early_ok, Outbox& out, Effort effort = {});
   // Asks whoever is at `to` for its record; returns the id that Result::hello_id will carry. One
   // packet; the caller repeats as it sees fit. At most kHellosMax are outstanding.
   std::uint64_t hello(Now now, const Endpoint& to, Outbox& out);

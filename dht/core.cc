@@ -60,6 +60,7 @@ void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& messa
   const auto tag = static_cast<RequestTag>(++tags_);
   Contact peer{to.key, to.id, to.endpoints[0]};
   Target target = to;
+  std::optional<Duration> unheard;
   // Where it proved its key beats where somebody said it was.
   if (const RoutingTable::Entry* known = table.find(to.id)) {
     if (known->contact.endpoint != to.endpoints[0]) {
@@ -69,11 +70,19 @@ void Core::ask(OpKey asked_by, Role role, const Target& to, const Message& messa
       }
     }
     peer.endpoint = known->contact.endpoint;
+    unheard = turn - known->last_seen;
   }
-  asked.emplace(tag, Asked{asked_by, role, peer, detail});
+  asked.emplace(tag, Asked{asked_by, role, peer, detail, unheard});
   ++counters.requests_total;
   if (background) background_bytes += request_bytes(message);
-  out.requests.push_back({tag, target, message, background, tracing.asked(asked_by, tag, role, peer, turn)});
+  out.requests.push_back({tag, target, message, background, !unheard, tracing.asked(asked_by, tag, role, peer, turn)});
+}
+
+void Core::note_outcome(const Asked& was, bool answered) {
+  health.note(was.peer.id, answered);
+  if (!was.unheard || health.suspect()) return;
+  lifetimes.note(was.peer.id, *was.unheard, answered);
+  table.believe(lifetimes.believed());
 }
 
 void Core::ping(const Contact& peer, Output& out) {
@@ -260,11 +269,11 @@ bool Core::may_spend(Now now) {
   return !budget.overdrawn(now);
 }
 
-void Core::seed(Now, Lookup& lookup) {
+void Core::seed(Now now, Lookup& lookup) {
   const std::size_t wanted = std::max(config.bucket_size, config.replicas);
   std::size_t healthy = 0;
   table.visit_nearest(lookup.target(), [&](const RoutingTable::Entry& entry) {
-    if (entry.failures == 0) {
+    if (table.believed(now, entry)) {
       lookup.seed(entry.contact);
       ++healthy;
     }
@@ -273,7 +282,7 @@ void Core::seed(Now, Lookup& lookup) {
   if (healthy >= wanted) return;
   // Few are known to be well: those that were silent lately may be back, or it was us.
   table.visit_nearest(lookup.target(), [&](const RoutingTable::Entry& entry) {
-    if (entry.failures != 0) lookup.seed(entry.contact);
+    if (!table.believed(now, entry)) lookup.seed(entry.contact);
     return ++healthy < 2 * wanted;
   });
   if (table.size() >= config.parallelism) return;

@@ -11,6 +11,7 @@
 #include "dht/byte_budget.h"
 #include "dht/dht.h"
 #include "dht/hints.h"
+#include "dht/lifetimes.h"
 #include "dht/link_health.h"
 #include "dht/lookup.h"
 #include "dht/own_values.h"
@@ -32,6 +33,7 @@ struct Asked {
   Role role = Role::kPing;
   Contact peer;
   std::uint32_t detail = 0;  // of the operation's own meaning
+  std::optional<Duration> unheard = {};  // before it was asked; none: not in the table
 };
 
 // The answers to a StoreMany, which go off together.
@@ -105,6 +107,8 @@ struct Core {
            Output& out, std::uint32_t detail = 0);
   // Asks a contact whether it is alive.
   void ping(const Contact& peer, Output& out);
+  // A peer that was asked has answered, or was given up.
+  void note_outcome(const Asked& was, bool answered);
   // Writes rows whose fate nobody waits for.
   void write(std::vector<Write> writes, Output& out);
   // Writes rows; on_persisted tells how that ended.
@@ -184,6 +188,7 @@ struct Core {
   Rng rng;
   RoutingTable table;
   LinkHealth health;
+  Lifetimes lifetimes;
   ValueStore store;
   OwnValues own;
   WriteTokens tokens;

@@ -131,7 +131,7 @@ void Dht::State::answered(Now now, RequestTag tag, const M& m, Output& out, Deli
   const Asked asked = it->second;
   core.tracing.answered(asked.op, tag, now.mono, answer_of(m));
   core.asked.erase(it);
-  core.health.note(asked.peer.id, /*answered=*/true);
+  core.note_outcome(asked, /*answered=*/true);
   if (Operation* operation = find(asked.op)) {
     deliver(*operation, asked);
     if (operation->done()) ended(now, *operation, out);
@@ -394,7 +394,7 @@ void Dht::on_timeout(Now now, RequestTag tag, Output& out) {
   s.core.asked.erase(it);
   // Who does not answer a Compare may be of an older version, and well.
   const bool counts = asked.role != Role::kCompare;
-  if (counts) s.core.health.note(asked.peer.id, /*answered=*/false);
+  if (counts) s.core.note_outcome(asked, /*answered=*/false);
   if (counts && s.core.health.suspect()) {
     ++s.core.counters.evictions_frozen_total;
   } else if (counts) {

@@ -126,6 +126,7 @@ struct Request {
   Target to;
   std::variant<FindNode, Get, Store, Compare, StoreMany> message;
   bool background = false;  // upkeep: may wait behind users' requests
+  bool stranger = false;    // others named it and it is not in our table: it may be long gone
   std::optional<TraceContext> trace = {};  // travels with it, if the peer knows what it is
 };
 struct Reply {

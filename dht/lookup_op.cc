@@ -1,6 +1,17 @@
 #include "dht/lookup_op.h"
 
 namespace weft::dht {
+namespace {
+
+// Who wants few of the closest is content with few contacts an answer; fewer than these would be easy to lie with.
+constexpr std::size_t kContactsWantedMin = 8;
+
+FindNode question(const NodeId& target, std::size_t want) {
+  return {.target = target,
+          .contacts_max = static_cast<std::uint8_t>(std::clamp(want, kContactsWantedMin, kContactsPerReply))};
+}
+
+}  // namespace
 
 LookupOp::LookupOp(std::optional<OpId> user, const Options& options)
     : Operation(user), options_(options) {}
@@ -9,7 +20,7 @@ void LookupOp::start(Now now, Core& core, Output& out) {
   if (options_.trace) core.tracing.begin(key(), now.mono);
   walk_.emplace(now, core, key(),
                 Walk::Options{.target = options_.target,
-                              .message = FindNode{.target = options_.target},
+                              .message = question(options_.target, options_.want),
                               .want = options_.want,
                               .background = background()});
   advance(now, core, out);

@@ -205,7 +205,8 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
   }
   add_spare(bucket, entry);
   Entry& oldest = bucket.live[0];
-  if (oldest.pinged || now.mono - oldest.last_seen < kQuestionableAfter) return {};
+  if (oldest.pinged || now.mono < next_question_ || now.mono - oldest.last_seen < kQuestionableAfter) return {};
+  next_question_ = now.mono + kQuestionEvery;
   oldest.pinged = true;
   return {.added = false, .ping = oldest.contact};
 }

@@ -26,9 +26,11 @@ inline constexpr std::uint8_t kFailuresToReplace = 2;
 inline constexpr std::uint8_t kFailuresToDrop = 3;
 // ...unless hardly anybody is left: an empty table finds nobody ever again.
 inline constexpr std::size_t kContactsKept = 4;
-// A full bucket asks its longest silent contact whether it is alive only if it was not heard for
-// this long; otherwise each newcomer would cost a request.
-inline constexpr Duration kQuestionableAfter = 5min;
+// A full bucket asks its longest silent contact whether it is alive only if it was not heard for this long, and all buckets
+// together only so often; otherwise each newcomer would cost a request. Newcomers are what tells of churn: who asks when they
+// come learns how many die (lifetimes.h), and in a calm mesh nobody asks.
+inline constexpr Duration kQuestionableAfter = 1min;
+inline constexpr Duration kQuestionEvery = 5s;
 
 class RoutingTable {
  public:
@@ -58,6 +60,12 @@ class RoutingTable {
   Heard heard(Now now, const Contact& peer, std::optional<Duration> rtt);
   // A request to `id` was given up. Returns the contact if it should be asked once more at once.
   std::optional<Contact> silent(const NodeId& id);
+  // From now on, who was not heard for longer than this may be gone (lifetimes.h); nullopt: nobody is thought to be.
+  void believe(std::optional<Duration> unheard_max) { believed_ = unheard_max; }
+  // True if an entry answered when last asked, and was heard lately enough.
+  bool believed(Now now, const Entry& entry) const {
+    return entry.failures == 0 && (!believed_ || now.mono - entry.last_seen <= *believed_);
+  }
   // Takes `id` out, wherever it is; a spare moves up.
   void remove(const NodeId& id);
 
@@ -147,6 +155,8 @@ class RoutingTable {
   std::vector<Bucket> buckets_;  // only as deep as contacts have been
   std::size_t size_ = 0;
   std::uint64_t evicted_total_ = 0;
+  std::optional<Duration> believed_;
+  Instant next_question_;
   std::map<std::uint64_t, std::size_t> prefixes_;
 };
 

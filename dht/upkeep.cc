@@ -41,7 +41,7 @@ void Upkeep::on_done(Core& core, OpKey key, Operation::Rest rest) {
   // Kademlia 2.3, joining: "refreshes all k-buckets further away than its closest neighbor".
   to_refresh_.clear();
   for (std::size_t bucket = 0; bucket + 1 < core.table.depth(); ++bucket) {
-    if (core.table.bucket_population(bucket) < core.config.bucket_size) {
+    if (core.table.bucket_population(bucket) < std::min(kRefreshWant, core.config.bucket_size)) {
       to_refresh_.push_back(bucket);
     }
   }

@@ -50,6 +50,7 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
                    .reply_kind = reply_kind(m),
                    .to = asked.to,
                    .early_ok = early_ok(m),
+                   .may_be_gone = (asked.stranger || asked.background) && (membership == nullptr || !membership->find(asked.to.id)),
                    .trace = asked.trace},
                   m, out);
         },
@@ -189,6 +190,8 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
     // has forgotten our session is not to seem dead because it was slow the last time.
     r->rto = std::min(r->rto, r->patience / 4);
   }
+  // All its INITs have had their time by then.
+  if (r->may_be_gone && !sessions.session_endpoint(r->to.id)) r->patience = std::min(r->patience, r->rto * kFewTriesPatience);
   r->give_up_at = now.mono + std::min(r->patience, kPatienceMax);
   if (!sessions.session_endpoint(r->to.id) && !pick_endpoint(now, *r)) {
     failed_at_once.push_back(r->rpc);
@@ -235,10 +238,14 @@ void NodeCore::State::transmit(Now now, RequestTable::Request& r, bool fresh_han
     sessions.send(now, {r.to.key, r.to.id}, *known, r.payload, r.early_ok, out.send);
     return;
   }
+  // A probe decides about life and does not wait; others repeat an INIT when an answer is late.
+  const Effort effort = r.owner == Owner::kMembership
+                            ? Effort{}
+                            : Effort{.retry = r.rto, .tries = r.may_be_gone ? kFewTries : 0};
   if (fresh_handshake) {
-    sessions.rehandshake(now, {r.to.key, r.to.id}, r.tried, r.payload, r.early_ok, out.send);
+    sessions.rehandshake(now, {r.to.key, r.to.id}, r.tried, r.payload, r.early_ok, out.send, effort);
   } else {
-    sessions.send(now, {r.to.key, r.to.id}, r.tried, r.payload, r.early_ok, out.send);
+    sessions.send(now, {r.to.key, r.to.id}, r.tried, r.payload, r.early_ok, out.send, effort);
   }
 }
 

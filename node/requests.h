@@ -22,6 +22,10 @@ namespace weft::node {
 inline constexpr std::size_t kRequestsMax = 4096;
 // Slots above these give their buffers back when the request ends.
 inline constexpr std::size_t kWarmRequests = 16;
+// INITs to a peer that may be gone.
+inline constexpr int kFewTries = 2;
+// In RTOs, without a session: one until the second INIT, which may take longer than the first to be answered.
+inline constexpr int kFewTriesPatience = 4;
 // No request waits longer for its answer.
 inline constexpr Duration kPatienceMax = 8s;
 
@@ -34,6 +38,7 @@ struct RequestInfo {
   Target to;
   bool early_ok = false;         // may travel as early data of a handshake
   bool may_rehandshake = true;
+  bool may_be_gone = false;      // only named by others, or asked in the background: worth kFewTries
   Duration patience{};           // total, at most kPatienceMax; 0: a few RTOs
   std::optional<dht::TraceContext> trace{};
 };

@@ -172,6 +172,41 @@ TEST_P(SessionsTest, ALostInitIsRepeatedByteForByteWithGrowingPauses) {
   EXPECT_EQ(a.sessions->next_deadline(), std::nullopt) << "nothing of it is left";
 }
 
+TEST_P(SessionsTest, AHandshakeIsTriedAsHardAsTheMostPatientOfItsPayloads) {
+  World w(provider());
+  Node& a = w.add("a", 1);
+  Node& b = w.add("b", 2);
+  std::vector<Instant> at;
+  w.fate = [&](const Packet&) {
+    at.push_back(w.now.mono);
+    return std::vector<Duration>{};
+  };
+  const auto send = [&](std::string_view text, Effort effort) {
+    a.sessions->send(w.now, b.peer(), b.at, as_bytes(text), /*early_ok=*/false, w.out, effort);
+    w.collect(a);
+  };
+  send("x", {.retry = 600ms, .tries = 2});
+  w.run(10s);
+  ASSERT_EQ(at.size(), 2U);
+  EXPECT_GE(at[1] - at[0], 600ms * 4 / 5);
+  EXPECT_LE(at[1] - at[0], 600ms * 6 / 5);
+  EXPECT_EQ(a.drops(SessionDrop::kQueueFull), 1U);
+  // Sooner and more often than is configured, it is not.
+  at.clear();
+  send("y", {.retry = 1ms, .tries = 100});
+  w.run(10s);
+  ASSERT_EQ(at.size(), 4U);
+  EXPECT_GE(at[1] - at[0], 250ms * 4 / 5);
+  // Another payload may make it more patient, and does not make it less so.
+  at.clear();
+  send("1", {.retry = 250ms, .tries = 2});
+  send("2", {.retry = 250ms, .tries = 3});
+  send("3", {.retry = 250ms, .tries = 1});
+  w.run(10s);
+  EXPECT_EQ(at.size(), 3U);
+  EXPECT_EQ(a.sessions->next_deadline(), std::nullopt);
+}
+
 TEST_P(SessionsTest, ALostResponseIsSentAgainWithoutASecondEarlyDelivery) {
   World w(provider());
   Node& a = w.add("a", 1);

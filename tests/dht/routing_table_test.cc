@@ -273,6 +273,42 @@ TEST(RoutingTable, AsksTheLongestSilentBeforeItMakesRoom) {
   EXPECT_NE(table.find(c.id), nullptr);
 }
 
+TEST(RoutingTable, WhereManyDieWhoWasNotHeardForLongIsNotBelieved) {
+  Rng rng(1);
+  RoutingTable table(contact(rng).id, {.prefix_per_bucket = 0, .prefix_per_table = 0});
+  const Contact a = contact(rng), b = contact(rng);
+  table.heard(at(0s), a, {});
+  table.heard(at(50s), b, {});
+  EXPECT_TRUE(table.believed(at(9min), *table.find(a.id))) << "hardly anybody dies";
+  table.believe(60s);
+  EXPECT_TRUE(table.believed(at(60s), *table.find(a.id)));
+  EXPECT_FALSE(table.believed(at(61s), *table.find(a.id)));
+  EXPECT_TRUE(table.believed(at(61s), *table.find(b.id)));
+  table.silent(b.id);
+  EXPECT_FALSE(table.believed(at(61s), *table.find(b.id))) << "asked in vain";
+  table.heard(at(62s), b, {});
+  EXPECT_TRUE(table.believed(at(62s), *table.find(b.id)));
+  table.believe(std::nullopt);
+  EXPECT_TRUE(table.believed(at(9min), *table.find(a.id)));
+}
+
+TEST(RoutingTable, NewcomersOfFullBucketsAskOneQuestionInAWhile) {
+  Rng rng(1);
+  const NodeId self;  // all zero
+  RoutingTable table(self, {.bucket_size = 1, .replacements = 2, .prefix_per_bucket = 0, .prefix_per_table = 0});
+  const auto in_bucket = [&](int bits) {
+    for (;;) {
+      const Contact c = contact(rng);
+      if (common_prefix_bits(self, c.id) == bits) return c;
+    }
+  };
+  for (const int bits : {0, 1, 2}) table.heard(at(0s), in_bucket(bits), {});
+  EXPECT_TRUE(table.heard(at(kQuestionableAfter), in_bucket(0), {}).ping.has_value());
+  EXPECT_FALSE(table.heard(at(kQuestionableAfter), in_bucket(1), {}).ping.has_value()) << "another bucket was asked just now";
+  EXPECT_FALSE(table.heard(at(kQuestionableAfter + kQuestionEvery - 1ms), in_bucket(1), {}).ping.has_value());
+  EXPECT_TRUE(table.heard(at(kQuestionableAfter + kQuestionEvery), in_bucket(2), {}).ping.has_value());
+}
+
 TEST(RoutingTable, NeverLosesTheLastContacts) {
   Rng rng(3);
   RoutingTable table(contact(rng).id, {.prefix_per_bucket = 0, .prefix_per_table = 0});

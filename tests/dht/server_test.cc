@@ -296,6 +296,52 @@ TEST(Server, NamesOnlyProvenContactsThatTheAskerCanReach) {
   EXPECT_FALSE(reply.token.has_value());
 }
 
+TEST(Server, WhoMayBeGoneIsNotNamedAsLongAsOthersAre) {
+  Server s;
+  std::map<NodeId, Contact> fresh, stale;
+  for (std::uint8_t i = 2; i < 60; ++i) {
+    const Identity who(s.provider, Server::seed(i));
+    const Contact contact = Server::contact_of(who, Endpoint::v4(10, 0, 0, i, 9338));
+    s.dht.heard_from(s.now, contact, {}, s.out);
+    (i % 2 == 0 ? fresh : stale).emplace(contact.id, contact);
+  }
+  s.now.mono += 8min;
+  for (const auto& [id, contact] : fresh) s.dht.heard_from(s.now, contact, {}, s.out);
+  // A lookup among them: whoever was heard just now answers, the others do not.
+  s.out.clear();
+  s.dht.lookup(s.now, OpId{1}, id_of("x"), /*trace=*/false, s.out);
+  std::set<NodeId> asked;
+  while (!s.out.requests.empty()) {
+    std::vector<Request> requests;
+    requests.swap(s.out.requests);
+    for (const Request& request : requests) {
+      asked.insert(request.to.id);
+      EXPECT_FALSE(request.stranger) << "all are in the table";
+      if (fresh.contains(request.to.id)) s.dht.on_nodes(s.now, request.tag, 10ms, Nodes{}, s.out);
+      else s.dht.on_timeout(s.now, request.tag, s.out);
+    }
+  }
+  const Identity reader(s.provider, Server::seed(99));
+  const auto named = [&](const NodeId& target) {
+    Nodes reply;
+    s.dht.on_find_node(s.now, s.asker(reader, Endpoint::v4(10, 9, 9, 9, 77)), {.target = target}, reply);
+    std::set<NodeId> ids;
+    for (const Contact& contact : reply.contacts) ids.insert(contact.id);
+    return ids;
+  };
+  std::size_t unasked = 0;
+  for (const auto& [id, contact] : stale) {
+    if (asked.contains(id)) continue;
+    ++unasked;
+    EXPECT_FALSE(named(id).contains(id)) << "as long unheard as those that are gone";
+  }
+  EXPECT_GE(unasked, 5U);
+  for (const auto& [id, contact] : fresh) EXPECT_TRUE(named(id).contains(id));
+  // Better a few that may be gone than nobody.
+  for (const auto& [id, contact] : fresh) s.dht.forget(s.now, id);
+  EXPECT_GE(named(id_of("x")).size(), 4U);
+}
+
 TEST(Server, ReadsAllocateNothing) {
   Server s;
   const NodeId key = id_of("k");
