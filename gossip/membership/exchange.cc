@@ -28,23 +28,36 @@ void Membership::State::send_items(const Target& to, const GossipItems& items, O
   out.sends.push_back({to, Gossip{items}});
 }
 
-// Members to gossip with: random ones, of which at most one is new to us. A message to a stranger
-// costs a handshake (four scalar multiplications on either side), and in the first seconds of a
-// large mesh everybody is a stranger to everybody.
+// Members to gossip with: random ones of those whose key we proved. Only who has proved fewer than kAcquainted adds a stranger,
+// one at a time: a message to a stranger costs a handshake (four scalar multiplications on either side), and in the first
+// seconds of a large mesh everybody is a stranger to everybody. Until probes have made all acquainted, news travel along
+// the sessions that there are: a random graph of twice kAcquainted edges a node and more.
 std::size_t Membership::State::pick_peers(InlineVec<Slot, kGossipFanoutMax>& picked,
                                           std::size_t count) {
   count = std::min({count, live.size(), kGossipFanoutMax});
-  std::size_t strangers = 1;
+  const auto may = [&](Slot slot) {
+    return table[slot].state == MemberState::kAlive && std::ranges::find(picked, slot) == picked.end();
+  };
   for (std::size_t tries = 0; tries < 8 * count && picked.size() < count; ++tries) {
     const Slot slot = live.slots()[static_cast<std::size_t>(peer_rng.below(live.size()))];
-    const Member& member = table[slot];
-    if (member.state != MemberState::kAlive) continue;
-    if (std::ranges::find(picked, slot) != picked.end()) continue;
-    if (member.proven.port == 0) {
-      if (strangers == 0) continue;
-      --strangers;
-    }
-    picked.push(slot);
+    if (table[slot].proven.port != 0 && may(slot)) picked.push(slot);
+  }
+  if (picked.size() == count) return count;
+  // Few of many are acquaintances: look at all in turn, from a random place.
+  InlineVec<Slot, kAcquainted> known;
+  Slot stranger = kNoSlot;
+  const auto start = static_cast<std::size_t>(live.empty() ? 0 : peer_rng.below(live.size()));
+  for (std::size_t i = 0; i < live.size() && !known.full(); ++i) {
+    const Slot slot = live.slots()[(start + i) % live.size()];
+    if (!may(slot)) continue;
+    if (table[slot].proven.port != 0) known.push(slot);
+    else if (stranger == kNoSlot) stranger = slot;
+  }
+  if (!known.full() && stranger != kNoSlot) picked.push(stranger);
+  while (picked.size() < count && !known.empty()) {
+    const auto at = static_cast<std::size_t>(peer_rng.below(known.size()));
+    picked.push(known[at]);
+    known.erase_at(at);
   }
   return picked.size();
 }

@@ -39,6 +39,7 @@ inline constexpr std::size_t kSyncPagesMax = 16384;  // of one exchange
 inline constexpr std::size_t kSyncExtra = 3;         // datagrams beside a newcomer's page
 inline constexpr std::size_t kPushDatagramsMax = 8;  // after one page
 inline constexpr std::size_t kGossipFanoutMax = 8;
+inline constexpr std::size_t kAcquainted = 32;  // proven keys from which on gossip goes to no strangers
 // ---- pace
 // Three or more suspects at once: probably more are dead, so look sooner.
 inline constexpr std::size_t kAlarmSuspects = 3;
