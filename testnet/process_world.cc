@@ -293,7 +293,8 @@ void World::operator()(const scenario::GetValue& c) {
 }
 
 void World::operator()(const scenario::LookUp& c) {
-  ask(c.op, c.node, "/v1/lookup", {{"target", to_hex(c.target.bytes)}}, [](const Json& answer, OpOutcome& outcome) {
+  const std::string target = c.of ? testbed_.fleet.node(*c.of).id : to_hex(c.target.bytes);
+  ask(c.op, c.node, "/v1/lookup", {{"target", target}}, [](const Json& answer, OpOutcome& outcome) {
     outcome.hops = answer.at("hops").get<std::uint32_t>();
     outcome.queries = answer.at("queries").get<std::uint32_t>();
   });

@@ -69,7 +69,8 @@ struct EndTwin { NodeIndex node; };
 // `quorum` 0: the node's own.
 struct PutValue { OpNumber op; NodeIndex node; std::string key; Bytes value; std::uint32_t quorum = 0; };
 struct GetValue { OpNumber op; NodeIndex node; std::string key; NodeIndex writer; std::uint32_t quorum = 0; };
-struct LookUp { OpNumber op; NodeIndex node; NodeId target; };
+// The id of node `of`, if it is given, in place of `target`.
+struct LookUp { OpNumber op; NodeIndex node; NodeId target; std::optional<NodeIndex> of; };
 // Into the namespace that all nodes of a run share: once for each node. Nothing is told of it.
 struct ShareState { NodeIndex node; };
 // All of these registers with one write; path and value each.

@@ -215,7 +215,12 @@ void Director::State::operate(const Load& load, std::uint64_t a, std::uint64_t b
       op.kind = Op::Kind::kLookup;
       NodeId target;
       for (auto& byte : target.bytes) byte = static_cast<std::uint8_t>(rng.below(256));
-      out->push_back(LookUp{number, node, target});
+      std::optional<NodeIndex> of;
+      if (load.of_node) {
+        if (nodes.size() < 2) return;
+        of = nodes[(drawn + 1 + rng.below(nodes.size() - 1)) % nodes.size()];
+      }
+      out->push_back(LookUp{number, node, target, of});
       break;
     }
     case LoadKind::kState: {

@@ -258,6 +258,11 @@ Load read_load(Reader& in, Duration duration) {
   if (state) in.whole("writers", load.writers, 1, 1'000'000);
   if (state) in.whole("batch", load.batch, 1, static_cast<std::int64_t>(kStateBatchMax));
   if (load.kind == LoadKind::kPut || load.kind == LoadKind::kGet) in.whole("quorum", load.quorum, 1, 32);
+  if (load.kind == LoadKind::kLookup) {
+    const auto target = in.text("target");
+    if (target && *target != "random" && *target != "node") in.wrong(in.find("target"), "target is \"random\" or \"node\"");
+    load.of_node = target == "node";
+  }
   in.duration("from", load.from, duration);
   in.duration("until", load.until);
   if (load.until && (*load.until <= load.from || *load.until > duration)) {

@@ -132,6 +132,7 @@ struct Load {
   std::uint32_t batch = 1;         // state: each write sets so many documents, with one signature
   std::uint32_t writers = 0;       // state: only the nodes of the lowest so many indexes write; 0: all
   std::uint32_t quorum = 0;        // put, get: copies that must acknowledge or agree; 0: the node's own
+  bool of_node = false;            // `target`, lookup: "node", the id of another node that is up; else "random"
   Duration every{};                // get: in place of rate and count, every value stored by then once in each such time
   Duration from{};
   std::optional<Duration> until;

@@ -179,6 +179,7 @@ std::string to_toml(const Scenario& s) {
     if (load.batch != 1) w.whole("batch", load.batch);
     if (load.writers != 0) w.whole("writers", load.writers);
     if (load.quorum != 0) w.whole("quorum", load.quorum);
+    if (load.of_node) w.text("target", "node");
     w.duration("from", load.from);
     if (load.until) w.duration("until", *load.until);
   }

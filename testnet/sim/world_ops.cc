@@ -34,11 +34,10 @@ void World::operator()(const scenario::GetValue& c) {
 }
 
 void World::operator()(const scenario::LookUp& c) {
-  begin(c.node, {.number = c.op, .since = {}, .final_check = false, .target = c.target,
-                 .nearest = nearest_up(c.node, c.target, {})},
-        [&](node::NodeCore& core, Now now, node::Output& out) {
-          return core.lookup(now, c.target, false, out);
-        });
+  const NodeId target = c.of ? network_.id(*c.of) : c.target;
+  begin(c.node, {.number = c.op, .since = {}, .final_check = false, .target = target,
+                 .nearest = nearest_up(c.node, target, {})},
+        [&](node::NodeCore& core, Now now, node::Output& out) { return core.lookup(now, target, false, out); });
 }
 
 void World::operator()(const scenario::SetState& c) {

@@ -42,6 +42,15 @@ EXPERIMENTS = {
             "84s, refresh 30s, want 1": {"dht.refresh": '"30s"', "dht.lookup_want": "1"},
         },
     },
+    "heep": {
+        "scenario": "heep-2010.toml", "limit_s": 10,
+        "settings": {
+            "as it is": {},
+            "want 1": {"dht.lookup_want": "1"},
+            "want 1, k 8": {"dht.lookup_want": "1", "dht.bucket_size": "8"},
+            "want 1, k 8, 5 at once": {"dht.lookup_want": "1", "dht.bucket_size": "8", "dht.parallelism": "5"},
+        },
+    },
     "li": {
         "scenario": "li-2005.toml", "limit_s": 4,
         "settings": {
