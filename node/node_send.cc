@@ -89,6 +89,7 @@ void NodeCore::State::carry_out_membership(Now now, Output& out) {
                    .to = asked.to,
                    .early_ok = early_ok(m),
                    .may_rehandshake = asked.may_rehandshake,
+                   .once = asked.once,
                    .patience = asked.patience},
                   m, out);
         },
@@ -278,7 +279,9 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
   // session the handshake repeats itself, and another address of the peer gets its turn. A probe decides about
   // life: it goes out again as long as it may be answered in time, and once more before the handshake if that leaves half of it.
   const int handshake_at = probe && 8 * r->rto <= r->patience / 2 ? 3 : 2;
-  if (known && r->attempt == handshake_at && r->may_rehandshake) {
+  if (r->once) {
+    // Told slow as others are; the handshake, if there is one, repeats itself.
+  } else if (known && r->attempt == handshake_at && r->may_rehandshake) {
     r->tried = *known;
     const bool elsewhere = std::ranges::find(r->to.endpoints, *known) == r->to.endpoints.end();
     if (!elsewhere || r->to.endpoints.empty() || !pick_endpoint(now, *r)) r->tried = *known;

@@ -39,6 +39,7 @@ struct RequestInfo {
   bool early_ok = false;         // may travel as early data of a handshake
   bool may_rehandshake = true;
   bool may_be_gone = false;      // only named by others, or asked in the background: worth kFewTries
+  bool once = false;             // is not sent again
   Duration patience{};           // total, at most kPatienceMax; 0: a few RTOs
   std::optional<dht::TraceContext> trace{};
 };

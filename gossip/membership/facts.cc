@@ -146,9 +146,8 @@ void Membership::State::move_to(Now now, Slot slot, MemberState to, Output& out)
 void Membership::State::proof_of_life(Now now, Slot slot, Output& out) {
   Member& member = table[slot];
   member.last_proof = now.mono;
-  if (member.state == MemberState::kSuspect || member.state == MemberState::kFailed) {
-    move_to(now, slot, MemberState::kAlive, out);
-  }
+  const bool cleared = member.state == MemberState::kSuspect && config.parts.own_probe;
+  if (cleared || member.state == MemberState::kFailed) move_to(now, slot, MemberState::kAlive, out);
 }
 
 void Membership::State::note_address(Slot slot, const Endpoint& endpoint) {
@@ -212,7 +211,7 @@ Membership::State::Applied Membership::State::apply_suspicion(Now now, const Sus
   }
   // It answered us just now, so the accusation is probably older. Look again, but change nothing:
   // otherwise every echo of a refuted suspicion would make the member flap.
-  if (member.last_proof && now.mono - *member.last_proof < 2 * config.probe_interval) {
+  if (config.parts.proofs && member.last_proof && now.mono - *member.last_proof < 2 * config.probe_interval) {
     recheck(now, slot, std::nullopt);
     return Applied::kIgnored;
   }
@@ -225,7 +224,8 @@ void Membership::State::suspect(Now now, Slot slot, const NodeId& accuser, Outpu
   CHECK(member.state == MemberState::kAlive);
   const std::uint64_t number = member.record->number;
   const auto draw = static_cast<std::uint16_t>(timer_rng.below(65536));
-  suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, number, draw, accuser), {}});
+  const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, number, draw, accuser), {}}).first;
+  if (!config.parts.own_probe) it->second.clock.on_probe_silent();
   ++counters.suspicions_total;
   move_to(now, slot, MemberState::kSuspect, out);
   queue.push(slot, Suspicion{member.record->id, number, accuser});

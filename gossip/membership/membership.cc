@@ -117,7 +117,7 @@ void Membership::heard_from(Now now, const Contact& peer, bool ours, Output& out
 
 void Membership::was_late(Now now, Duration by) {
   State& s = *state_;
-  if (by <= Duration::zero()) return;
+  if (by <= Duration::zero() || !s.config.parts.stalls) return;
   s.health.on_stall(by, s.config.probe_interval);
   for (Round& round : s.rounds) {
     if (round.used) round.probe.on_stall(by);

@@ -21,6 +21,21 @@
 
 namespace weft::gossip {
 
+// What keeps the living from being called failed, part by part. A node has all of it; experiments switch parts off to see what
+// each is worth (docs/EXPERIMENTS.md).
+struct Parts {
+  bool tries = true;       // a probe's ping goes out again while an answer may come in time
+  bool nacks = true;       // a relay says that it got no answer; else every silent probe counts against our own health
+  bool buddy = true;       // a ping to the accused carries the accusation
+  bool shortening = true;  // the clock is suspicion_max, and shorter with accusers; else suspicion_min at once
+  // An answer clears a suspicion here, and `failed` needs an own probe within the clock; else suspects stay in the round robin, only
+  // a new number clears them, and the clock's end is a verdict.
+  bool own_probe = true;
+  bool proofs = true;      // an answer outweighs accusations for two intervals
+  bool burst = true;       // probes come sooner while three or more are suspect
+  bool stalls = true;      // what the own loop stood still for is not held against others
+};
+
 struct Config {
   Duration probe_interval = 1s;
   Duration gossip_interval = 200ms;  // ticks only while there is something to spread
@@ -37,6 +52,7 @@ struct Config {
   std::size_t members_max = 20000;
   std::size_t queue_max = 4096;   // updates waiting to be spread
   Duration refute_interval = 1s;  // at most one new own number in this time
+  Parts parts;
   bool alone = false;             // knows nobody, asks nobody: for meshes that are a DHT and no more
 };
 
@@ -87,6 +103,8 @@ struct Request {
   Duration patience{};
   // A probe that decides about life may handshake anew when the session stays silent.
   bool may_rehandshake = true;
+  // NodeCore sends it once.
+  bool once = false;
 };
 struct Reply {
   ReplyTo to;

@@ -145,6 +145,7 @@ struct Membership::State {
   void arm_retry(Now now);
   void relay(Now now, const Asker& asker, const NodeId& target, Output& out);
   void end_relay(std::uint32_t index, bool answered, Output& out);
+  void nack(const ReplyTo& to, Output& out) const;
   Ping make_ping(Slot slot, bool with_gossip);
   Target target(Slot slot) const;
   Duration patience(Slot slot) const;

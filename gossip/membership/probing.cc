@@ -32,8 +32,8 @@ std::size_t Membership::State::confirmations() const {
 }
 
 Duration Membership::State::clock_length(const SuspicionClock& clock) const {
-  return health.stretch_clock(suspicion_time(config.suspicion_min, config.suspicion_max,
-                                             confirmations(), clock.accusers()));
+  const Duration most = config.parts.shortening ? config.suspicion_max : config.suspicion_min;
+  return health.stretch_clock(suspicion_time(config.suspicion_min, most, confirmations(), clock.accusers()));
 }
 
 Target Membership::State::target(Slot slot) const {
@@ -53,7 +53,8 @@ Ping Membership::State::make_ping(Slot slot, bool with_gossip) {
   // The first time we talk, it may not know us yet.
   if (member.proven.port == 0) (void)add_item(ping.items, budget, record_item(self_slot));
   // Lifeguard's buddy system: the accused hears of it first, and can refute.
-  if (member.state == MemberState::kSuspect || member.state == MemberState::kFailed) {
+  const bool accused = member.state == MemberState::kSuspect || member.state == MemberState::kFailed;
+  if (accused && config.parts.buddy) {
     (void)add_item(
         ping.items, budget,
         {.record = {}, .suspicion = {member.record->id, member.record->number, self->id}});
@@ -64,13 +65,13 @@ Ping Membership::State::make_ping(Slot slot, bool with_gossip) {
 
 void Membership::State::on_probe_timer(Now now, Output& out) {
   Duration interval = health.stretch(config.probe_interval);
-  if (suspicions.size() >= kAlarmSuspects && health.score() == 0) interval /= 3;
+  if (config.parts.burst && suspicions.size() >= kAlarmSuspects && health.score() == 0) interval /= 3;
   timers.arm(now.mono + interval, kProbeTimer);
   if (self->status == RecordStatus::kLeft) return;
   for (std::size_t i = 0; i < std::min<std::size_t>(live.size(), 64); ++i) {
     const Slot slot = *live.next(order_rng);
     // Suspects have a probe of their own; our periodic one looks for what nobody has noticed yet.
-    if (table[slot].state != MemberState::kAlive || table[slot].rounds > 0) continue;
+    if ((config.parts.own_probe && table[slot].state != MemberState::kAlive) || table[slot].rounds > 0) continue;
     (void)start_round(now, slot, ProbeKind::kPeriodic, std::nullopt, out);
     return;
   }
@@ -100,7 +101,8 @@ bool Membership::State::start_round(Now now, Slot slot, ProbeKind kind,
                           .to = target(slot),
                           .message = make_ping(slot, with_gossip),
                           .patience = patience(slot),
-                          .may_rehandshake = true});
+                          .may_rehandshake = true,
+                          .once = !config.parts.tries});
   return true;
 }
 
@@ -156,7 +158,7 @@ void Membership::State::on_silent(Now now, const Round& round, Output& out) {
   if (kind == ProbeKind::kRetry) return;
   ++counters.probe_failures_total;
   if (kind == ProbeKind::kPeriodic) {
-    health.on_silence(round.probe.asked(), round.probe.reacted());
+    health.on_silence(round.probe.asked(), config.parts.nacks ? round.probe.reacted() : 0);
   }
   const Member& member = table[slot];
   if (member.state == MemberState::kSuspect) {
@@ -305,20 +307,18 @@ void Membership::State::on_retry_timer(Now now, Output& out) {
 void Membership::State::relay(Now now, const Asker& asker, const NodeId& id, Output& out) {
   const ReplyTo to{asker.contact, asker.rpc};
   const Slot slot = table.find(id);
-  if (slot == self_slot || slot == kNoSlot || table[slot].state == MemberState::kLeft) {
-    out.replies.push_back({to, {.answered = slot == self_slot && slot != kNoSlot}});
+  if (slot == self_slot) {
+    out.replies.push_back({to, {.answered = true}});
     return;
   }
+  if (slot == kNoSlot || table[slot].state == MemberState::kLeft) return nack(to, out);
   const Member& member = table[slot];
   const auto suspected = suspicions.find(slot);
   const bool known_silent =
-      (suspected != suspicions.end() &&
+      (suspected != suspicions.end() && config.parts.own_probe &&
        suspected->second.clock.probe() == SuspicionClock::Probe::kSilent) ||
       (member.state == MemberState::kFailed && now.mono - member.since < kFreshVerdict);
-  if (known_silent) {
-    out.replies.push_back({to, {.answered = false}});
-    return;
-  }
+  if (known_silent) return nack(to, out);
   std::size_t used = 0;
   std::size_t free = relays.size();
   for (std::size_t i = 0; i < relays.size(); ++i) {
@@ -333,10 +333,7 @@ void Membership::State::relay(Now now, const Asker& asker, const NodeId& id, Out
     });
     if (repeated || relays[i].askers.try_push(to)) return;
   }
-  if (used >= kRelayedMax) {
-    out.replies.push_back({to, {.answered = false}});
-    return;
-  }
+  if (used >= kRelayedMax) return nack(to, out);
   if (free == relays.size()) relays.emplace_back();
   relays[free] = {.slot = slot, .used = true, .askers = {to}};
   ++table[slot].rounds;
@@ -344,12 +341,21 @@ void Membership::State::relay(Now now, const Asker& asker, const NodeId& id, Out
                           .to = target(slot),
                           .message = make_ping(slot, /*with_gossip=*/false),
                           .patience = relay_patience(),
-                          .may_rehandshake = true});
+                          .may_rehandshake = true,
+                          .once = !config.parts.tries});
+}
+
+// "I am alive, the member did not answer me."
+void Membership::State::nack(const ReplyTo& to, Output& out) const {
+  if (config.parts.nacks) out.replies.push_back({to, {.answered = false}});
 }
 
 void Membership::State::end_relay(std::uint32_t index, bool answered, Output& out) {
   Relay& relay = relays[index];
-  for (const ReplyTo& to : relay.askers) out.replies.push_back({to, {.answered = answered}});
+  for (const ReplyTo& to : relay.askers) {
+    if (answered) out.replies.push_back({to, {.answered = true}});
+    else nack(to, out);
+  }
   --table[relay.slot].rounds;
   relay.used = false;
 }

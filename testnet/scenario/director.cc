@@ -184,7 +184,7 @@ std::optional<NodeIndex> Director::State::some_seed(NodeIndex except, Rng& rng) 
   return all[rng.below(all.size())];
 }
 
-void Director::State::start(NodeIndex node) {
+void Director::State::start(NodeIndex node, std::size_t dead_seeds) {
   if (node >= lives.size()) lives.resize(node + 1);
   ++lives[node];
   ++waiting_for;
@@ -193,7 +193,13 @@ void Director::State::start(NodeIndex node) {
   std::optional<NodeIndex> seed;
   if (node != 0) seed = stage == Stage::kForming ? 0 : some_seed(node, rng).value_or(0);
   say({{"event", "start"}, {"node", node}});
-  out->push_back(StartNode{node, seed});
+  std::vector<NodeIndex> dead;
+  for (NodeIndex i = 0; dead_seeds > 0 && i < ledger.known(); ++i) {
+    if (!ledger.is_up(i) && i != node) dead.push_back(i);
+  }
+  luck(plan.seed, "dead-seeds", node, lives[node]).shuffle(std::span(dead));
+  dead.resize(std::min(dead.size(), dead_seeds));
+  out->push_back(StartNode{node, seed, std::move(dead)});
 }
 
 void Director::State::kill(NodeIndex node) {
@@ -279,7 +285,7 @@ void Director::State::finish() {
     if (!death.all && death.waiting > 0 && !ledger.is_up(death.node)) ++f.deaths_unseen;
     const auto after = [&](const std::optional<Duration>& d) { return d ? Json(static_cast<double>((*d - death.at).count()) / 1e6) : Json(); };
     say({{"event", "death"}, {"node", death.node}, {"at", static_cast<double>(death.at.count()) / 1e6}, {"phase", death.phase},
-         {"first", after(death.first)}, {"all", after(death.all)}});
+         {"suspected", after(death.suspected)}, {"all_suspected", after(death.all_suspected)}, {"first", after(death.first)}, {"all", after(death.all)}});
   }
   stage = Stage::kDone;
   say({{"event", "done"}});

@@ -48,7 +48,8 @@ inline constexpr std::size_t kSawPairsMax = 1000;
 using NodeIndex = std::uint32_t;
 using OpNumber = std::uint64_t;
 
-struct StartNode { NodeIndex node; std::optional<NodeIndex> seed; };  // a node that never ran
+// A node that never ran; `dead`: seeds that it is told of besides, and that are down.
+struct StartNode { NodeIndex node; std::optional<NodeIndex> seed; std::vector<NodeIndex> dead{}; };
 struct KillNode { NodeIndex node; };                                  // at once, nothing saved
 struct StopNode { NodeIndex node; };                                  // gracefully
 // The same home; `moved`: at another address than before.

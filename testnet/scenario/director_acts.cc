@@ -377,7 +377,7 @@ void Director::State::act(const Action& action) {
     }
     case Do::kAdd:
       for (std::uint32_t i = 0; i < action.nodes && lives.size() < kNodesMax; ++i) {
-        start(static_cast<NodeIndex>(lives.size()));
+        start(static_cast<NodeIndex>(lives.size()), action.dead_seeds);
       }
       break;
     case Do::kPartition:
@@ -443,6 +443,7 @@ void Director::State::act(const Action& action) {
     case Do::kSlowDisk:
     case Do::kFailDisk:
     case Do::kLateReceive:
+    case Do::kBlock:
     case Do::kClockStep:
     case Do::kClockSkew:
     case Do::kClockDrift:

@@ -131,7 +131,8 @@ struct Director::State {
   void end_phase();
   std::vector<NodeIndex> living() const;
   std::optional<NodeIndex> some_seed(NodeIndex except, Rng& rng) const;
-  void start(NodeIndex node);
+  // `dead_seeds`: it is told of so many that are down, if there are.
+  void start(NodeIndex node, std::size_t dead_seeds = 0);
   void kill(NodeIndex node);
   void stop(NodeIndex node);
   void restart(NodeIndex node, bool moved = false);

@@ -97,7 +97,7 @@ void Ledger::down(Duration at, NodeIndex index, bool told, std::size_t phase) {
   node.up = false;
   --alive_;
   node.steady_since = at;
-  std::size_t listing = 0;
+  std::size_t listing = 0, trusting = 0;
   for (NodeIndex o = 0; o < nodes_.size(); ++o) {
     if (o == index || !nodes_[o].up) continue;
     const bool is = pair_wrong(o, index);
@@ -105,11 +105,16 @@ void Ledger::down(Duration at, NodeIndex index, bool told, std::size_t phase) {
     if (was && !is) --nodes_[o].wrong, --wrong_;
     if (is && !was) ++nodes_[o].wrong, ++wrong_;
     if (is) ++listing;
+    if (view(nodes_[o], index) == Seen::kAlive) ++trusting;
   }
   // Observers that die later no longer have to notice anything.
   for (Death& death : deaths_) {
     if (death.all || death.waiting == 0 || nodes_[death.node].death != static_cast<std::size_t>(&death - deaths_.data())) continue;
     const Seen seen = view(node, death.node);
+    if (seen == Seen::kAlive) {
+      if (death.trusting > 0) --death.trusting;
+      count_suspicion(at, death);
+    }
     if (seen == Seen::kAlive || seen == Seen::kSuspect) {
       --death.waiting;
       count_detection(at, death);
@@ -117,7 +122,7 @@ void Ledger::down(Duration at, NodeIndex index, bool told, std::size_t phase) {
   }
   if (!told && listing > 0) {
     node.death = deaths_.size();
-    deaths_.push_back({.node = index, .at = at, .phase = phase, .first = {}, .all = {},
+    deaths_.push_back({.node = index, .at = at, .phase = phase, .suspected = {}, .all_suspected = {}, .trusting = trusting, .first = {}, .all = {},
                        .waiting = listing});
   }
   changed_ = at;
@@ -126,6 +131,10 @@ void Ledger::down(Duration at, NodeIndex index, bool told, std::size_t phase) {
 
 void Ledger::count_detection(Duration at, Death& death) {
   if (death.waiting == 0 && death.first && !death.all) death.all = at;
+}
+
+void Ledger::count_suspicion(Duration at, Death& death) {
+  if (death.trusting == 0 && death.suspected && !death.all_suspected) death.all_suspected = at;
 }
 
 void Ledger::paused(Duration at, NodeIndex index, bool paused) {
@@ -149,6 +158,14 @@ bool Ledger::saw(Duration at, NodeIndex observer, NodeIndex subject, Seen state)
   settle(at);
 
   const Node& other = nodes_[subject];
+  if (other.death && before == Seen::kAlive && state != Seen::kAlive) {
+    Death& death = deaths_[*other.death];
+    if (!death.suspected) death.suspected = at;
+    if (death.trusting > 0) --death.trusting;
+    count_suspicion(at, death);
+  } else if (other.death && before != Seen::kAlive && state == Seen::kAlive) {
+    ++deaths_[*other.death].trusting;
+  }
   const bool listed = before == Seen::kAlive || before == Seen::kSuspect;
   const bool gone = state == Seen::kFailed || state == Seen::kLeft;
   if (other.death && listed && gone) {

@@ -19,6 +19,9 @@ class Ledger {
     NodeIndex node = 0;
     Duration at{};
     std::size_t phase = 0;
+    std::optional<Duration> suspected;      // an observer began to doubt it
+    std::optional<Duration> all_suspected;  // no living observer holds it alive any more
+    std::size_t trusting = 0;               // living observers that hold it alive
     std::optional<Duration> first;  // an observer called it failed
     std::optional<Duration> all;    // every living observer did
     std::size_t waiting = 0;        // living observers that still list it
@@ -81,6 +84,7 @@ class Ledger {
   bool pair_wrong(NodeIndex observer, NodeIndex subject) const;
   void settle(Duration at);
   void count_detection(Duration at, Death& death);
+  void count_suspicion(Duration at, Death& death);
 
   std::vector<Node> nodes_;
   std::vector<Death> deaths_;

@@ -232,6 +232,28 @@ DhtSettings read_dht(Reader& in) {
   return dht;
 }
 
+MembershipSettings read_membership(Reader& in) {
+  MembershipSettings m;
+  m.place.line = in.line();
+  in.duration("probe_interval", m.probe_interval, 1min);
+  if (in.has("probe_interval") && m.probe_interval < 100ms) in.wrong(in.find("probe_interval"), "probe_interval is at least 100ms");
+  in.duration("suspicion_min", m.suspicion_min);
+  in.duration("suspicion_max", m.suspicion_max);
+  if (in.has("indirect_probes")) in.whole("indirect_probes", m.indirect_probes.emplace(), 0, static_cast<std::int64_t>(kIndirectProbesMax));
+  if (in.has("gossip_fanout")) in.whole("gossip_fanout", m.gossip_fanout.emplace(), 0, static_cast<std::int64_t>(kIndirectProbesMax));
+  in.flag("health", m.health);
+  in.flag("tries", m.tries);
+  in.flag("nacks", m.nacks);
+  in.flag("buddy", m.buddy);
+  in.flag("shortening", m.shortening);
+  in.flag("own_probe", m.own_probe);
+  in.flag("proofs", m.proofs);
+  in.flag("burst", m.burst);
+  in.flag("stalls", m.stalls);
+  in.finish("[membership]");
+  return m;
+}
+
 Load read_load(Reader& in, Duration duration) {
   Load load;
   load.place.line = in.line();
@@ -283,7 +305,7 @@ const Shape kShapes[] = {
     {Do::kPause, {"!who", "for"}},
     {Do::kResume, {"!who"}},
     {Do::kRestart, {"!who"}},
-    {Do::kAdd, {"!nodes"}},
+    {Do::kAdd, {"!nodes", "dead_seeds"}},
     {Do::kPartition, {"share", "who", "partial", "one_way", "for"}},
     {Do::kHeal, {}},
     {Do::kLink, {"latency", "base", "spread", "jitter", "loss", "dup", "reorder", "rate", "access", "corrupt", "mtu",
@@ -295,6 +317,7 @@ const Shape kShapes[] = {
     {Do::kSlowDisk, {"!who", "!amount", "for"}},
     {Do::kFailDisk, {"!who", "for"}},
     {Do::kLateReceive, {"!who", "!amount", "for"}},
+    {Do::kBlock, {"!who", "for"}},
     {Do::kClockStep, {"!who", "!amount", "for"}},
     {Do::kClockSkew, {"!who", "!ppm", "for"}},
     {Do::kClockDrift, {"!who", "!ppm", "!every", "for"}},
@@ -337,6 +360,8 @@ Action read_action(Reader& in, Duration duration) {
       }
     } else if (key == "nodes") {
       in.whole("nodes", action.nodes, 1, static_cast<std::int64_t>(kNodesMax));
+    } else if (key == "dead_seeds") {
+      in.whole("dead_seeds", action.dead_seeds, 0, static_cast<std::int64_t>(kDeadSeedsMax));
     } else if (key == "share") {
       in.share("share", action.share_ppm);
     } else if (key == "partial") {
@@ -474,7 +499,13 @@ std::expected<Scenario, Problem> parse_scenario(std::string_view text, std::stri
   if (s.duration < 1s) in.wrong(in.find("duration"), "duration is at least 1s");
   in.duration("settle", s.settle);
   in.duration("heal", s.heal);
-  in.flag("membership", s.membership);
+  // Either a table of settings, or false.
+  if (const toml::node* node = in.find("membership"); node != nullptr && node->is_table()) {
+    one(in, "membership", file, problem, [&](Reader& table) { s.membership_settings = read_membership(table); });
+  } else {
+    in.flag("membership", s.membership);
+  }
+  in.flag("by_kind", s.by_kind);
   in.whole("values_memory", s.values_memory, 0, INT64_MAX);
   in.flag("sweep", s.sweep);
   in.duration("commit", s.commit, 1min);

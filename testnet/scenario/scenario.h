@@ -33,6 +33,7 @@ inline constexpr std::size_t kActionsMax = 1'000;
 inline constexpr std::size_t kChecksMax = 200;
 inline constexpr std::size_t kPhaseNameMax = 64;     // bytes
 inline constexpr std::size_t kSayMax = 300;          // bytes
+inline constexpr std::uint32_t kDeadSeedsMax = 16;
 inline constexpr std::size_t kFileNameMax = 1'000;   // bytes
 inline constexpr std::size_t kValueBytesMax = 1'000;
 
@@ -113,6 +114,18 @@ struct DhtSettings {
   Place place;
   bool operator==(const DhtSettings&) const = default;
 };
+// [membership]: the same of membership, to find out what each part is worth; what is not set is as a node has it.
+struct MembershipSettings {
+  Duration probe_interval{};                // `probe_interval`; 0: as a node has it
+  std::optional<Duration> suspicion_min, suspicion_max;
+  std::optional<std::uint32_t> indirect_probes;  // relays that are asked
+  std::optional<std::uint32_t> gossip_fanout;    // members that gossip goes to; 0: news ride on probes alone
+  // Each is a part that false switches off (gossip::Parts; `health`: local health).
+  bool health = true, tries = true, nacks = true, buddy = true, shortening = true, own_probe = true, proofs = true, burst = true, stalls = true;
+  Place place;
+  bool operator==(const MembershipSettings&) const = default;
+};
+inline constexpr std::uint32_t kIndirectProbesMax = 8;  // and of members that gossip goes to
 inline constexpr std::size_t kBucketSizeMax = 20;  // as many contacts has a reply
 
 inline constexpr std::size_t kStateBatchMax = 16;    // `batch` of a state load
@@ -144,11 +157,13 @@ enum class Do : std::uint8_t {
   // both worlds
   kKill, kStop, kPause, kResume, kRestart, kAdd, kPartition, kHeal, kLink, kNote, kPut, kGet, kEnd,
   // the simulator alone
-  kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kClockStep, kClockSkew, kClockDrift, kHostile, kCalm, kBackup, kRestoreBackup, kTwin,
+  kSlowCpu, kSlowDisk, kFailDisk, kLateReceive, kBlock, kClockStep, kClockSkew, kClockDrift, kHostile, kCalm, kBackup, kRestoreBackup, kTwin,
   kLast = kTwin,
 };
 enum class Role : std::uint8_t {
   kDrop, kLieContacts, kAccomplices, kFlood, kReplay, kForge, kSpoof, kGrind,
+  // of membership
+  kMemberAccuse, kMemberReplay, kMemberWithhold, kMemberVouch,
   // of shared state
   kStateFork, kStateForge, kStateFuture, kStateReplay, kStateWithhold, kStateFlood, kStateVoid,
   kLast = kStateVoid,
@@ -162,7 +177,8 @@ struct Action {
   Duration within = 60s;           // so long after `t` and after the conditional action before it, it happens all the same
   Do what = Do::kNote;
   testnet::Selection who;          // `who`: index, range, list or share of the living (dead: restart)
-  std::uint32_t nodes = 0;         // add: how many
+  std::uint32_t nodes = 0;         // add: how many...
+  std::uint32_t dead_seeds = 0;    // ...each of which is told so many of the dead before a seed that lives
   std::uint32_t share_ppm = 0;     // partition: side A, unless `who` names it
   bool one_way = false;            // partition: A cannot reach B, B reaches A
   std::uint32_t partial_ppm = 0;   // partition: this share of the living still reaches both sides
@@ -199,11 +215,13 @@ struct Scenario {
   Duration settle{};               // `settle`: after all see all, before loads, churn and actions count
   Duration heal = 60s;             // `heal`: fault-free time at the end in which all must come right
   bool membership = true;          // `membership = false`: the DHT alone (simulator, many nodes)
+  bool by_kind = false;            // `by_kind = true`: what is sent is told by kind also where membership is (simulator)
   std::size_t values_memory = 0;   // bytes of held values in a node's memory; 0: as a node has it (simulator)
   bool sweep = true;               // `sweep = false`: nobody hands values over as nodes come and go (simulator)
   Duration commit = 1ms;           // `commit`: a store's commit takes this long (simulator)
   Link link;
   DhtSettings dht;                 // (simulator)
+  MembershipSettings membership_settings;  // (simulator)
   std::optional<Churn> churn;
   std::vector<Load> loads;
   std::vector<Action> actions;     // in the order of the file

@@ -110,6 +110,26 @@ void write_dht(Writer& w, const DhtSettings& dht) {
   if (dht.refresh.count() != 0) w.duration("refresh", dht.refresh);
 }
 
+void write_membership(Writer& w, const MembershipSettings& m) {
+  if (m.probe_interval.count() != 0) w.duration("probe_interval", m.probe_interval);
+  if (m.suspicion_min) w.duration("suspicion_min", *m.suspicion_min);
+  if (m.suspicion_max) w.duration("suspicion_max", *m.suspicion_max);
+  if (m.indirect_probes) w.whole("indirect_probes", *m.indirect_probes);
+  if (m.gossip_fanout) w.whole("gossip_fanout", *m.gossip_fanout);
+  const auto off = [&w](std::string_view part, bool on) {
+    if (!on) w.raw(part, "false");
+  };
+  off("health", m.health);
+  off("tries", m.tries);
+  off("nacks", m.nacks);
+  off("buddy", m.buddy);
+  off("shortening", m.shortening);
+  off("own_probe", m.own_probe);
+  off("proofs", m.proofs);
+  off("burst", m.burst);
+  off("stalls", m.stalls);
+}
+
 void write_action(Writer& w, const Action& a) {
   const Action plain;
   w.duration("t", a.t);
@@ -120,6 +140,7 @@ void write_action(Writer& w, const Action& a) {
   w.text("do", to_string(a.what));
   if (a.who != plain.who) w.text("who", who_text(a.who));
   if (a.nodes != 0) w.whole("nodes", a.nodes);
+  if (a.dead_seeds != 0) w.whole("dead_seeds", a.dead_seeds);
   if (a.what == Do::kPartition) {
     if (a.who == plain.who) w.share("share", a.share_ppm);
     if (a.partial_ppm != 0) w.share("partial", a.partial_ppm);
@@ -153,6 +174,7 @@ std::string to_toml(const Scenario& s) {
   if (s.settle != plain.settle) w.duration("settle", s.settle);
   if (s.heal != plain.heal) w.duration("heal", s.heal);
   if (!s.membership) w.raw("membership", "false");
+  if (s.by_kind) w.raw("by_kind", "true");
   if (s.values_memory != 0) w.whole("values_memory", s.values_memory);
   if (!s.sweep) w.raw("sweep", "false");
   if (s.commit != plain.commit) w.duration("commit", s.commit);
@@ -163,6 +185,10 @@ std::string to_toml(const Scenario& s) {
   if (s.dht != DhtSettings{}) {
     w.head("[dht]");
     write_dht(w, s.dht);
+  }
+  if (s.membership_settings != MembershipSettings{}) {
+    w.head("[membership]");
+    write_membership(w, s.membership_settings);
   }
   if (s.churn) {
     w.head("[churn]");

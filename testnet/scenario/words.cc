@@ -30,6 +30,7 @@ std::string_view to_string(Do what) {
     case Do::kSlowDisk: return "slow-disk";
     case Do::kFailDisk: return "fail-disk";
     case Do::kLateReceive: return "late-receive";
+    case Do::kBlock: return "block";
     case Do::kClockStep: return "clock-step";
     case Do::kClockSkew: return "clock-skew";
     case Do::kClockDrift: return "clock-drift";
@@ -52,6 +53,10 @@ std::string_view to_string(Role role) {
     case Role::kForge: return "forge";
     case Role::kSpoof: return "spoof";
     case Role::kGrind: return "grind";
+    case Role::kMemberAccuse: return "member-accuse";
+    case Role::kMemberReplay: return "member-replay";
+    case Role::kMemberWithhold: return "member-withhold";
+    case Role::kMemberVouch: return "member-vouch";
     case Role::kStateFork: return "state-fork";
     case Role::kStateForge: return "state-forge";
     case Role::kStateFuture: return "state-future";
@@ -139,10 +144,13 @@ std::optional<Problem> unsupported(const Scenario& scenario, World world, std::s
   if (!scenario.membership) return no({}, "membership = false");
   if (!scenario.sweep) return no({}, "sweep = false");
   if (scenario.values_memory != 0) return no({}, "values_memory");
+  if (scenario.by_kind) return no({}, "by_kind");
   if (scenario.dht != DhtSettings{}) return no(scenario.dht.place, "[dht]");
+  if (scenario.membership_settings != MembershipSettings{}) return no(scenario.membership_settings.place, "[membership]");
   if (scenario.commit != Scenario{}.commit) return no({}, "commit");
   for (const Action& action : scenario.actions) {
     if (const char* key = simulated(action.link)) return no(action.place, key);
+    if (action.dead_seeds != 0) return no(action.place, "dead_seeds");
     if (action.what >= Do::kSlowCpu) {
       std::string what = "do = \"" + std::string(to_string(action.what)) + "\"";
       if (action.what == Do::kHostile) what += ", role = \"" + std::string(to_string(action.role)) + "\"";

@@ -35,6 +35,10 @@ std::string_view to_string(Lie lie) {
     case Lie::kAccomplices: return "accomplices";
     case Lie::kForge: return "forge";
     case Lie::kDeny: return "grind";
+    case Lie::kMemberAccuse: return "member-accuse";
+    case Lie::kMemberReplay: return "member-replay";
+    case Lie::kMemberWithhold: return "member-withhold";
+    case Lie::kMemberVouch: return "member-vouch";
     case Lie::kStateFork: return "state-fork";
     case Lie::kStateForge: return "state-forge";
     case Lie::kStateFuture: return "state-future";

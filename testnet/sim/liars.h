@@ -11,8 +11,8 @@
 //                 signed half of the time
 //   deny          a bit of each value; contacts as accomplices do (what ground ids are good for)
 //
-// Liars of shared state (state_liar.h) say more than their node does, hear what it does not, and leave out what it says; this is where
-// they listen. Of each role it is counted how many datagrams with a lie an honest node has opened.
+// Liars of shared state (state_liar.h) and of membership (member_liar.h) say more than their node does, hear what it does not, and leave
+// out what it says; this is where they listen. Of each role it is counted how many datagrams with a lie an honest node has opened.
 //
 // Simulations only: it needs CheapProvider's plain sealing. One thread.
 #pragma once
@@ -30,10 +30,13 @@ namespace weft::sim {
 
 enum class Lie : std::uint8_t {
   kNone, kContacts, kAccomplices, kForge, kDeny,
+  // of membership
+  kMemberAccuse, kMemberReplay, kMemberWithhold, kMemberVouch,
   // of shared state
   kStateFork, kStateForge, kStateFuture, kStateReplay, kStateWithhold, kStateFlood, kStateVoid,
   kLast = kStateVoid,
 };
+inline bool of_members(Lie lie) { return lie >= Lie::kMemberAccuse && lie <= Lie::kMemberVouch; }
 inline bool of_state(Lie lie) { return lie >= Lie::kStateFork; }
 // The role's word in a scenario.
 std::string_view to_string(Lie lie);
@@ -66,7 +69,7 @@ class LyingProvider final : public CryptoProvider {
     std::function<NodeId(Rng&)> victim;                    // some member
   };
 
-  // What a liar of shared state makes of what its node hears and is about to say.
+  // What a liar of shared state or of membership makes of what its node hears and is about to say.
   struct Ear {
     std::function<bool(ByteView)> hears;      // true: the node is not to hear it
     std::function<bool(ByteView)> withholds;  // true: it does not leave the node

@@ -122,8 +122,10 @@ void SimNetwork::crash(std::size_t index) {
   ++n.life;
   n.waiting.clear();
   n.faults = {};
+  n.held_back.clear();
   n.provider->lie(Lie::kNone, Rng(0), {});
   set_state_liar(index, Lie::kNone);
+  set_member_liar(index, Lie::kNone);
   mix(index);
 }
 
@@ -144,9 +146,17 @@ void SimNetwork::set_faults(std::size_t index, const NodeFaults& faults) {
   }
   n.provider->lie(faults.lie, n.mischief.fork("lies"), knowledge(index));
   set_state_liar(index, faults.lie);
+  set_member_liar(index, faults.lie);
   n.armed.reset();
   n.wanted.reset();
-  if (n.core != nullptr) arm(index);
+  if (n.core == nullptr) return;
+  if (!n.faults.blocked && !n.paused && (!n.waiting.empty() || !n.held_back.empty())) {
+    for (const auto& [to, bytes] : std::exchange(n.held_back, {})) transmit(index, to, bytes);
+    node::Output out;
+    take_waiting(index, out);
+    if (n.core == nullptr) return;
+  }
+  arm(index);
 }
 
 Now SimNetwork::local(const Node& n) const {
@@ -176,26 +186,6 @@ void SimNetwork::restart(std::size_t index, std::optional<std::size_t> seed) {
   CHECK(nodes_[index]->core == nullptr);
   nodes_[index]->seed = seed;
   boot(index);
-}
-
-void SimNetwork::pause(std::size_t index) { nodes_[index]->paused = true; }
-
-void SimNetwork::resume(std::size_t index) {
-  Node& n = *nodes_[index];
-  n.paused = false;
-  if (n.core == nullptr) return;
-  // As the shell does: told of the stall, then the socket is read dry, then deadlines are judged.
-  node::Output out;
-  if (n.wanted && *n.wanted < now_.mono) n.core->was_late(local(n), now_.mono - *n.wanted);
-  n.armed.reset();
-  n.wanted.reset();
-  carry_out(index, out);
-  const auto waiting = std::exchange(n.waiting, {});
-  for (const auto& [from, bytes] : waiting) {
-    n.core->on_datagram(local(n), from, bytes, out);
-    carry_out(index, out);
-    if (n.core == nullptr) return;
-  }
 }
 
 void SimNetwork::set_blocked(std::function<bool(std::size_t, std::size_t)> blocked) {
@@ -272,6 +262,10 @@ void SimNetwork::transmit(std::size_t index, const Endpoint& to, ByteView bytes)
   ++datagrams_;
   bytes_ += bytes.size();
   if (options_.tally && !options_.real_crypto) tally_.sent(bytes);
+  if (n.faults.blocked) {
+    if (n.held_back.size() < kSocketQueueMax) n.held_back.emplace_back(to, to_bytes(bytes));
+    return;
+  }
   if (n.faults.drop_ppm != 0 && n.mischief.chance({n.faults.drop_ppm, 1'000'000})) return;
   if (n.provider->withheld(bytes)) return;
   if (n.faults.replay_ppm != 0 || n.faults.spoof_ppm != 0) mischief(index, to, bytes);
@@ -367,9 +361,11 @@ void SimNetwork::carry_out(std::size_t index, node::Output& out) {
     if (observer_) observer_(index, now_, event);
   }
   if (wants_seeds && n.seed && n.core != nullptr) {
-    const node::Seed seed{std::nullopt, nodes_[door(index, *n.seed)]->endpoint};
+    std::vector<node::Seed> seeds;
+    for (const std::size_t other : n.more_seeds) seeds.push_back({std::nullopt, nodes_[other]->endpoint});
+    seeds.push_back({std::nullopt, nodes_[door(index, *n.seed)]->endpoint});
     node::Output more;
-    n.core->join(local(n), std::span(&seed, 1), more);
+    n.core->join(local(n), seeds, more);
     carry_out(index, more);
     return;
   }
@@ -466,12 +462,12 @@ void SimNetwork::take(std::uint32_t slot) {
       if (e.moves != n.moves) return;  // it was sent to where the node no longer is
       if (e.port != 0 && !nats_->inbound(now_.mono, e.node, e.port, e.from)) return;
       mix(at ^ fold_hash(0, e.bytes));
-      if (n.paused) {
+      if (n.paused || n.faults.blocked) {
         if (n.waiting.size() < kSocketQueueMax) n.waiting.emplace_back(e.from, std::move(e.bytes));
         return;
       }
       tell(Step::What::kDatagram, e.node, e.from, e.bytes);
-      if (n.state_liar) heard_from_ = id_at(e.from);
+      if (n.state_liar || n.member_liar) heard_from_ = id_at(e.from);
       if (is_ghost(e.from)) ghosts_[{e.from, e.node}].from_bytes += e.bytes.size();
       if (watching_replays_ && is_data(e.bytes)) {
         const std::uint64_t before = n.core->dropped();
@@ -531,9 +527,14 @@ void SimNetwork::take(std::uint32_t slot) {
       return;
     }
     case Event::Kind::kLie:
-      if (e.life != n.life || !n.state_liar || e.due != n.lies_from) return;
-      lie_of_state(e.node, /*acts=*/true);
-      push(now_.mono + n.state_liar->pace(), std::move(e));
+      if (e.life != n.life || e.due != n.lies_from) return;
+      if (n.state_liar) {
+        lie_of_state(e.node, /*acts=*/true);
+        push(now_.mono + n.state_liar->pace(), std::move(e));
+      } else if (n.member_liar) {
+        lie_of_members(e.node, /*acts=*/true);
+        push(now_.mono + n.member_liar->pace(), std::move(e));
+      }
       return;
     case Event::Kind::kFree:
       return;
@@ -541,7 +542,9 @@ void SimNetwork::take(std::uint32_t slot) {
   ++events_;
   if (n.faults.cpu.count() > 0) n.busy_until = now_.mono + n.faults.cpu;
   carry_out(e.node, scratch_);
-  if (n.state_liar && n.core != nullptr) lie_of_state(e.node, /*acts=*/false);
+  if (n.core == nullptr) return;
+  if (n.state_liar) lie_of_state(e.node, /*acts=*/false);
+  if (n.member_liar) lie_of_members(e.node, /*acts=*/false);
 }
 
 // Whether this life of the node took this very packet of late. From now on it did.

@@ -19,6 +19,7 @@
 #include "node/node_core.h"
 #include "testnet/sim/disk.h"
 #include "testnet/sim/liars.h"
+#include "testnet/sim/member_liar.h"
 #include "testnet/sim/nat.h"
 #include "testnet/sim/state_liar.h"
 #include "testnet/sim/tally.h"
@@ -46,6 +47,7 @@ struct NodeFaults {
   std::uint32_t spoof_ppm = 0;   // liar: a copy to a third node under its receiver's or nobody's address
   Duration flood_every{};        // liar: noise to a random node; 0: none
   Lie lie = Lie::kNone;          // liar: what it says in its sessions (not with real_crypto)
+  bool blocked = false;          // what comes and what should leave waits until this is over; timers fire
 };
 
 // Datagrams that wait for a busy or paused process; a socket's buffer holds about as many.
@@ -120,6 +122,8 @@ class SimNetwork {
   // The same as add, with an identity whose id shares kGroundBits bits with `target`.
   std::size_t add_ground(const NodeId& target, std::optional<std::size_t> seed,
                          const std::function<void(node::Config&)>& adjust = {});
+  // From now on the node names these besides its seed whenever it joins.
+  void name_seeds(std::size_t node, std::vector<std::size_t> seeds) { nodes_[node]->more_seeds = std::move(seeds); }
   // SIGKILL: the core is gone, uncommitted writes with it.
   void crash(std::size_t node);
   // Constructs the core anew from what was committed; joins through `seed` if given.
@@ -217,7 +221,8 @@ class SimNetwork {
   struct Node {
     ByteArray<32> secret{};  // of the identity
     std::unique_ptr<LyingProvider> provider;  // honest unless its faults say otherwise
-    std::unique_ptr<StateLiar> state_liar;    // while it lies so...
+    std::unique_ptr<StateLiar> state_liar;    // while it lies so, or so...
+    std::unique_ptr<MemberLiar> member_liar;
     Instant lies_from;                        // ...and since when
     std::unique_ptr<Identity> identity;
     std::unique_ptr<SeededEntropy> entropy;
@@ -235,9 +240,11 @@ class SimNetwork {
     };
     Backup backup;
     std::optional<std::size_t> seed;
+    std::vector<std::size_t> more_seeds;
     std::uint64_t life = 0;  // events of a former life are dropped
     bool paused = false;
-    std::vector<std::pair<Endpoint, Bytes>> waiting;  // while paused
+    std::vector<std::pair<Endpoint, Bytes>> waiting;  // while paused or blocked
+    std::vector<std::pair<Endpoint, Bytes>> held_back;  // to be sent, while blocked
     std::optional<Instant> armed;   // its wake in the heap; true time
     std::optional<Instant> wanted;  // when the core wants to wake; never before `armed`
     std::uint64_t ordinal = 0;
@@ -299,8 +306,17 @@ class SimNetwork {
   std::optional<NodeId> id_at(const Endpoint& endpoint) const;
   // Begins to lie about shared state, or ends that.
   void set_state_liar(std::size_t index, Lie lie);
-  // What a liar of shared state does now and then, and what it answers: `acts` and else.
+  void set_member_liar(std::size_t index, Lie lie);
+  void begin_to_act(std::size_t index, Duration pace);
+  // What a liar of shared state or of membership does now and then, and what it answers: `acts` and else.
   void lie_of_state(std::size_t index, bool acts);
+  void lie_of_members(std::size_t index, bool acts);
+  template <class Says>
+  void say_lies(std::size_t index, const Says& says);
+  // Living nodes but this one and its twins.
+  std::vector<NodeId> peers_of(std::size_t index) const;
+  // What waited while the node was blocked or paused is taken now.
+  void take_waiting(std::size_t index, node::Output& out);
   Instant to_true(const Node& n, Instant local) const;
   void mischief(std::size_t index, const Endpoint& to, ByteView bytes);
   static void place(std::size_t index, Node& n);

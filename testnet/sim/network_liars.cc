@@ -52,36 +52,77 @@ void SimNetwork::set_state_liar(std::size_t index, Lie lie) {
       .hears = [this, &liar](ByteView payload) { return heard_from_ && liar.hears(*heard_from_, payload); },
       .withholds = [&liar](ByteView payload) { return liar.withholds(payload); },
   });
+  begin_to_act(index, liar.pace());
+}
+
+void SimNetwork::set_member_liar(std::size_t index, Lie lie) {
+  Node& n = *nodes_[index];
+  n.member_liar.reset();
+  if (!of_members(lie) || n.core == nullptr) return;
+  n.member_liar = std::make_unique<MemberLiar>(lie, n.mischief.fork("members"), n.identity->id());
+  MemberLiar& liar = *n.member_liar;
+  n.provider->listen({
+      .hears = [this, &liar](ByteView payload) { return heard_from_ && liar.hears(*heard_from_, payload); },
+      .withholds = [&liar](ByteView payload) { return liar.withholds(payload); },
+  });
+  begin_to_act(index, liar.pace());
+}
+
+void SimNetwork::begin_to_act(std::size_t index, Duration pace) {
+  Node& n = *nodes_[index];
   n.lies_from = now_.mono;
   Event e;
   e.kind = Event::Kind::kLie;
   e.node = index;
   e.life = n.life;
   e.due = n.lies_from;
-  push(now_.mono + liar.pace(), std::move(e));
+  push(now_.mono + pace, std::move(e));
+}
+
+std::vector<NodeId> SimNetwork::peers_of(std::size_t index) const {
+  std::set<NodeId> others;  // a twin is its other half's
+  for (const auto& other : nodes_) {
+    if (other->core != nullptr && other->identity->id() != nodes_[index]->identity->id()) others.insert(other->identity->id());
+  }
+  return {others.begin(), others.end()};
+}
+
+template <class Says>
+void SimNetwork::say_lies(std::size_t index, const Says& says) {
+  if (says.empty()) return;
+  Node& n = *nodes_[index];
+  node::Output out;
+  for (const auto& say : says) {
+    n.provider->will_say(say.payload);
+    n.core->say(local(n), say.to, say.payload, out);
+  }
+  carry_out(index, out);
+}
+
+void SimNetwork::lie_of_members(std::size_t index, bool acts) {
+  Node& n = *nodes_[index];
+  heard_from_.reset();
+  if (acts) {
+    std::vector<gossip::MemberView> members;
+    n.core->for_each_member([&](const gossip::MemberView& m) {
+      if (m.record->id != n.identity->id() && m.state != gossip::MemberState::kLeft) members.push_back(m);
+    });
+    n.member_liar->act(members, peers_of(index));
+  } else {
+    n.member_liar->answer();
+  }
+  say_lies(index, n.member_liar->take_says());
 }
 
 void SimNetwork::lie_of_state(std::size_t index, bool acts) {
   Node& n = *nodes_[index];
   heard_from_.reset();
   if (acts) {
-    std::set<NodeId> others;  // a twin is its other half's
-    for (const auto& other : nodes_) {
-      if (other->core != nullptr && other->identity->id() != n.identity->id()) others.insert(other->identity->id());
-    }
-    const std::vector<NodeId> peers(others.begin(), others.end());
-    n.state_liar->act(local(n), n.core->shared_state(), peers);
+    n.state_liar->act(local(n), n.core->shared_state(), peers_of(index));
   } else {
     n.state_liar->answer(n.core->shared_state());
   }
-  const std::vector<StateLiar::Say> says = n.state_liar->take_says();
-  if (says.empty()) return;
-  node::Output out;
-  for (const StateLiar::Say& say : says) {
-    n.provider->will_say(say.payload);
-    n.core->say(local(n), say.to, say.payload, out);
-  }
-  carry_out(index, out);
+  say_lies(index, n.state_liar->take_says());
 }
 
 // What a liar does beside its protocol: replays an old datagram to its receiver, and shows a third

@@ -352,7 +352,11 @@ void StateLiar::act(Now now, const state::State& own, std::span<const NodeId> pe
     case Lie::kContacts:
     case Lie::kAccomplices:
     case Lie::kForge:
-    case Lie::kDeny: return;
+    case Lie::kDeny:
+    case Lie::kMemberAccuse:
+    case Lie::kMemberReplay:
+    case Lie::kMemberWithhold:
+    case Lie::kMemberVouch: return;
   }
 }
 

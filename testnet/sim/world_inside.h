@@ -31,7 +31,7 @@ class World {
         nats_(scenario.seed, scenario.link),
         network_({.seed = scenario.seed, .link = {}, .shuffle_ties = options.shuffle_ties,
                   .commit = scenario.commit, .real_crypto = false, .network = "sim",
-                  .tally = options.kinds.value_or(!scenario.membership)}),
+                  .tally = options.kinds.value_or(!scenario.membership || scenario.by_kind)}),
         checkers_(network_),
         director_(scenario, options.version,
                   {.counters = [this] { return counters(); }, .log = options.log, .record = options.record, .traffic = [this] { return counters(); },

@@ -38,6 +38,15 @@ void World::configure(node::Config& config) const {
   if (dht.lookup_want != 0) config.dht.lookup_want = dht.lookup_want;
   if (dht.parallelism != 0) config.dht.parallelism = dht.parallelism;
   if (dht.refresh.count() != 0) config.dht.refresh_every = dht.refresh;
+  const scenario::MembershipSettings& members = plan_.membership_settings;
+  if (members.probe_interval.count() != 0) config.membership.probe_interval = members.probe_interval;
+  if (members.suspicion_min) config.membership.suspicion_min = *members.suspicion_min;
+  if (members.suspicion_max) config.membership.suspicion_max = *members.suspicion_max;
+  if (members.indirect_probes) config.membership.indirect_probes = *members.indirect_probes;
+  if (members.gossip_fanout) config.membership.gossip_fanout = *members.gossip_fanout;
+  if (!members.health) config.membership.health_max = 0;
+  config.membership.parts = {.tries = members.tries, .nacks = members.nacks, .buddy = members.buddy, .shortening = members.shortening,
+                             .own_probe = members.own_probe, .proofs = members.proofs, .burst = members.burst, .stalls = members.stalls};
   if (plan_.values_memory > 0) config.dht.values_memory_max = plan_.values_memory;
   if (options_.adjust) options_.adjust(config);
 }
@@ -51,6 +60,7 @@ void World::boot(NodeIndex node) {
   const std::size_t made = ground_.contains(node) ? network_.add_ground(prey_, seed, adjust)
                                                   : network_.add(seed, adjust);
   CHECK(made == node);
+  if (!start.dead.empty()) network_.name_seeds(node, {start.dead.begin(), start.dead.end()});
   index_[network_.id(node)] = node;
   director_.node_booted(at(), node, network_.id(node));
 }
@@ -85,6 +95,7 @@ void World::operator()(const scenario::FaultNode& c) {
     case scenario::Do::kSlowDisk: faults.disk = c.action.amount; break;
     case scenario::Do::kFailDisk: faults.disk_fails = true; break;
     case scenario::Do::kLateReceive: faults.late_receive = c.action.amount; break;
+    case scenario::Do::kBlock: faults.blocked = true; break;
     case scenario::Do::kClockStep: faults.wall_step = c.action.amount; break;
     case scenario::Do::kClockSkew: faults.skew_ppm = c.action.ppm; break;
     case scenario::Do::kHostile:
@@ -97,6 +108,10 @@ void World::operator()(const scenario::FaultNode& c) {
         case scenario::Role::kAccomplices: faults.lie = Lie::kAccomplices; break;
         case scenario::Role::kForge: faults.lie = Lie::kForge; break;
         case scenario::Role::kGrind: faults.lie = Lie::kDeny; break;
+        case scenario::Role::kMemberAccuse: faults.lie = Lie::kMemberAccuse; break;
+        case scenario::Role::kMemberReplay: faults.lie = Lie::kMemberReplay; break;
+        case scenario::Role::kMemberWithhold: faults.lie = Lie::kMemberWithhold; break;
+        case scenario::Role::kMemberVouch: faults.lie = Lie::kMemberVouch; break;
         case scenario::Role::kStateFork: faults.lie = Lie::kStateFork; break;
         case scenario::Role::kStateForge: faults.lie = Lie::kStateForge; break;
         case scenario::Role::kStateFuture: faults.lie = Lie::kStateFuture; break;

@@ -44,14 +44,19 @@ TEST(Model, KeysGoIntoTextAndBack) {
   comes_back_the_same(at_1s("do = \"partition\"\nwho = \"1-3,7\"\npartial = \"10%\"\none_way = true\n"));
   comes_back_the_same(at_1s("do = \"partition\"\nshare = \"50%\"\npartial = \"10%\"\n"));
   comes_back_the_same(at_1s("do = \"clock-drift\"\nwho = \"2\"\nppm = 300\nevery = \"10s\"\nfor = \"1m\"\n"));
-  for (const char* role : {"grind", "state-fork", "state-void"}) {
+  for (const char* role : {"grind", "member-accuse", "member-vouch", "state-fork", "state-void"}) {
     comes_back_the_same(at_1s("do = \"hostile\"\nwho = \"2\"\nrole = \"" + std::string(role) + "\"\n"));
   }
   for (const char* what : {"backup", "restore-backup", "twin"}) {
     comes_back_the_same(at_1s("do = \"" + std::string(what) + "\"\nwho = \"1-3\"\n"));
   }
   comes_back_the_same("nodes = 5\n[dht]\nbucket_size = 8\nlookup_want = 1\nparallelism = 5\nrefresh = \"1h\"\n");
+  comes_back_the_same("nodes = 5\nby_kind = true\n[membership]\nprobe_interval = \"2s\"\nsuspicion_min = \"1s\"\nsuspicion_max = \"9s\"\nindirect_probes = 0\ngossip_fanout = 0\n"
+                      "health = false\ntries = false\nnacks = false\nbuddy = false\nshortening = false\nown_probe = false\nproofs = false\nburst = false\nstalls = false\n");
+  comes_back_the_same("nodes = 5\nmembership = false\n");
   comes_back_the_same("nodes = 5\n[churn]\nmedian_session = \"60s\"\nseeds = 2\n");
+  comes_back_the_same(at_1s("do = \"add\"\nnodes = 2\ndead_seeds = 3\n"));
+  comes_back_the_same(at_1s("do = \"block\"\nwho = \"1-3\"\nfor = \"2s\"\n"));
   comes_back_the_same(at_1s("do = \"link\"\nlatency = \"coordinates\"\nspread = \"1s\"\n"));
 }
 
@@ -162,6 +167,13 @@ TEST(Model, MistakesAreToldWithTheirLine) {
   EXPECT_THAT(refused("nodes = 5\n[dht]\nbucket_size = 21\n"), HasSubstr("s.toml:3: bucket_size takes a whole number from 1 to 20"));
   EXPECT_THAT(refused("nodes = 5\n[dht]\nrefresh = \"9s\"\n"), HasSubstr("s.toml:3: refresh is at least 10s"));
   EXPECT_THAT(refused("nodes = 5\n[dht]\nalpha = 3\n"), HasSubstr("s.toml:3: [dht] has no key 'alpha'"));
+  EXPECT_THAT(refused("nodes = 5\n[membership]\nprobe_interval = \"99ms\"\n"), HasSubstr("s.toml:3: probe_interval is at least 100ms"));
+  EXPECT_THAT(refused("nodes = 5\n[membership]\nindirect_probes = 9\n"), HasSubstr("s.toml:3: indirect_probes takes a whole number from 0 to 8"));
+  EXPECT_THAT(refused("nodes = 5\n[membership]\nbuddy = 1\n"), HasSubstr("s.toml:3: buddy takes true or false"));
+  EXPECT_THAT(refused("nodes = 5\n[membership]\nfriend = true\n"), HasSubstr("s.toml:3: [membership] has no key 'friend'"));
+  EXPECT_THAT(refused("nodes = 5\nmembership = \"no\"\n"), HasSubstr("s.toml:2: membership takes true or false"));
+  EXPECT_THAT(refused(at_1s("do = \"add\"\nnodes = 1\ndead_seeds = 17\n")), HasSubstr("dead_seeds takes a whole number from 0 to 16"));
+  EXPECT_THAT(refused(at_1s("do = \"block\"\n")), HasSubstr("block needs who"));
   EXPECT_THAT(refused(at_1s("do = \"partition\"\n")), HasSubstr("s.toml:2: partition needs either share or who"));
   EXPECT_THAT(refused(at_1s("do = \"partition\"\nshare = \"5%\"\nwho = \"1\"\n")), HasSubstr("either share or who"));
   EXPECT_THAT(refused(at_1s("do = \"clock-drift\"\nwho = \"1\"\nppm = 5\n")), HasSubstr("clock-drift needs every"));
@@ -177,6 +189,10 @@ TEST(Model, RealProcessesRefuseWhatTheyCannotDo) {
   EXPECT_THAT(real("nodes = 5\n[churn]\nmedian_session = \"9s\"\naddress = \"new\"\n"), HasSubstr("s.toml:2: real processes cannot honour address"));
   EXPECT_THAT(real(at_1s("do = \"clock-drift\"\nwho = \"1\"\nppm = 5\nevery = \"1s\"\n")), HasSubstr("cannot honour do = \"clock-drift\""));
   EXPECT_THAT(real("nodes = 5\n[dht]\nlookup_want = 1\n"), HasSubstr("s.toml:2: real processes cannot honour [dht]"));
+  EXPECT_THAT(real("nodes = 5\n[membership]\nbuddy = false\n"), HasSubstr("s.toml:2: real processes cannot honour [membership]"));
+  EXPECT_THAT(real("nodes = 5\nby_kind = true\n"), HasSubstr("cannot honour by_kind"));
+  EXPECT_THAT(real(at_1s("do = \"add\"\nnodes = 1\ndead_seeds = 1\n")), HasSubstr("cannot honour dead_seeds"));
+  EXPECT_THAT(real(at_1s("do = \"block\"\nwho = \"1\"\n")), HasSubstr("cannot honour do = \"block\""));
   const Scenario grows = parsed(at_1s("do = \"twin\"\nwho = \"1\"\n[[at]]\nt = \"2s\"\ndo = \"add\"\nnodes = 1\n"));
   EXPECT_THAT(refused_by(scenario::World::kSimulator, grows), HasSubstr("cannot honour a twin where nodes are added"));
   // These they can.
