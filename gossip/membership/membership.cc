@@ -224,7 +224,7 @@ void Membership::on_ping_req_reply(Now now, RequestTag tag, const PingReqReply& 
   (void)s.requests.take(tag);
   ProbeRound& probe = s.rounds[entry->owner].probe;
   if (m.answered)
-    probe.on_answer();
+    probe.on_vouched();
   else
     probe.on_nack();
   s.settle_round(now, entry->owner, out);

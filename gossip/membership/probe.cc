@@ -17,6 +17,11 @@ void ProbeRound::on_nack() {
   ++reacted_;
 }
 
+void ProbeRound::on_vouched() {
+  on_nack();
+  vouched_ = true;
+}
+
 void ProbeRound::on_relay_timeout() {
   CHECK(open_ > 0);
   --open_;
@@ -24,7 +29,9 @@ void ProbeRound::on_relay_timeout() {
 
 std::optional<Verdict> ProbeRound::verdict(Instant now) const {
   if (answered_) return Verdict::kAlive;
-  if (direct_open_ || open_ > 0) return std::nullopt;
+  if (direct_open_) return std::nullopt;
+  if (vouched_) return Verdict::kVouched;
+  if (open_ > 0) return std::nullopt;
   if (wants_relays_ && !relays_done_) return std::nullopt;
   if (stalled_ > Duration::zero() && stalled_ * 4 >= now - started_) return Verdict::kVoid;
   return Verdict::kSilent;

@@ -1,7 +1,8 @@
 // One probe round as a value: a direct ping, then indirect ones through members, then a verdict
 // (SWIM section 3.1). It sends nothing; the owner tells it what was sent and what came of it.
 //
-// Verdict: alive with the first answer of any kind; silent when the direct ping was given up and
+// Verdict: alive with the first answer of the member itself; vouched for when it gave none in its time and a relay says that it got
+// one, which is that relay's word and no proof; silent when the direct ping was given up and
 // every relay that was asked has answered "no" or was given up too, and relays were asked if the
 // round wants them. A round during which the own loop stood still for a quarter of its time or more
 // proves nothing: void.
@@ -20,7 +21,7 @@ enum class ProbeKind : std::uint8_t {
   kRecheck,   // somebody contradicts us, or a failed member spoke
   kRetry,     // a failed member, one at a time
 };
-enum class Verdict : std::uint8_t { kAlive, kSilent, kVoid };
+enum class Verdict : std::uint8_t { kAlive, kVouched, kSilent, kVoid };
 
 class ProbeRound {
  public:
@@ -35,6 +36,7 @@ class ProbeRound {
   void on_relays_asked(std::size_t count);
 
   void on_answer() { answered_ = true; }
+  void on_vouched();  // a relay says that the member answered it
   void on_nack();  // a relay answered, the member did not
   void on_relay_timeout();
   void on_direct_timeout() { direct_open_ = false; }
@@ -60,6 +62,7 @@ class ProbeRound {
   bool relays_done_ = false;
   bool direct_open_ = true;
   bool answered_ = false;
+  bool vouched_ = false;
 };
 
 }  // namespace weft::gossip

@@ -141,6 +141,11 @@ void Membership::State::settle_round(Now now, std::uint32_t index, Output& out) 
       health.on_success();
       proof_of_life(now, round.slot, out);
       return;
+    case Verdict::kVouched:
+      // Enough to accuse nobody, not to acquit: a suspicion stays until the member answers us, answers for itself by a new number, or
+      // relays drawn anew agree that it is silent. Else one liar among three relays would keep the dead alive.
+      health.on_success();
+      [[fallthrough]];
     case Verdict::kVoid:
       if (round.probe.kind() == ProbeKind::kVerify) {
         on_verified_silent(now, round.slot, /*is_void=*/true, out);

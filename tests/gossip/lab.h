@@ -192,6 +192,7 @@ class Lab {
   Output out;
   std::uint32_t rpc = 0;
   std::set<std::size_t> silent;
+  std::set<std::size_t> vouching;  // relays that say yes, whoever they are asked for
   std::map<std::size_t, Instant> last_ping;
   std::vector<Event> events;
   std::vector<std::pair<std::size_t, std::size_t>> sent;  // peer, 0 ping / 1 ping-req / 2 sync
@@ -221,16 +222,16 @@ class Lab {
         if (silent.contains(to))
           later.emplace(now + request.patience, Later{request.tag, false});
         else
-          nacks.push_back(request.tag);
+          relayed.emplace_back(request.tag, vouching.contains(to));
       } else {
         syncs.push_back(request.tag);
         later.emplace(now + request.patience, Later{request.tag, false});
       }
     }
-    while (!nacks.empty()) {
-      const RequestTag tag = nacks.back();
-      nacks.pop_back();
-      core->on_ping_req_reply(stamp(), tag, {.answered = false}, out);
+    while (!relayed.empty()) {
+      const auto [tag, answered] = relayed.back();
+      relayed.pop_back();
+      core->on_ping_req_reply(stamp(), tag, {.answered = answered}, out);
     }
     if (!out.events.empty() || !out.requests.empty() || !out.sends.empty()) carry_out();
   }
@@ -253,7 +254,7 @@ class Lab {
             .items = {}};
     core->on_ack(stamp(), request.tag, 1ms, contact(to), ack, out);
   }
-  std::vector<RequestTag> nacks;
+  std::vector<std::pair<RequestTag, bool>> relayed;
 };
 
 }  // namespace weft::gossip::test

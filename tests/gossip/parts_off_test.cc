@@ -71,7 +71,7 @@ TEST(PartsOff, WithoutAnOwnProbeHearsayIsAVerdict) {
   const auto accused = [](const Config& config) {
     auto lab = std::make_unique<Lab>(config);
     lab->know(6);
-    for (const std::size_t accuser : {1, 3, 4}) lab->gossip(accuser, {lab->suspicion(2, 1, accuser)});
+    for (const std::size_t accuser : {1UL, 3UL, 4UL}) lab->gossip(accuser, {lab->suspicion(2, 1, accuser)});
     return lab;
   };
   auto lab = accused({});
@@ -105,9 +105,9 @@ TEST(PartsOff, WithoutBurstsManySuspectsChangeNoPace) {
   const auto pings = [](const Config& config) {
     Lab lab(config);
     lab.know(30);
-    for (const std::size_t i : {5, 6, 7}) lab.settle(i);
+    for (const std::size_t i : {5UL, 6UL, 7UL}) lab.settle(i);
     lab.silent = {5, 6, 7};
-    for (const std::size_t i : {5, 6, 7}) lab.gossip(1, {lab.suspicion(i, 1, 1)});
+    for (const std::size_t i : {5UL, 6UL, 7UL}) lab.gossip(1, {lab.suspicion(i, 1, 1)});
     lab.sent.clear();
     lab.run(3s);
     std::size_t periodic = 0;

@@ -142,12 +142,24 @@ TEST(ProbeRound, WithoutASlowSignalTheRelaysStillComeBeforeTheVerdict) {
   EXPECT_EQ(round.verdict(kStart + 1s), Verdict::kSilent);
 }
 
-TEST(ProbeRound, ALateAnswerOfARelaySavesTheMember) {
+TEST(ProbeRound, ALateYesOfARelaySavesTheMember) {
   ProbeRound round(kStart, ProbeKind::kVerify, true);
   round.on_relays_asked(1);
   round.on_direct_timeout();
+  EXPECT_EQ(round.verdict(kStart + 1s), std::nullopt);
+  round.on_vouched();
+  EXPECT_EQ(round.verdict(kStart + 2s), Verdict::kVouched);
+}
+
+TEST(ProbeRound, ARelaysYesWaitsForTheMembersOwn) {
+  ProbeRound round(kStart, ProbeKind::kVerify, true);
+  round.on_relays_asked(3);
+  round.on_vouched();
+  EXPECT_EQ(round.verdict(kStart + 100ms), std::nullopt);
+  round.on_direct_timeout();  // the other two relays need not be waited for
+  EXPECT_EQ(round.verdict(kStart + 1s), Verdict::kVouched);
   round.on_answer();
-  EXPECT_EQ(round.verdict(kStart + 2s), Verdict::kAlive);
+  EXPECT_EQ(round.verdict(kStart + 1s), Verdict::kAlive);
 }
 
 TEST(ProbeRound, AStallVoidsIt) {

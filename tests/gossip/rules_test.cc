@@ -453,6 +453,28 @@ TEST(Rules, AStallOfOurOwnIsNotHeldAgainstOthers) {
   for (std::size_t i = 1; i <= 8; ++i) EXPECT_EQ(lab.state(i), S::kAlive);
 }
 
+TEST(Rules, ARelaysYesNeitherAccusesNorAcquits) {
+  Lab lab;
+  lab.know(8);
+  lab.silent = {2};
+  lab.vouching = {1, 3, 4, 5, 6, 7, 8};
+  lab.run(20s);  // periodic probes alone
+  EXPECT_EQ(lab.state(2), S::kAlive);
+  lab.gossip(1, {lab.suspicion(2, 1, 1)});
+  lab.run(20s);
+  EXPECT_EQ(lab.story(), "2:alive>suspect");
+  const RecordRef refuted = lab.record(2, 2);
+  lab.gossip(3, {Lab::item(refuted)});
+  EXPECT_EQ(lab.story(), "2:suspect>alive");
+  // One that is dead is found out as soon as three relays are asked of which none lies.
+  lab.gossip(1, {lab.suspicion(2, 2, 1)});
+  lab.run(10s);
+  EXPECT_EQ(lab.state(2), S::kSuspect);
+  lab.vouching.clear();
+  lab.run(2s);
+  EXPECT_EQ(lab.story(), "2:alive>suspect 2:suspect>failed");
+}
+
 TEST(Rules, RelaysAnswerForOthers) {
   Lab lab;
   lab.know(4);

@@ -144,8 +144,8 @@ TEST_P(LiarsOfMembership, EvictNobodyAndHideNoDeath) {
   EXPECT_GT(result.verdict.report["total"]["lies"][role].get<int>(), role == "member-withhold" ? 0 : 10) << "nobody was lied to";
 }
 INSTANTIATE_TEST_SUITE_P(Roles, LiarsOfMembership, testing::Values("member-accuse", "member-replay", "member-withhold", "member-vouch"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& made) {
+                           std::string name = made.param;
                            name.erase(std::ranges::find(name, '-'));
                            return name;
                          });
