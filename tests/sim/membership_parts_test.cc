@@ -29,7 +29,6 @@ node::Config configured(const std::string& settings) {
 
 TEST(MembershipSettings, EachKeySetsItsOwn) {
   const gossip::Config plain = configured("").membership;
-  const gossip::Parts all;
   EXPECT_EQ(plain.probe_interval, gossip::Config{}.probe_interval);
   EXPECT_EQ(plain.health_max, gossip::Config{}.health_max);
   const gossip::Config set = configured("[membership]\nprobe_interval = \"2s\"\nsuspicion_min = \"3s\"\nsuspicion_max = \"9s\"\n"
