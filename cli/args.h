@@ -35,7 +35,7 @@ struct ValueFlags {
   std::optional<std::string> value, file, author, to, out, otlp;
   std::optional<Duration> ttl;
   std::optional<Duration> every;                           // watch
-  std::optional<std::uint64_t> cas, replicas, quorum, count;
+  std::optional<std::uint64_t> cas, replicas, quorum, count, paths;
   bool all = false;
   bool trace = false;
 };

@@ -286,6 +286,7 @@ Result<int> run_put(const Context& context) {
   set_if(body, "cas", flags.cas);
   set_if(body, "replicas", flags.replicas);
   set_if(body, "quorum", flags.quorum);
+  set_if(body, "paths", flags.paths);
   if (flags.to && !array_from_hex<32>(*flags.to)) return usage("--to takes a full id of 64 hex digits");
   set_if(body, "to", flags.to);
   if (flags.trace || flags.otlp) body["trace"] = true;
@@ -309,6 +310,7 @@ Result<int> run_get(const Context& context) {
   nlohmann::json body{{"key", flags.key}};
   set_if(body, "author", flags.author);
   set_if(body, "quorum", flags.quorum);
+  set_if(body, "paths", flags.paths);
   if (flags.all) body["all"] = true;
   if (flags.trace || flags.otlp) body["trace"] = true;
   const auto answered = NodeClient(context).post("/v1/get", std::move(body));
@@ -417,7 +419,9 @@ Result<int> run_own(const Context& context) {
 Result<int> run_lookup(const Context& context) {
   const std::string& target = context.args.text;
   if (auto checked = check_key(target); !checked) return std::unexpected(checked.error());
-  const auto answered = NodeClient(context).post("/v1/lookup", {{"target", target}});
+  nlohmann::json body{{"target", target}};
+  set_if(body, "paths", context.args.value.paths);
+  const auto answered = NodeClient(context).post("/v1/lookup", std::move(body));
   if (auto written = write_trace(context, answered, "weft.lookup", target); !written) return std::unexpected(written.error());
   return show(context, answered, lookup_text);
 }

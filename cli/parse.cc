@@ -72,6 +72,10 @@ void add_node_commands(CLI::App& root, Args& args) {
   add_command(root, "leave", "Leave gracefully and stop the node", "weft leave")->group(kNodeGroup);
 }
 
+void add_paths(CLI::App& app, ValueFlags& value) {
+  add_number(app, "--paths", value.paths, "Search along 1 to 8 disjoint paths: more of them stand more hostile nodes, and cost more");
+}
+
 void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   CLI::App* app = add_command(root, "put", "Store an own value under KEY",
                               "weft put color blue --ttl 1h\n  date | weft put now -");
@@ -83,6 +87,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_number(*app, "--cas", value.cas, "Only if the current number is SEQ (0: none yet)");
   add_number(*app, "--replicas", value.replicas, "How many copies to store");
   add_number(*app, "--quorum", value.quorum, "How many copies make it a success");
+  add_paths(*app, value);
   add_text(*app, "--to", value.to, "Encrypt for the node with this id, who alone can read it (up to 936 bytes)");
   app->add_flag("--trace", value.trace, "Show who was asked for what on stderr, or with --json among the fields");
   add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
@@ -94,6 +99,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   add_text(*app, "--author", value.author, "The value of this author");
   app->add_flag("--all", value.all, "The values of all authors");
   add_number(*app, "--quorum", value.quorum, "How many replicas must answer");
+  add_paths(*app, value);
   add_text(*app, "--out", value.out, "Write the value to F");
   app->add_flag("--trace", value.trace, "Show who was asked for what on stderr, or with --json among the fields");
   add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
@@ -126,6 +132,7 @@ void add_value_commands(CLI::App& root, ValueFlags& value, Args& args) {
   app = add_command(root, "lookup", "The iterative lookup, hop by hop", "weft lookup color");
   app->group(kValuesGroup);
   app->add_option("TARGET", args.text, "A key, or an id of 64 digits")->required();
+  add_paths(*app, value);
   add_text(*app, "--otlp", value.otlp, "Write the trace to F as OpenTelemetry's OTLP/JSON");
 
   app = add_command(root, "trace", "What this node, or all of a testnet, did for operations that were traced",

@@ -222,7 +222,7 @@ bool Dht::on_compare(Now now, const Asker& asker, const Compare& m,
 
 // ---- operations
 
-void Dht::lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out) {
+void Dht::lookup(Now now, OpId op, const NodeId& target, const LookupOptions& options, Output& out) {
   State& s = *state_;
   s.begin(now);
   const auto refuse = [&](OpError why) {
@@ -235,7 +235,7 @@ void Dht::lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out
   const std::size_t want = config.lookup_want != 0 ? config.lookup_want : config.bucket_size;
   s.start_user(now, op,
                std::make_unique<LookupOp>(
-                   op, LookupOp::Options{.target = target, .want = want, .trace = trace}),
+                   op, LookupOp::Options{.target = target, .want = want, .trace = options.trace, .paths = options.paths}),
                out);
 }
 

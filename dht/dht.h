@@ -25,6 +25,7 @@ struct Config {
   std::size_t read_quorum = 2;         // copies with the newest number that end a get early
   std::size_t parallelism = 3;         // alpha; grows by one for each slow request, to...
   std::size_t parallelism_max = 8;
+  std::size_t paths = 1;               // disjoint ones of a user's lookup, get or put (lookup.h); upkeep has one
   std::size_t lookup_want = 0;         // a user's lookup ends with so many of the closest; 0: bucket_size
   Duration op_deadline = 20s;          // any operation ends by then
   // An owner that is away for a day leaves values that have lived up to half of it (owner_every, kRenewAfter).
@@ -190,12 +191,18 @@ struct PutOptions {
   std::size_t quorum = 0;                    // fewer acknowledgements fail with kQuorum; 0: one
   bool withdraw = false;                     // `rm`: signed empty value
   bool trace = false;
+  std::size_t paths = 0;                     // of its search; 0: Config::paths
 };
 struct GetOptions {
   std::optional<NodeId> author = std::nullopt;
   std::size_t quorum = 0;   // copies of the newest number needed; 0: Config::read_quorum, lenient
   bool all = false;         // every author, so read the whole region
   bool trace = false;
+  std::size_t paths = 0;    // of its search; 0: Config::paths
+};
+struct LookupOptions {
+  bool trace = false;
+  std::size_t paths = 0;    // 0: Config::paths
 };
 
 struct OwnValue {
@@ -290,7 +297,7 @@ class Dht {
   void on_store_many(Now now, const Asker& asker, const StoreMany& m, Output& out);
 
   // ---- operations; each gets exactly one Done event
-  void lookup(Now now, OpId op, const NodeId& target, bool trace, Output& out);
+  void lookup(Now now, OpId op, const NodeId& target, const LookupOptions& options, Output& out);
   void put(Now now, OpId op, const NodeId& key, Bytes value, const PutOptions& options,
            Output& out);
   void get(Now now, OpId op, const NodeId& key, const GetOptions& options, Output& out);

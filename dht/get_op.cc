@@ -22,6 +22,7 @@ void GetOp::start(Now now, Core& core, Output& out) {
                                              .want_token = true,
                                              .newer_than = 0},
                               .want = core.config.replicas,
+                              .paths = options_.paths,
                               .background = false});
   advance(now, core, out);
 }

@@ -7,6 +7,8 @@ namespace weft::dht {
 Lookup::Lookup(const Options& options) : options_(options) {
   CHECK(options.want > 0);
   CHECK(options.parallelism > 0);
+  CHECK(options.paths > 0);
+  CHECK(options.paths <= kPathsMax);
 }
 
 // Position in order_ of the first candidate that is not nearer than `away`.
@@ -28,76 +30,126 @@ Lookup::Candidate* Lookup::find(const NodeId& id) {
   return const_cast<Candidate*>(std::as_const(*this).find(id));
 }
 
-// A slot for a candidate at `away`: a new one, or that of the farthest one not asked yet.
-bool Lookup::make_room(const Distance& away, std::uint16_t& slot) {
-  if (pool_.size() < kCandidatesMax) {
-    slot = static_cast<std::uint16_t>(pool_.size());
-    pool_.emplace_back();
-    return true;
-  }
+// Room among what a path knows for a candidate at `away`; if it is full, the farthest one that was not asked yet is
+// forgotten by this path.
+bool Lookup::make_room(const Distance& away, std::size_t path) {
+  if (paths_[path].known < kCandidatesMax) return true;
   for (std::size_t i = order_.size(); i-- > 0;) {
-    const Candidate& last = pool_[order_[i]];
+    const std::uint16_t slot = order_[i];
+    Candidate& last = pool_[slot];
+    if (!last.known(path)) continue;
     if (last.away < away) return false;
     if (last.state != State::kHeard) continue;
-    slot = order_[i];
-    order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(i));
+    last.known_to = static_cast<std::uint8_t>(last.known_to & ~(1U << path));
+    --paths_[path].known;
+    if (last.known_to == 0) {
+      order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(i));
+      free_.push_back(slot);
+    }
     return true;
   }
   return false;
 }
 
-void Lookup::add(const Contact& contact, const NodeId& named_by, std::uint32_t hop) {
-  if (contact.id == options_.self) return;
-  const Distance away = distance(contact.id, options_.target);
-  if (Candidate* known = find(contact.id)) {
-    // Another address for it: a liar who named the first one cannot hide the peer.
-    if (known->state != State::kHeard) return;
-    for (const Endpoint& endpoint : known->to.endpoints) {
-      if (endpoint == contact.endpoint) return;
-    }
-    known->to.endpoints.try_push(contact.endpoint);
-    return;
+std::uint16_t Lookup::free_slot() {
+  if (free_.empty()) {
+    pool_.emplace_back();
+    return static_cast<std::uint16_t>(pool_.size() - 1);
   }
-  std::uint16_t slot = 0;
-  if (!make_room(away, slot)) return;
-  pool_[slot] = {.away = away, .to = target_of(contact), .named_by = named_by, .hop = hop,
-                 .state = State::kHeard, .rtt = {}, .contacts = 0};
-  order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(rank_of(away)), slot);
+  const std::uint16_t slot = free_.back();
+  free_.pop_back();
+  return slot;
 }
 
-void Lookup::seed(const Contact& contact) { add(contact, NodeId{}, 1); }
+bool Lookup::add(const Contact& contact, const NodeId& named_by, std::uint32_t hop, std::size_t path) {
+  if (contact.id == options_.self) return false;
+  const Distance away = distance(contact.id, options_.target);
+  const auto bit = static_cast<std::uint8_t>(1U << path);
+  if (Candidate* known = find(contact.id)) {
+    // Another address for it: a liar who named the first one cannot hide the peer.
+    if (known->state == State::kHeard && std::ranges::find(known->to.endpoints, contact.endpoint) == known->to.endpoints.end()) {
+      known->to.endpoints.try_push(contact.endpoint);
+    }
+    if (known->known(path)) return false;
+    // What has to give way is farther, so not this one.
+    if (!make_room(away, path)) return false;
+    known->known_to = static_cast<std::uint8_t>(known->known_to | bit);
+    ++paths_[path].known;
+    return true;
+  }
+  if (!make_room(away, path)) return false;
+  const std::uint16_t slot = free_slot();
+  pool_[slot] = {.away = away, .to = target_of(contact), .named_by = named_by, .hop = hop,
+                 .state = State::kHeard, .rtt = {}, .contacts = 0, .known_to = bit};
+  order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(rank_of(away)), slot);
+  ++paths_[path].known;
+  return true;
+}
+
+void Lookup::seed(const Contact& contact) {
+  if (add(contact, NodeId{}, 1, seeds_ % options_.paths)) ++seeds_;
+}
 
 std::size_t Lookup::count(State state) const {
   return static_cast<std::size_t>(std::ranges::count_if(
       order_, [this, state](std::uint16_t slot) { return pool_[slot].state == state; }));
 }
 
-// How many requests may run that are not slow.
-std::size_t Lookup::width() const {
+// How many requests of a path may run that are not slow.
+std::size_t Lookup::width(std::size_t path) const {
   const std::size_t most = std::max(options_.parallelism, options_.parallelism_max);
   std::size_t seen = 0;
   bool closing = true;
   for (const std::uint16_t slot : order_) {
+    if (!pool_[slot].known(path)) continue;
     const State state = pool_[slot].state;
     if (state == State::kSilent || state == State::kSlow) continue;
     if (state != State::kAnswered) closing = false;
     if (!closing || ++seen == kClosingResponders) break;
   }
   if (closing && seen == kClosingResponders) return most;
-  return std::min(options_.parallelism + troubles_, most);
+  return std::min(options_.parallelism + paths_[path].troubles, most);
+}
+
+std::size_t Lookup::outstanding_max() const {
+  return options_.paths == 1 ? kOutstandingMax : std::max(kOutstandingMax / options_.paths, kOutstandingOfPath);
+}
+
+bool Lookup::may_ask(std::size_t path) const {
+  std::size_t active = 0;
+  std::size_t slow = 0;
+  for (const std::uint16_t slot : order_) {
+    const Candidate& candidate = pool_[slot];
+    if (candidate.path != path) continue;
+    if (candidate.state == State::kAsked) ++active;
+    if (candidate.state == State::kSlow) ++slow;
+  }
+  return active < width(path) && active + slow < outstanding_max();
 }
 
 std::optional<Target> Lookup::next(Duration at) {
-  const std::size_t active = count(State::kAsked);
-  if (active >= width() || active + count(State::kSlow) >= kOutstandingMax) return std::nullopt;
+  for (std::size_t i = 0; i < options_.paths; ++i) {
+    const std::size_t path = (turn_ + i) % options_.paths;
+    if (auto to = next_of(path, at)) {
+      turn_ = path + 1;
+      return to;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Target> Lookup::next_of(std::size_t path, Duration at) {
+  if (!may_ask(path)) return std::nullopt;
   std::size_t window = 0;
   for (const std::uint16_t slot : order_) {
     Candidate& candidate = pool_[slot];
+    if (!candidate.known(path)) continue;
     if (candidate.state == State::kSilent || candidate.state == State::kSlow) continue;
     if (window++ == options_.want) return std::nullopt;
     if (candidate.state != State::kHeard) continue;
     candidate.state = State::kAsked;
     candidate.at = at;
+    candidate.path = static_cast<std::uint8_t>(path);
     asked_.push_back(slot);
     return candidate.to;
   }
@@ -108,9 +160,10 @@ void Lookup::learn(const NodeId& named_by, std::span<const Contact> contacts) {
   const Candidate* from = find(named_by);
   if (from == nullptr || from->to.endpoints.empty()) return;
   const std::uint32_t hop = from->hop + 1;
+  const std::size_t path = from->path;
   const Endpoint endpoint = from->to.endpoints[0];
   for (const Contact& contact : contacts) {
-    if (may_be_named_to(contact.endpoint, endpoint)) add(contact, named_by, hop);
+    if (may_be_named_to(contact.endpoint, endpoint)) (void)add(contact, named_by, hop, path);
   }
 }
 
@@ -129,28 +182,38 @@ void Lookup::on_slow(const NodeId& peer) {
   Candidate* candidate = find(peer);
   if (candidate == nullptr || candidate->state != State::kAsked) return;
   candidate->state = State::kSlow;
-  ++troubles_;
+  ++paths_[candidate->path].troubles;
 }
 
 void Lookup::on_timeout(const NodeId& peer) {
   Candidate* candidate = find(peer);
   if (candidate == nullptr) return;
-  if (candidate->state == State::kAsked) ++troubles_;
+  if (candidate->state == State::kAsked) ++paths_[candidate->path].troubles;
   if (candidate->state == State::kAsked || candidate->state == State::kSlow) {
     candidate->state = State::kSilent;
   }
 }
 
 bool Lookup::finished() const {
+  for (std::size_t path = 0; path < options_.paths; ++path) {
+    if (!finished(path)) return false;
+  }
+  return true;
+}
+
+bool Lookup::finished(std::size_t path) const {
   std::size_t answered = 0;
+  std::size_t slow = 0;
   for (const std::uint16_t slot : order_) {
+    if (!pool_[slot].known(path)) continue;
     const State state = pool_[slot].state;
+    if (state == State::kSlow) ++slow;
     if (state == State::kSilent || state == State::kSlow) continue;
     if (state != State::kAnswered) return false;
     if (++answered == options_.want) return true;
     if (answered == 3 && planted(Plant::kLookupHasty)) return true;
   }
-  return count(State::kSlow) <= answered;
+  return slow <= answered;
 }
 
 std::vector<Target> Lookup::closest(std::size_t max) const {

@@ -12,9 +12,22 @@
 // - Nobody is asked twice. At most kCandidatesMax are remembered, the nearest.
 // - The result holds responders only.
 //
-// Cost: next() and on_reply() are linear in the candidates.
+// Disjoint paths (Baumgart, Mies 2007, S/Kademlia, section 4.4): `paths` of them start from the seeds dealt out in
+// turn, and each follows the rules above by what it knows. It knows its seeds and what those named whom it asked
+// itself; so whoever names many liars fills the window of the path that asked it, and no other.
+// - Nobody is asked by two paths: a candidate belongs to the path that asks it first, and to none by being named, or
+//   else a liar could name honest nodes in order to keep them from the other paths. Its answer is that path's alone.
+//   For the others who know it, it counts as what it is: asked, slow, silent, or one of their `want` closest.
+// - The lookup is over when all paths are. Whoever is among the `want` closest of all is so for each path that knows
+//   it, so the result needs no further round: it is all responders, by distance.
+// - All are kept apart but for two things: a candidate's addresses, which any path may add to, the first named first;
+//   and the time that the slowest path takes.
+// - Of one path everything is as if there were no paths.
+//
+// Cost: next() and on_reply() are linear in the candidates, of which there are kCandidatesMax a path.
 #pragma once
 
+#include <array>
 #include <span>
 #include <vector>
 
@@ -25,8 +38,10 @@ namespace weft::dht {
 
 inline constexpr std::size_t kCandidatesMax = 128;
 inline constexpr std::size_t kClosingResponders = 3;
-// Requests under way, slow ones included.
+// Requests under way, slow ones included; several paths share them, but each has kOutstandingOfPath.
 inline constexpr std::size_t kOutstandingMax = 32;
+inline constexpr std::size_t kOutstandingOfPath = 8;
+inline constexpr std::size_t kPathsMax = 8;
 
 class Lookup {
  public:
@@ -35,7 +50,8 @@ class Lookup {
     NodeId target;
     std::size_t want = 20;
     std::size_t parallelism = 3;
-    std::size_t parallelism_max = 8;
+    std::size_t parallelism_max = 8;  // both of each path
+    std::size_t paths = 1;            // at most kPathsMax
   };
   // What is known of one asked peer.
   struct Visit {
@@ -49,7 +65,7 @@ class Lookup {
 
   explicit Lookup(const Options& options);
 
-  // A contact to start from.
+  // A contact to start from; the nearest ones first, so that each path gets its share of them.
   void seed(const Contact& contact);
   // The next peer to ask, if one should be asked now; it counts as asked from then on. Call until
   // nullopt after each change.
@@ -98,22 +114,39 @@ class Lookup {
     Duration at{};
     std::optional<Duration> rtt;
     std::uint16_t contacts = 0;
+    std::uint8_t known_to = 0;  // paths, a bit each
+    std::uint8_t path = 0;      // that asked it
+
+    bool known(std::size_t which) const { return ((known_to >> which) & 1) != 0; }
   };
 
-  void add(const Contact& contact, const NodeId& named_by, std::uint32_t hop);
+  // False: the path knew it, or has no room for it.
+  bool add(const Contact& contact, const NodeId& named_by, std::uint32_t hop, std::size_t path);
   std::size_t rank_of(const Distance& away) const;
   Candidate* find(const NodeId& id);
   const Candidate* find(const NodeId& id) const;
-  bool make_room(const Distance& away, std::uint16_t& slot);
-  std::size_t width() const;
+  bool make_room(const Distance& away, std::size_t path);
+  std::uint16_t free_slot();
+  std::size_t width(std::size_t path) const;
+  std::size_t outstanding_max() const;
+  bool may_ask(std::size_t path) const;
+  std::optional<Target> next_of(std::size_t path, Duration at);
+  bool finished(std::size_t path) const;
   std::size_t count(State state) const;
 
   Options options_;
   std::vector<Candidate> pool_;       // never moves a candidate
   std::vector<std::uint16_t> order_;  // pool positions, nearest first
   std::vector<std::uint16_t> asked_;  // pool positions, in the order of asking
+  std::vector<std::uint16_t> free_;   // pool positions that every path has forgotten
   std::size_t answered_ = 0;
-  std::size_t troubles_ = 0;  // slow or silent peers so far
+  struct Path {
+    std::uint16_t known = 0;     // candidates
+    std::uint32_t troubles = 0;  // slow or silent peers so far, of those it asked
+  };
+  std::array<Path, kPathsMax> paths_{};
+  std::size_t seeds_ = 0;  // dealt out
+  std::size_t turn_ = 0;   // the path whose turn it is to ask
 };
 
 }  // namespace weft::dht

@@ -22,6 +22,7 @@ void LookupOp::start(Now now, Core& core, Output& out) {
                 Walk::Options{.target = options_.target,
                               .message = question(options_.target, options_.want),
                               .want = options_.want,
+                              .paths = options_.paths,
                               .background = background()});
   advance(now, core, out);
 }

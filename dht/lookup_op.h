@@ -12,6 +12,7 @@ class LookupOp final : public Operation {
     NodeId target;
     std::size_t want = 20;
     bool trace = false;
+    std::size_t paths = 0;  // as Walk's
   };
   // Without a user it is background upkeep and emits no event.
   LookupOp(std::optional<OpId> user, const Options& options);

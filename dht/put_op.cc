@@ -22,6 +22,7 @@ void PutOp::start(Now now, Core& core, Output& out) {
                                              .want_token = true,
                                              .newer_than = remembered_},
                               .want = replicas_,
+                              .paths = options_.paths,
                               .background = false});
   if (know_here(core, out)) commit_ahead(now, core, out);
   advance(now, core, out);

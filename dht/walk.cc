@@ -14,6 +14,11 @@ bool ran_out_of_room(const Values& m) {
   return used > kFullReplyBytes;
 }
 
+std::size_t paths_of(const Core& core, const Walk::Options& options) {
+  if (options.background) return 1;
+  return options.paths != 0 ? options.paths : core.config.paths;
+}
+
 }  // namespace
 
 Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
@@ -22,7 +27,8 @@ Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
       options_(options),
       lookup_({.self = core.self(), .target = options.target, .want = options.want,
                .parallelism = core.config.parallelism,
-               .parallelism_max = core.config.parallelism_max}) {
+               .parallelism_max = core.config.parallelism_max,
+               .paths = paths_of(core, options)}) {
   core.seed(now, lookup_);
   core.table.note_lookup(now, options.target);
   ++core.counters.lookups_total;

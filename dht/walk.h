@@ -14,6 +14,7 @@ class Walk {
     NodeId target;
     std::variant<FindNode, Get> message;
     std::size_t want = 20;
+    std::size_t paths = 0;  // 0: as the node is configured; upkeep goes by one
     bool background = false;
   };
   Walk(Now now, Core& core, OpKey op, const Options& options);

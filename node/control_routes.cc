@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "crypto/sealed_value.h"
+#include "dht/lookup.h"
 #include "node/control_api.h"
 #include "node/control_fields.h"
 #include "node/control_json.h"
@@ -195,7 +196,7 @@ ControlApi::Result ControlApi::post(Now now, RequestId id, const ControlRequest&
 ControlApi::Result ControlApi::post_put(Now now, RequestId id, const ControlRequest& request,
                                         Output& out) {
   Fields fields(request.body, {"key", "value_base64", "ttl_s", "cas", "replicas", "quorum", "trace",
-                               "to", "timeout_ms"});
+                               "paths", "to", "timeout_ms"});
   const KeyAndTimeout target = read_key(fields);
   if (!fields.has("value_base64")) fields.fail("the field value_base64 is missing");
   const std::string value = fields.base64("value_base64", dht::kValueBytesMax).value_or("");
@@ -210,6 +211,7 @@ ControlApi::Result ControlApi::post_put(Now now, RequestId id, const ControlRequ
     fields.fail("quorum must not be above replicas");
   }
   options.trace = fields.boolean("trace").value_or(false);
+  options.paths = static_cast<std::size_t>(fields.number("paths", 1, dht::kPathsMax).value_or(0));
   const auto to = fields.text("to", kNodeTextMax);
   const auto reader = array_from_hex<32>(to.value_or(""));
   if (to && !reader) fields.fail("to must be the reader's id of 64 hex digits");
@@ -236,7 +238,7 @@ ControlApi::Result ControlApi::post_sealed(Now now, RequestId id, SealOp seal, s
     if (member.record->id == seal.reader) key = member.record->key;
   });
   if (!key) {
-    const OpId op = core_.lookup(now, seal.reader, /*trace=*/false, out);
+    const OpId op = core_.lookup(now, seal.reader, {.paths = seal.options.paths}, out);
     return keep(now, id, std::move(seal), op, timeout);
   }
   keep(now, id, std::move(seal), std::nullopt, timeout);
@@ -246,13 +248,14 @@ ControlApi::Result ControlApi::post_sealed(Now now, RequestId id, SealOp seal, s
 
 ControlApi::Result ControlApi::post_get(Now now, RequestId id, const ControlRequest& request,
                                         Output& out) {
-  Fields fields(request.body, {"key", "author", "all", "quorum", "trace", "timeout_ms"});
+  Fields fields(request.body, {"key", "author", "all", "quorum", "trace", "paths", "timeout_ms"});
   const KeyAndTimeout target = read_key(fields);
   GetOp what{target.text, target.key, fields.boolean("all").value_or(false), fields.has("author"),
              fields.boolean("trace").value_or(false)};
   dht::GetOptions options;
   options.all = what.all;
   options.trace = what.traced;
+  options.paths = static_cast<std::size_t>(fields.number("paths", 1, dht::kPathsMax).value_or(0));
   options.quorum = static_cast<std::size_t>(fields.number("quorum", 1, kCopiesMax).value_or(0));
   const auto author = fields.text("author", kNodeTextMax);
   if (author && what.all) fields.fail("author and all exclude each other");
@@ -306,16 +309,17 @@ ControlApi::Result ControlApi::post_providers(Now now, RequestId id, const Contr
 
 ControlApi::Result ControlApi::post_lookup(Now now, RequestId id, const ControlRequest& request,
                                            Output& out) {
-  Fields fields(request.body, {"target", "timeout_ms"});
+  Fields fields(request.body, {"target", "paths", "timeout_ms"});
   KeyAndTimeout target;
   target.text = fields.required_text("target", kKeyTextMax);
   target.timeout = timeout_of(fields);
+  const auto paths = static_cast<std::size_t>(fields.number("paths", 1, dht::kPathsMax).value_or(0));
   if (fields.error()) return *fields.error();
   // A bare id of 64 digits is an id; every other text is a key.
   const auto raw = array_from_hex<32>(target.text);
   const auto key = raw ? NodeId{*raw} : parse_key(target.text);
   if (!key) return key.error();
-  const OpId op = core_.lookup(now, *key, /*trace=*/true, out);
+  const OpId op = core_.lookup(now, *key, {.trace = true, .paths = paths}, out);
   return keep(now, id, LookupOp{target.text}, op, target.timeout);
 }
 

@@ -287,7 +287,7 @@ OpId NodeCore::get(Now now, const NodeId& key, const dht::GetOptions& options, O
   return op;
 }
 
-OpId NodeCore::lookup(Now now, const NodeId& target, bool trace, Output& out) {
+OpId NodeCore::lookup(Now now, const NodeId& target, const dht::LookupOptions& options, Output& out) {
   State& s = *state_;
   const OpId op = s.next_op();
   if (s.membership == nullptr || s.leaving) {
@@ -297,7 +297,7 @@ OpId NodeCore::lookup(Now now, const NodeId& target, bool trace, Output& out) {
   }
   const std::size_t before = out.send.datagrams().size();
   s.op_began.emplace(op, now.mono);
-  s.dht.lookup(now, op, target, trace, s.dht_out);
+  s.dht.lookup(now, op, target, options, s.dht_out);
   s.drain(now, out);
   s.count_sent(out, before);
   return op;

@@ -183,7 +183,7 @@ class NodeCore {
   OpId ping(Now now, const NodeId& node, Output& out);
   OpId put(Now now, const NodeId& key, Bytes value, const dht::PutOptions& options, Output& out);
   OpId get(Now now, const NodeId& key, const dht::GetOptions& options, Output& out);
-  OpId lookup(Now now, const NodeId& target, bool trace, Output& out);
+  OpId lookup(Now now, const NodeId& target, const dht::LookupOptions& options, Output& out);
   // Says goodbye with a signed record, waits briefly for it to spread. Everything else ends with
   // kShutdown. After LeaveDone the core may be destroyed.
   OpId leave(Now now, Output& out);

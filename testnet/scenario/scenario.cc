@@ -226,6 +226,7 @@ DhtSettings read_dht(Reader& in) {
   in.whole("bucket_size", dht.bucket_size, 1, static_cast<std::int64_t>(kBucketSizeMax));
   in.whole("lookup_want", dht.lookup_want, 1, static_cast<std::int64_t>(kBucketSizeMax));
   in.whole("parallelism", dht.parallelism, 1, 8);
+  in.whole("paths", dht.paths, 1, static_cast<std::int64_t>(kPathsMax));
   in.duration("refresh", dht.refresh);
   if (in.has("refresh") && dht.refresh < 10s) in.wrong(in.find("refresh"), "refresh is at least 10s");
   in.finish("[dht]");

@@ -110,6 +110,7 @@ struct DhtSettings {
   std::size_t bucket_size = 0;     // `bucket_size`: contacts of one bucket
   std::size_t lookup_want = 0;     // `lookup_want`: a lookup ends with so many of the closest
   std::size_t parallelism = 0;     // `parallelism` of a lookup at its start
+  std::size_t paths = 0;           // `paths`: disjoint ones of a lookup, get or put
   Duration refresh{};              // `refresh`: buckets that nobody looked into for so long are refreshed
   Place place;
   bool operator==(const DhtSettings&) const = default;
@@ -127,6 +128,7 @@ struct MembershipSettings {
 };
 inline constexpr std::uint32_t kIndirectProbesMax = 8;  // and of members that gossip goes to
 inline constexpr std::size_t kBucketSizeMax = 20;  // as many contacts has a reply
+inline constexpr std::size_t kPathsMax = 8;        // as lookups have at most
 
 inline constexpr std::size_t kStateBatchMax = 16;    // `batch` of a state load
 inline constexpr std::size_t kStateValueMax = 600;  // `size` of a state load

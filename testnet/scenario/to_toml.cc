@@ -107,6 +107,7 @@ void write_dht(Writer& w, const DhtSettings& dht) {
   if (dht.bucket_size != 0) w.whole("bucket_size", dht.bucket_size);
   if (dht.lookup_want != 0) w.whole("lookup_want", dht.lookup_want);
   if (dht.parallelism != 0) w.whole("parallelism", dht.parallelism);
+  if (dht.paths != 0) w.whole("paths", dht.paths);
   if (dht.refresh.count() != 0) w.duration("refresh", dht.refresh);
 }
 

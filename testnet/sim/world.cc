@@ -70,7 +70,7 @@ void World::final_checks() {
       ++final_open_;
       begin(asker, {.number = 0, .since = {}, .final_check = true, .target = target, .key_index = 0},
             [&](node::NodeCore& core, Now now, node::Output& out) {
-              return core.lookup(now, target, false, out);
+              return core.lookup(now, target, {}, out);
             });
     }
   }

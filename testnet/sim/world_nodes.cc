@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/check.h"
+#include "dht/lookup.h"
 
 namespace weft::sim {
 namespace {
@@ -37,6 +38,8 @@ void World::configure(node::Config& config) const {
   if (dht.bucket_size != 0) config.dht.bucket_size = dht.bucket_size;
   if (dht.lookup_want != 0) config.dht.lookup_want = dht.lookup_want;
   if (dht.parallelism != 0) config.dht.parallelism = dht.parallelism;
+  static_assert(scenario::kPathsMax == dht::kPathsMax);
+  if (dht.paths != 0) config.dht.paths = dht.paths;
   if (dht.refresh.count() != 0) config.dht.refresh_every = dht.refresh;
   const scenario::MembershipSettings& members = plan_.membership_settings;
   if (members.probe_interval.count() != 0) config.membership.probe_interval = members.probe_interval;

@@ -37,7 +37,7 @@ void World::operator()(const scenario::LookUp& c) {
   const NodeId target = c.of ? network_.id(*c.of) : c.target;
   begin(c.node, {.number = c.op, .since = {}, .final_check = false, .target = target,
                  .nearest = nearest_up(c.node, target, {})},
-        [&](node::NodeCore& core, Now now, node::Output& out) { return core.lookup(now, target, false, out); });
+        [&](node::NodeCore& core, Now now, node::Output& out) { return core.lookup(now, target, {}, out); });
 }
 
 void World::operator()(const scenario::SetState& c) {

@@ -70,7 +70,7 @@ struct Costs {
     } else if (what == "get") {
       net.operate(node, [i](node::NodeCore& core, Now now, node::Output& out) { return core.get(now, key(i), {}, out); });
     } else if (what == "lookup") {
-      net.operate(node, [i](node::NodeCore& core, Now now, node::Output& out) { return core.lookup(now, key(3 * kMost + i), /*trace=*/false, out); });
+      net.operate(node, [i](node::NodeCore& core, Now now, node::Output& out) { return core.lookup(now, key(3 * kMost + i), {}, out); });
     } else {
       net.operate(node, [this, i](node::NodeCore& core, Now now, node::Output& out) {
         const std::string path = "at/" + std::to_string(i);

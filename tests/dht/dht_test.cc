@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
+#include "dht/lookup.h"
 #include "dht/value_store.h"
 #include "tests/dht/mesh.h"
 
@@ -224,8 +227,10 @@ TEST(Dht, SilenceEndsAtTheDeadlineAtTheLatest) {
   const OpId get = mesh.get(0, "k");
   const OpId put = mesh.put(0, "p", "v");
   const OpId find = mesh.lookup(0, id_of("t"));
+  const OpId along = mesh.lookup(0, id_of("t"), {.paths = kPathsMax});
+  const OpId get_along = mesh.get(0, "k", {.paths = kPathsMax});
   mesh.run_for(21s);
-  for (const OpId op : {get, put, find}) EXPECT_TRUE(mesh.done(0, op));
+  for (const OpId op : {get, put, find, along, get_along}) EXPECT_TRUE(mesh.done(0, op));
   EXPECT_EQ(mesh.get_done(0, get).result.error().error, OpError::kTimedOut);
   EXPECT_LE(mesh.clock - start, 21s);
 }
@@ -478,11 +483,28 @@ TEST(Dht, TheDeadLeaveTheTablesAndAreNotNamed) {
   EXPECT_LE(dead * 50, all) << dead << " of " << all;
 }
 
+TEST(Dht, SearchesAlongDisjointPathsFindTheSame) {
+  Mesh mesh({.seed = test_seed(34), .config = {.paths = 4}});
+  mesh.grow(200);
+  for (int i = 0; i < 20; ++i) {
+    const std::string key = "along" + std::to_string(i);
+    const std::size_t paths = static_cast<std::size_t>(i) % (kPathsMax + 1);  // 0: those of the configuration
+    ASSERT_TRUE(mesh.put_done(3, mesh.put(3, key, "v", {.paths = paths})).result);
+    EXPECT_EQ(text_of(mesh.get_done(7, mesh.get(7, key, {.paths = paths}))), "v");
+    const LookupDone done = mesh.finish<LookupDone>(7, mesh.lookup(7, id_of(key), {.trace = true, .paths = paths}));
+    ASSERT_TRUE(done.result.has_value());
+    std::set<NodeId> asked;
+    for (const Step& step : done.result->trace.steps) EXPECT_TRUE(asked.insert(step.peer.id).second);
+    const auto nearest = mesh.nearest(id_of(key));
+    EXPECT_EQ(done.result->closest[0].id, mesh.nodes[nearest[0] == 7 ? nearest[1] : nearest[0]]->contact.id);
+  }
+}
+
 TEST(Dht, ATracedLookupShowsEachStep) {
   Mesh mesh({.seed = 30});
   mesh.grow(60);
   const NodeId target = id_of("t");
-  const LookupDone done = mesh.finish<LookupDone>(7, mesh.lookup(7, target, /*trace=*/true));
+  const LookupDone done = mesh.finish<LookupDone>(7, mesh.lookup(7, target, {.trace = true}));
   ASSERT_TRUE(done.result.has_value());
   EXPECT_EQ(done.result->trace.steps.size(), done.result->queries);
   const auto nearest = mesh.nearest(target);

@@ -15,6 +15,7 @@ struct Graph {
   std::map<NodeId, std::vector<Contact>> knows;
   std::set<NodeId> dead;
   std::set<NodeId> late;  // called slow first, then answers
+  std::set<NodeId> liars;  // name the nearest of their kind, and nobody else
 
   Graph(Rng& rng, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
@@ -41,6 +42,10 @@ struct Graph {
   }
   std::vector<Contact> answer(const NodeId& who, const NodeId& target) const {
     std::vector<Contact> out = knows.at(who);
+    if (liars.contains(who)) {
+      out = people;
+      std::erase_if(out, [&](const Contact& c) { return !liars.contains(c.id); });
+    }
     std::ranges::sort(out, [&](const Contact& a, const Contact& b) {
       return closer(target, a.id, b.id);
     });
@@ -68,9 +73,9 @@ struct Outcome {
 
 // Drives a lookup over the graph; answers come back in random order.
 Outcome drive(Rng& rng, const Graph& graph, const Contact& from, const NodeId& target,
-              std::size_t want) {
+              std::size_t want, std::size_t paths = 1) {
   Lookup lookup({.self = from.id, .target = target, .want = want, .parallelism = 3,
-                 .parallelism_max = 8});
+                 .parallelism_max = 8, .paths = paths});
   auto seeds = graph.answer(from.id, target);
   for (const Contact& seed : seeds) lookup.seed(seed);
   std::set<NodeId> asked;
@@ -289,6 +294,297 @@ TEST(Lookup, TellsWhoNamedWhomAndHowFarItWent) {
   EXPECT_EQ(visits[2].hop, 3U);
   EXPECT_FALSE(visits[2].rtt.has_value());
   EXPECT_EQ(lookup.hops(), 2U) << "of those who answered";
+}
+
+// ---- disjoint paths
+
+TEST(LookupPaths, FindTheTrueNearestAndAskNobodyTwice) {
+  Rng rng(test_seed(51));
+  const Graph graph(rng, 600);
+  std::map<std::size_t, std::size_t> queries;
+  for (int round = 0; round < 50; ++round) {
+    const Contact& from = graph.people[rng.below(graph.people.size())];
+    const NodeId target = id_of("target" + std::to_string(rng.next()));
+    for (const std::size_t paths : {1U, 2U, 3U, 8U}) {
+      const Outcome out = drive(rng, graph, from, target, 12, paths);
+      ASSERT_TRUE(out.ended) << paths;
+      EXPECT_EQ(out.closest, graph.living_nearest(from.id, target, 12)) << paths;
+      EXPECT_LE(out.widest, paths == 1 ? 8U : std::max(kOutstandingMax, paths * kOutstandingOfPath));
+      queries[paths] += out.queries;
+    }
+  }
+  // The nearest are asked once for all paths: eight of them cost far less than eight lookups.
+  EXPECT_GT(queries[8], queries[1]);
+  EXPECT_LT(queries[8], 4 * queries[1]);
+}
+
+TEST(LookupPaths, EndAmongTheDeadTheSlowAndLiars) {
+  Rng rng(test_seed(52));
+  for (int round = 0; round < 40; ++round) {
+    Graph graph(rng, 20 + rng.below(200));
+    for (const Contact& c : graph.people) {
+      const std::size_t fate = rng.below(10);
+      if (fate < 3) graph.dead.insert(c.id);
+      else if (fate < 5) graph.late.insert(c.id);
+      else if (fate < 7) graph.liars.insert(c.id);
+    }
+    for (std::size_t paths = 1; paths <= kPathsMax; ++paths) {
+      const Contact& from = graph.people[rng.below(graph.people.size())];
+      EXPECT_TRUE(drive(rng, graph, from, id_of(std::to_string(round)), 1 + rng.below(20), paths).ended) << paths;
+    }
+  }
+}
+
+TEST(LookupPaths, StandMoreLiarsThanOne) {
+  Rng rng(test_seed(53));
+  Graph graph(rng, 600);
+  for (const Contact& c : graph.people) {
+    if (rng.chance({1, 2})) graph.liars.insert(c.id);
+  }
+  std::map<std::size_t, std::size_t> found;
+  for (int round = 0; round < 200; ++round) {
+    const Contact* from = &graph.people[0];
+    while (graph.liars.contains(from->id)) from = &graph.people[rng.below(graph.people.size())];
+    const NodeId target = id_of("target" + std::to_string(rng.next()));
+    const NodeId nearest = graph.living_nearest(from->id, target, 1)[0];
+    for (const std::size_t paths : {1U, 8U}) {
+      const Outcome out = drive(rng, graph, *from, target, 4, paths);
+      ASSERT_TRUE(out.ended);
+      if (!out.closest.empty() && out.closest[0] == nearest) ++found[paths];
+    }
+  }
+  EXPECT_GT(found[8], found[1]) << "of 200";
+  EXPECT_GE(found[8], 180U) << "and " << found[1];
+}
+
+// Of people in the order of their distance: a liar, and somebody honest who is farther; want 4, one request at a time.
+struct Pair {
+  std::vector<Contact> people;
+  Lookup lookup;
+  const Contact& liar = people[100];
+  const Contact& honest = people[101];
+
+  Pair(Rng& rng, std::size_t paths)
+      : people(line_of(rng, 700, id_of("t"))),
+        lookup({.self = {}, .target = id_of("t"), .want = 4, .parallelism = 1, .parallelism_max = 1, .paths = paths}) {
+    lookup.seed(liar);
+    lookup.seed(honest);
+    EXPECT_EQ(lookup.next()->id, liar.id);
+  }
+  std::span<const Contact> some(std::size_t from, std::size_t count) const { return std::span(people).subspan(from, count); }
+  // Whoever is asked from now on names nobody.
+  void rest() {
+    while (const auto to = lookup.next()) lookup.on_reply(to->id, 1ms, {});
+  }
+  std::vector<NodeId> found() const {
+    std::vector<NodeId> out;
+    for (const Target& to : lookup.closest(4)) out.push_back(to.id);
+    return out;
+  }
+};
+
+TEST(LookupPaths, ALiarFillsTheWindowOfItsOwnPathOnly) {
+  Rng rng(54);
+  Pair one(rng, 1);
+  one.lookup.on_reply(one.liar.id, 1ms, one.some(10, 20));
+  one.rest();
+  EXPECT_TRUE(one.lookup.finished());
+  EXPECT_EQ(one.lookup.queries(), 5U) << "the honest one is beyond the window";
+
+  Pair two(rng, 2);
+  two.lookup.on_reply(two.liar.id, 1ms, two.some(10, 20));
+  const auto next = two.lookup.next();
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->id, two.honest.id);
+  two.lookup.on_reply(two.honest.id, 1ms, two.some(0, 4));
+  two.rest();
+  EXPECT_TRUE(two.lookup.finished());
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(two.found()[i], two.people[i].id);
+}
+
+TEST(LookupPaths, AFloodOfNamesDisplacesNothingOfAnotherPath) {
+  Rng rng(55);
+  Pair two(rng, 2);
+  two.lookup.on_reply(two.liar.id, 1ms, two.some(10, 20));
+  for (std::size_t from = 110; from + 20 <= 700; from += 20) two.lookup.learn(two.liar.id, two.some(from, 20));
+  for (std::size_t from = 30; from + 20 <= 100; from += 20) two.lookup.learn(two.liar.id, two.some(from, 20));
+  EXPECT_EQ(two.lookup.next()->id, two.honest.id);
+}
+
+TEST(LookupPaths, WhomALiarNamesMayStillBeAskedByAnotherPath) {
+  Rng rng(56);
+  Pair two(rng, 2);
+  // A stepping stone that the liar names behind its own, where its path never gets.
+  std::vector<Contact> named(two.people.begin() + 10, two.people.begin() + 29);
+  named.push_back(two.people[90]);
+  two.lookup.on_reply(two.liar.id, 1ms, named);
+  ASSERT_EQ(two.lookup.next()->id, two.honest.id);
+  two.lookup.on_reply(two.honest.id, 1ms, two.some(90, 1));
+  bool asked = false;
+  while (const auto to = two.lookup.next()) {
+    const bool stone = to->id == two.people[90].id;
+    asked |= stone;
+    two.lookup.on_reply(to->id, 1ms, stone ? two.some(0, 1) : std::span<const Contact>{});
+  }
+  EXPECT_TRUE(asked);
+  EXPECT_EQ(two.found()[0], two.people[0].id);
+}
+
+TEST(LookupPaths, WhoIsAskedByOneIsAnsweredForAll) {
+  Rng rng(57);
+  Pair two(rng, 2);
+  two.lookup.on_reply(two.liar.id, 1ms, two.some(0, 4));
+  ASSERT_EQ(two.lookup.next()->id, two.honest.id);
+  two.lookup.on_reply(two.honest.id, 1ms, two.some(0, 4));
+  two.rest();
+  EXPECT_TRUE(two.lookup.finished());
+  EXPECT_EQ(two.lookup.queries(), 6U) << "the four nearest once each";
+}
+
+TEST(LookupPaths, SilenceWidensThePathThatHearsItOnly) {
+  Rng rng(58);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 40, target);
+  Lookup lookup({.self = {}, .target = target, .want = 20, .parallelism = 1, .parallelism_max = 8, .paths = 2});
+  for (const Contact& c : people) lookup.seed(c);  // even ones to path 0, odd ones to path 1
+  std::vector<NodeId> asked;
+  const auto pump = [&] {
+    while (const auto to = lookup.next()) asked.push_back(to->id);
+  };
+  pump();
+  ASSERT_EQ(asked, (std::vector<NodeId>{people[0].id, people[1].id}));
+  lookup.on_timeout(people[0].id);
+  pump();
+  EXPECT_EQ(asked, (std::vector<NodeId>{people[0].id, people[1].id, people[2].id, people[4].id}));
+  for (const std::size_t i : {2U, 4U}) lookup.on_slow(people[i].id);
+  pump();
+  for (std::size_t i = 4; i < asked.size(); ++i) {
+    EXPECT_EQ((std::ranges::find(people, asked[i], &Contact::id) - people.begin()) % 2, 0) << i;
+  }
+}
+
+TEST(LookupPaths, WithoutSeedsTheyAreOver) {
+  Rng rng(59);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 1, target);
+  Lookup lookup({.self = {}, .target = target, .want = 20, .parallelism = 3, .parallelism_max = 8, .paths = 8});
+  EXPECT_TRUE(lookup.finished());
+  lookup.seed(people[0]);
+  EXPECT_FALSE(lookup.finished());
+  ASSERT_TRUE(lookup.next().has_value());
+  lookup.on_reply(people[0].id, 1ms, {});
+  EXPECT_TRUE(lookup.finished());
+}
+
+// The rules of lookup.h in the plainest words, for few candidates.
+struct PlainPaths {
+  enum class Is { kHeard, kAsked, kAnswered, kSilent };
+  NodeId target;
+  std::size_t want, parallelism, most;
+  std::vector<std::set<NodeId>> knows;  // by path
+  std::map<NodeId, Is> state;
+  std::map<NodeId, std::size_t> asked_by;
+  std::vector<std::size_t> troubles;
+  std::size_t dealt = 0, turn = 0;
+
+  std::vector<NodeId> window(std::size_t path) const {
+    std::vector<NodeId> out;
+    for (const NodeId& id : knows[path]) {
+      if (state.at(id) != Is::kSilent) out.push_back(id);
+    }
+    std::ranges::sort(out, [&](const NodeId& a, const NodeId& b) { return closer(target, a, b); });
+    out.resize(std::min(out.size(), want));
+    return out;
+  }
+  void name(const NodeId& id, std::size_t path) {
+    state.emplace(id, Is::kHeard);
+    knows[path].insert(id);
+  }
+  void seed(const NodeId& id) { name(id, dealt++ % knows.size()); }
+  std::optional<NodeId> next() {
+    for (std::size_t i = 0; i < knows.size(); ++i) {
+      const std::size_t path = (turn + i) % knows.size();
+      const auto near = window(path);
+      std::size_t front = 0;
+      while (front < near.size() && state[near[front]] == Is::kAnswered) ++front;
+      const std::size_t width = front >= kClosingResponders ? most : std::min(parallelism + troubles[path], most);
+      const auto active = std::ranges::count_if(asked_by, [&](const auto& a) { return a.second == path && state[a.first] == Is::kAsked; });
+      if (static_cast<std::size_t>(active) >= width) continue;
+      const auto free = std::ranges::find_if(near, [&](const NodeId& id) { return state[id] == Is::kHeard; });
+      if (free == near.end()) continue;
+      state[*free] = Is::kAsked;
+      asked_by[*free] = path;
+      turn = path + 1;
+      return *free;
+    }
+    return std::nullopt;
+  }
+  bool finished() const {
+    for (std::size_t path = 0; path < knows.size(); ++path) {
+      for (const NodeId& id : window(path)) {
+        if (state.at(id) != Is::kAnswered) return false;
+      }
+    }
+    return true;
+  }
+};
+
+TEST(LookupPaths, DoAsThePlainRulesSay) {
+  Rng rng(test_seed(60));
+  for (int round = 0; round < 200; ++round) {
+    const NodeId target = id_of("model" + std::to_string(rng.next()));
+    const auto people = line_of(rng, 100, target);
+    const std::size_t paths = 1 + rng.below(kPathsMax);
+    const std::size_t want = 3 + rng.below(12);
+    Lookup lookup({.self = {}, .target = target, .want = want, .parallelism = 2, .parallelism_max = 4, .paths = paths});
+    PlainPaths plain{.target = target, .want = want, .parallelism = 2, .most = 4,
+                     .knows = std::vector<std::set<NodeId>>(paths), .state = {}, .asked_by = {},
+                     .troubles = std::vector<std::size_t>(paths)};
+    std::set<NodeId> dealt;
+    for (std::size_t i = 0; i < 12; ++i) {
+      const Contact& seed = people[rng.below(people.size())];
+      if (!dealt.insert(seed.id).second) continue;
+      lookup.seed(seed);
+      plain.seed(seed.id);
+    }
+    std::vector<NodeId> open;
+    for (int step = 0; step < 1000; ++step) {
+      ASSERT_EQ(lookup.finished(), plain.finished());
+      const auto to = lookup.next();
+      const auto wanted = plain.next();
+      ASSERT_EQ(to.has_value(), wanted.has_value());
+      if (to) {
+        ASSERT_EQ(to->id, *wanted);
+        open.push_back(to->id);
+        if (rng.chance({1, 2})) continue;
+      }
+      if (open.empty()) break;
+      const std::size_t pick = rng.below(open.size());
+      const NodeId who = open[pick];
+      open.erase(open.begin() + static_cast<std::ptrdiff_t>(pick));
+      const std::size_t path = plain.asked_by[who];
+      if (rng.chance({1, 5})) {
+        lookup.on_timeout(who);
+        plain.state[who] = PlainPaths::Is::kSilent;
+        ++plain.troubles[path];
+        continue;
+      }
+      std::vector<Contact> named;
+      for (std::size_t i = rng.below(6); i > 0; --i) named.push_back(people[rng.below(people.size())]);
+      lookup.on_reply(who, 1ms, named);
+      plain.state[who] = PlainPaths::Is::kAnswered;
+      for (const Contact& c : named) plain.name(c.id, path);
+    }
+    EXPECT_TRUE(lookup.finished());
+    std::vector<NodeId> answered;
+    for (const auto& [id, is] : plain.state) {
+      if (is == PlainPaths::Is::kAnswered) answered.push_back(id);
+    }
+    std::ranges::sort(answered, [&](const NodeId& a, const NodeId& b) { return closer(target, a, b); });
+    std::vector<NodeId> found;
+    for (const Target& to : lookup.closest(SIZE_MAX)) found.push_back(to.id);
+    EXPECT_EQ(found, answered);
+  }
 }
 
 }  // namespace

@@ -178,10 +178,10 @@ class Mesh {
     carry_out(who, out);
     return op;
   }
-  OpId lookup(std::size_t who, const NodeId& target, bool trace = false) {
+  OpId lookup(std::size_t who, const NodeId& target, const LookupOptions& how = {}) {
     const auto op = static_cast<OpId>(++ops);
     Output out;
-    nodes[who]->dht->lookup(now(), op, target, trace, out);
+    nodes[who]->dht->lookup(now(), op, target, how, out);
     carry_out(who, out);
     return op;
   }

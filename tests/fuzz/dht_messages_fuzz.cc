@@ -35,7 +35,7 @@ struct Target {
     switch (op % 3) {
       case 0: core->get(now, id, key, {.all = op % 2 == 0}, out); break;
       case 1: core->put(now, id, key, {1, 2, 3}, {}, out); break;
-      default: core->lookup(now, id, key, true, out); break;
+      default: core->lookup(now, id, key, {.trace = true}, out); break;
     }
     const RequestTag asked = out.requests.empty() ? RequestTag{} : out.requests[0].tag;
     out.clear();

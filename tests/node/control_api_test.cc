@@ -101,6 +101,9 @@ TEST(ControlApi, RefusesBadBodies) {
               HasSubstr("ttl_s must be"));
   EXPECT_THAT(message(put(R"({"key":"a","value_base64":"YQ==","replicas":2,"quorum":3})")),
               HasSubstr("quorum must not be above"));
+  EXPECT_THAT(message(put(R"({"key":"a","value_base64":"YQ==","paths":9})")), HasSubstr("paths must be"));
+  EXPECT_THAT(message(rig.post("/v1/get", R"({"key":"a","paths":0})")), HasSubstr("paths must be"));
+  EXPECT_THAT(message(rig.post("/v1/lookup", R"({"target":"a","paths":9})")), HasSubstr("paths must be"));
   EXPECT_THAT(message(put(R"({"key":"a","value_base64":"YQ==","timeout_ms":0})")),
               HasSubstr("timeout_ms must be"));
   EXPECT_EQ(put("{\"key\":\"\xff\"}").status, 400);

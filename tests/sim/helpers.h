@@ -58,7 +58,7 @@ class Ledger {
   }
   dht::LookupDone lookup(std::size_t node, const NodeId& target) {
     const OpId op = net_.operate(node, [&](node::NodeCore& core, Now now, node::Output& out) {
-      return core.lookup(now, target, /*trace=*/true, out);
+      return core.lookup(now, target, {.trace = true}, out);
     });
     return wait(lookups, node, op);
   }

@@ -50,7 +50,7 @@ TEST(Model, KeysGoIntoTextAndBack) {
   for (const char* what : {"backup", "restore-backup", "twin"}) {
     comes_back_the_same(at_1s("do = \"" + std::string(what) + "\"\nwho = \"1-3\"\n"));
   }
-  comes_back_the_same("nodes = 5\n[dht]\nbucket_size = 8\nlookup_want = 1\nparallelism = 5\nrefresh = \"1h\"\n");
+  comes_back_the_same("nodes = 5\n[dht]\nbucket_size = 8\nlookup_want = 1\nparallelism = 5\npaths = 4\nrefresh = \"1h\"\n");
   comes_back_the_same("nodes = 5\nby_kind = true\n[membership]\nprobe_interval = \"2s\"\nsuspicion_min = \"1s\"\nsuspicion_max = \"9s\"\nindirect_probes = 0\ngossip_fanout = 0\n"
                       "health = false\ntries = false\nnacks = false\nbuddy = false\nshortening = false\nown_probe = false\nproofs = false\nburst = false\nstalls = false\n");
   comes_back_the_same("nodes = 5\nmembership = false\n");
@@ -166,6 +166,7 @@ TEST(Model, MistakesAreToldWithTheirLine) {
   EXPECT_THAT(refused(churn + "median_session = \"9s\"\nidentity = \"new\"\naddress = \"same\"\n"), HasSubstr("s.toml:5: who comes back"));
   EXPECT_THAT(refused("nodes = 5\n[dht]\nbucket_size = 21\n"), HasSubstr("s.toml:3: bucket_size takes a whole number from 1 to 20"));
   EXPECT_THAT(refused("nodes = 5\n[dht]\nrefresh = \"9s\"\n"), HasSubstr("s.toml:3: refresh is at least 10s"));
+  EXPECT_THAT(refused("nodes = 5\n[dht]\npaths = 9\n"), HasSubstr("s.toml:3: paths takes a whole number from 1 to 8"));
   EXPECT_THAT(refused("nodes = 5\n[dht]\nalpha = 3\n"), HasSubstr("s.toml:3: [dht] has no key 'alpha'"));
   EXPECT_THAT(refused("nodes = 5\n[membership]\nprobe_interval = \"99ms\"\n"), HasSubstr("s.toml:3: probe_interval is at least 100ms"));
   EXPECT_THAT(refused("nodes = 5\n[membership]\nindirect_probes = 9\n"), HasSubstr("s.toml:3: indirect_probes takes a whole number from 0 to 8"));
