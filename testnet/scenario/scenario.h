@@ -163,7 +163,7 @@ enum class Do : std::uint8_t {
   kLast = kTwin,
 };
 enum class Role : std::uint8_t {
-  kDrop, kLieContacts, kAccomplices, kFlood, kReplay, kForge, kSpoof, kGrind,
+  kDrop, kLieContacts, kAccomplices, kFlood, kReplay, kForge, kSpoof, kGrind, kCollude,
   // of membership
   kMemberAccuse, kMemberReplay, kMemberWithhold, kMemberVouch,
   // of shared state

@@ -53,6 +53,7 @@ std::string_view to_string(Role role) {
     case Role::kForge: return "forge";
     case Role::kSpoof: return "spoof";
     case Role::kGrind: return "grind";
+    case Role::kCollude: return "collude";
     case Role::kMemberAccuse: return "member-accuse";
     case Role::kMemberReplay: return "member-replay";
     case Role::kMemberWithhold: return "member-withhold";

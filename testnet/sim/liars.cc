@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crypto/fold_hash.h"
+#include "crypto/session_frame.h"
 #include "node/codec.h"
 
 namespace weft::sim {
@@ -35,6 +36,7 @@ std::string_view to_string(Lie lie) {
     case Lie::kAccomplices: return "accomplices";
     case Lie::kForge: return "forge";
     case Lie::kDeny: return "grind";
+    case Lie::kCollude: return "collude";
     case Lie::kMemberAccuse: return "member-accuse";
     case Lie::kMemberReplay: return "member-replay";
     case Lie::kMemberWithhold: return "member-withhold";
@@ -65,6 +67,43 @@ void LieLedger::opened(const Tag& tag) {
   under_way_.erase(it);
 }
 
+bool LyingProvider::remember_question(ByteView payload) const {
+  Reader r(payload);
+  const node::Head head = node::read_head(r);
+  if (r.failed()) return false;
+  std::optional<NodeId> about;
+  if (head.kind == dht::kFindNode) {
+    dht::FindNode m;
+    if (!decode(r, m)) about = m.target;
+  } else if (head.kind == dht::kGet) {
+    dht::Get m;
+    if (!decode(r, m)) about = m.key;
+  }
+  if (!about) return false;
+  if (asked_for_.size() >= kQuestionsRememberedMax) asked_for_.clear();
+  asked_for_[head.rpc] = *about;
+  return true;
+}
+
+// The payload of an INIT is early data behind a head.
+void LyingProvider::remember_questions(ByteView plain) const {
+  if (remember_question(plain) || plain.size() < session::kInitHead) return;
+  const std::size_t early = load_le<std::uint16_t>(plain.data() + session::kInitHead - 2);
+  if (early <= plain.size() - session::kInitHead) (void)remember_question(plain.subspan(session::kInitHead, early));
+}
+
+template <class Contacts>
+bool LyingProvider::mislead(Contacts& named, std::uint32_t rpc) const {
+  const auto about = asked_for_.find(rpc);
+  if (about == asked_for_.end() || named.empty()) return false;
+  const std::vector<Contact> near = knowledge_.accomplices_near(about->second, named.size());
+  asked_for_.erase(about);
+  if (near.empty()) return false;
+  std::size_t i = 0;
+  for (Contact& contact : named) contact = near[i++ % near.size()];
+  return true;
+}
+
 std::optional<Bytes> LyingProvider::changed(ByteView plain) const {
   Reader r(plain);
   const node::Head head = node::read_head(r);
@@ -72,6 +111,7 @@ std::optional<Bytes> LyingProvider::changed(ByteView plain) const {
   Keep keep;
   bool lied = false;
   const auto contacts = [&](auto& list) {
+    if (lie_ == Lie::kCollude) lied |= mislead(list, head.rpc);
     if (lie_ != Lie::kContacts && lie_ != Lie::kAccomplices && lie_ != Lie::kDeny) return;
     for (Contact& contact : list) {
       if (lie_ == Lie::kContacts) {
@@ -115,7 +155,7 @@ std::optional<Bytes> LyingProvider::changed(ByteView plain) const {
     case dht::kValues:
       return tell(dht::Values{}, [&](dht::Values& m) {
         contacts(m.contacts);
-        if (lie_ != Lie::kForge && lie_ != Lie::kDeny) return;
+        if (lie_ != Lie::kForge && lie_ != Lie::kDeny && lie_ != Lie::kCollude) return;
         for (dht::HeldValue& value : m.values) {
           value.blob = spoilt(value.blob, keep, rng_);
           lied = true;
@@ -169,6 +209,7 @@ bool LyingProvider::open(const CipherKey& key, std::uint64_t counter, ByteView a
   if (!honest_.open(key, counter, ad, sealed, out)) return false;
   if (lie_ == Lie::kNone) ledger_.opened(tag);
   const MutableBytes plain = out.first(size - kTagBytes);
+  if (lie_ == Lie::kCollude) remember_questions(plain);
   // What does not begin with an array is dropped as malformed.
   if (ear_.hears && !plain.empty() && ear_.hears(plain)) plain[0] = 0xc0;
   return true;

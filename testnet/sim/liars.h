@@ -10,6 +10,8 @@
 //   forge         a bit of each record and value; suspicions accuse others, with numbers that nobody
 //                 signed half of the time
 //   deny          a bit of each value; contacts as accomplices do (what ground ids are good for)
+//   collude       a bit of each value; contacts in answers: of all liars of this role those nearest to what was asked for.
+//                 Ids cannot be made up, so no names lead a lookup further astray
 //
 // Liars of shared state (state_liar.h) and of membership (member_liar.h) say more than their node does, hear what it does not, and leave
 // out what it says; this is where they listen. Of each role it is counted how many datagrams with a lie an honest node has opened.
@@ -29,7 +31,7 @@
 namespace weft::sim {
 
 enum class Lie : std::uint8_t {
-  kNone, kContacts, kAccomplices, kForge, kDeny,
+  kNone, kContacts, kAccomplices, kForge, kDeny, kCollude,
   // of membership
   kMemberAccuse, kMemberReplay, kMemberWithhold, kMemberVouch,
   // of shared state
@@ -42,6 +44,8 @@ inline bool of_state(Lie lie) { return lie >= Lie::kStateFork; }
 std::string_view to_string(Lie lie);
 
 inline constexpr std::size_t kLiesUnderWayMax = 65'536;
+// Questions that a liar remembers until it answers.
+inline constexpr std::size_t kQuestionsRememberedMax = 1024;
 
 // Which datagrams under way carry a lie, known by their tags, and how many of each kind have reached an honest node: arrived, opened
 // in a session, and so taken for what a peer says. Of more than kLiesUnderWayMax the oldest are taken for lost.
@@ -66,6 +70,8 @@ class LyingProvider final : public CryptoProvider {
   struct Knowledge {
     std::function<Endpoint(Rng&)> somewhere;               // an address where some node lives
     std::function<std::optional<Contact>(Rng&)> accomplice;  // another liar of its role
+    // The nearest liars of its role, nearest first, at most so many.
+    std::function<std::vector<Contact>(const NodeId&, std::size_t)> accomplices_near;
     std::function<NodeId(Rng&)> victim;                    // some member
   };
 
@@ -81,6 +87,7 @@ class LyingProvider final : public CryptoProvider {
   void lie(Lie lie, Rng rng, Knowledge knowledge) {
     lie_ = lie;
     to_say_.clear();
+    asked_for_.clear();
     rng_ = rng;
     knowledge_ = std::move(knowledge);
   }
@@ -118,6 +125,11 @@ class LyingProvider final : public CryptoProvider {
  private:
   // The changed message, or nothing if there is nothing to lie about in it.
   std::optional<Bytes> changed(ByteView plain) const;
+  // Names others in place of those that an answer to the request `rpc` names. False: nobody to name.
+  template <class Contacts>
+  bool mislead(Contacts& named, std::uint32_t rpc) const;
+  bool remember_question(ByteView payload) const;
+  void remember_questions(ByteView plain) const;
 
   const CryptoProvider& honest_;
   LieLedger& ledger_;
@@ -125,6 +137,7 @@ class LyingProvider final : public CryptoProvider {
   mutable Rng rng_{0};
   Knowledge knowledge_;
   Ear ear_;
+  mutable std::map<std::uint32_t, NodeId> asked_for_;  // by rpc: what answers name accomplices near to
   mutable std::multiset<std::uint64_t> to_say_;      // hashes of payloads that are not sealed yet
   mutable std::set<LieLedger::Tag> withheld_;
 };

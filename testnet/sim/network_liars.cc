@@ -1,6 +1,8 @@
 // What a hostile node knows of the simulated network, and what it does there beside its protocol.
 #include "testnet/sim/network.h"
 
+#include <algorithm>
+
 namespace weft::sim {
 
 Endpoint ghost(std::size_t number) {
@@ -29,6 +31,20 @@ LyingProvider::Knowledge SimNetwork::knowledge(std::size_t index) {
         const auto at = some(rng, [role](const Node& n) { return n.core != nullptr && n.faults.lie == role; });
         if (!at) return std::nullopt;
         return make_contact(nodes_[*at]->identity->public_key(), nodes_[*at]->endpoint);
+      },
+      .accomplices_near = [this, index](const NodeId& target, std::size_t most) {
+        const Lie role = nodes_[index]->faults.lie;
+        std::vector<const Node*> all;
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+          if (i != index && nodes_[i]->core != nullptr && nodes_[i]->faults.lie == role) all.push_back(nodes_[i].get());
+        }
+        const auto end = all.begin() + static_cast<std::ptrdiff_t>(std::min(most, all.size()));
+        std::ranges::partial_sort(all, end, [&target](const Node* a, const Node* b) {
+          return closer(target, a->identity->id(), b->identity->id());
+        });
+        std::vector<Contact> out;
+        for (auto it = all.begin(); it != end; ++it) out.push_back(make_contact((*it)->identity->public_key(), (*it)->endpoint));
+        return out;
       },
       .victim = [this, some, alive, index](Rng& rng) {
         return nodes_[some(rng, alive).value_or(index)]->identity->id();

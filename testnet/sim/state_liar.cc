@@ -353,6 +353,7 @@ void StateLiar::act(Now now, const state::State& own, std::span<const NodeId> pe
     case Lie::kAccomplices:
     case Lie::kForge:
     case Lie::kDeny:
+    case Lie::kCollude:
     case Lie::kMemberAccuse:
     case Lie::kMemberReplay:
     case Lie::kMemberWithhold:

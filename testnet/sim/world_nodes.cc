@@ -111,6 +111,7 @@ void World::operator()(const scenario::FaultNode& c) {
         case scenario::Role::kAccomplices: faults.lie = Lie::kAccomplices; break;
         case scenario::Role::kForge: faults.lie = Lie::kForge; break;
         case scenario::Role::kGrind: faults.lie = Lie::kDeny; break;
+        case scenario::Role::kCollude: faults.lie = Lie::kCollude; break;
         case scenario::Role::kMemberAccuse: faults.lie = Lie::kMemberAccuse; break;
         case scenario::Role::kMemberReplay: faults.lie = Lie::kMemberReplay; break;
         case scenario::Role::kMemberWithhold: faults.lie = Lie::kMemberWithhold; break;

@@ -44,7 +44,7 @@ TEST(Model, KeysGoIntoTextAndBack) {
   comes_back_the_same(at_1s("do = \"partition\"\nwho = \"1-3,7\"\npartial = \"10%\"\none_way = true\n"));
   comes_back_the_same(at_1s("do = \"partition\"\nshare = \"50%\"\npartial = \"10%\"\n"));
   comes_back_the_same(at_1s("do = \"clock-drift\"\nwho = \"2\"\nppm = 300\nevery = \"10s\"\nfor = \"1m\"\n"));
-  for (const char* role : {"grind", "member-accuse", "member-vouch", "state-fork", "state-void"}) {
+  for (const char* role : {"grind", "collude", "member-accuse", "member-vouch", "state-fork", "state-void"}) {
     comes_back_the_same(at_1s("do = \"hostile\"\nwho = \"2\"\nrole = \"" + std::string(role) + "\"\n"));
   }
   for (const char* what : {"backup", "restore-backup", "twin"}) {
