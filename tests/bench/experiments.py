@@ -33,6 +33,8 @@ PARTS = ["health", "tries", "nacks", "buddy", "shortening", "own_probe", "proofs
 PLAIN = {f"membership.{part}": "false" for part in PARTS}
 # News ride on pings and acks alone; a suspicion lasts for one period.
 SWIM = PLAIN | {"membership.probe_interval": '"2s"', "membership.indirect_probes": "1", "membership.gossip_fanout": "0"}
+HOSTILE = (0, 10, 20, 30, 40, 50)  # percent
+PATHS = (1, 2, 4, 8)
 LIES = ["member-accuse", "member-replay", "member-withhold", "member-vouch", "forge"]
 
 
@@ -98,6 +100,11 @@ EXPERIMENTS = {
             "want 1, k 8": {"dht.lookup_want": "1", "dht.bucket_size": "8"},
             "want 1, k 8, refresh 2h": {"dht.lookup_want": "1", "dht.bucket_size": "8", "dht.refresh": '"2h"'},
         },
+    },
+    "colluders": {
+        "scenario": "colluders.toml", "row": "hostile", "limit_s": 20,
+        "settings": {f"{share}%, paths {paths}": {"who": f'"{share}%"', "dht.paths": str(paths)}
+                     for share in HOSTILE for paths in PATHS},
     },
 }
 
@@ -239,6 +246,14 @@ def lookups_row(report, log, limit_s):
     }
 
 
+def hostile_row(report, log, limit_s):
+    """That, and what became of the gets."""
+    gets = next(phase for phase in report["phases"] if phase["name"] == "measured")["gets"]
+    return lookups_row(report, log, limit_s) | {
+        "gets": gets["ops"], "gets_share": gets["ok_share"], "gets_wrong": gets["wrong"],
+        "gets_p50_ms": gets["latency_ms"]["p50"], "gets_queries_p50": gets["queries"]["p50"]}
+
+
 def run(experiment, setting, seed, out, nodes, fresh, kept_alone=False):
     name = f"{experiment}-{re.sub('[^a-z0-9]+', '-', setting)}{f'-n{nodes}' if nodes else ''}"
     kept = out / f"{name}-{seed}.json"
@@ -280,7 +295,7 @@ def interval(rows, field):
 LOOKUP_COLUMNS = [("right_share", "found the nearest, %", 100, 2), ("right_or_newcomer_share", "but for newcomers, %", 100, 2),
                   ("failed_share", "failed, %", 100, 2), ("p50_ms", "p50, ms", 1, 0), ("mean_ms", "mean, ms", 1, 0), ("p95_ms", "p95, ms", 1, 0),
                   ("queries_p50", "asked", 1, 0), ("bytes_s", "B/s", 1, 0), ("bytes_ip_s", "with IP, UDP", 1, 0), ("model_bytes_s", "by the model", 1, 1)]
-ROWS = {"lookups": lookups_row, "detection": detection_row, "slowness": slowness_row, "lies": lies_row, "restart": restart_row, "joins": joins_row}
+ROWS = {"lookups": lookups_row, "hostile": hostile_row, "detection": detection_row, "slowness": slowness_row, "lies": lies_row, "restart": restart_row, "joins": joins_row}
 # By row: field, title, unit, digits.
 COLUMNS = {
     "lookups": LOOKUP_COLUMNS,
@@ -294,10 +309,13 @@ COLUMNS = {
              ("right_after_s", "right again after, s", 1, 1), ("lies", "lies told", 1, 0), ("bytes_s", "B/s", 1, 0), ("packets_s", "packets/s", 1, 1)],
     "restart": [("converge_s", "all see all, s", 1, 2), ("gets", "gets", 1, 0), ("gets_failed", "failed", 1, 1), ("last_failed_s", "the last of them, s", 1, 1), ("get_p99_ms", "get p99, ms", 1, 0),
                 ("values_before", "copies before", 1, 0), ("values_after", "after", 1, 0), ("busy_s", "busy, s", 1, 1), ("bytes_s_before", "B/s before", 1, 0), ("bytes_s", "B/s after", 1, 0), ("false_failures", "false failures", 1, 1)],
+    "hostile": [("right_share", "found the nearest, %", 100, 2), ("gets_share", "gets that found it, %", 100, 2), ("gets_wrong", "wrong", 1, 1),
+                ("p50_ms", "lookups, p50, ms", 1, 0), ("queries_p50", "asked", 1, 0), ("gets_p50_ms", "gets, p50, ms", 1, 0),
+                ("gets_queries_p50", "asked", 1, 0), ("bytes_s", "B/s", 1, 0)],
     "joins": [("mean_s", "all see the newcomer and it sees all, s", 1, 3), ("most_s", "the slowest, s", 1, 3)],
 }
 # What a row counts, beside its seeds.
-COUNTED = {"lookups": "judged", "detection": "deaths", "joins": "joins"}
+COUNTED = {"lookups": "judged", "hostile": "judged", "detection": "deaths", "joins": "joins"}
 MEMBER_KINDS = {"Ping", "Ack", "PingReq", "PingReqReply", "Gossip", "Sync", "SyncPage"}
 
 
@@ -446,7 +464,36 @@ def plot_liars(pyplot, results):
     return figure, axes
 
 
-PLOTS = {"rhea": plot_rhea, "li": plot_li, "swim": plot_swim, "lifeguard": plot_lifeguard, "liars": plot_liars}
+def plot_colluders(pyplot, results):
+    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+    for axis, field, unit, title in ((axes[0], "right_share", 100, "lookups that found the nearest, %"),
+                                     (axes[1], "gets_share", 100, "gets that found the value, %"), (axes[2], "queries_p50", 1, "asked by a lookup, median")):
+        for paths in PATHS:
+            own = {setting: rows for setting, rows in results.items() if setting.endswith(f", paths {paths}")}
+            if own:
+                points(axis, [int(setting.split("%")[0]) for setting in own], own, field, unit, label=f"paths {paths}")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("hostile nodes, %")
+    for axis in axes[:2]:
+        axis.axhline(99, color="C3", linestyle="--", label="99 %")
+    return figure, axes
+
+
+def plot_heep(pyplot, results):
+    figure, axis = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
+    for setting, rows in results.items():
+        points(axis, [interval(rows, "bytes_s")[0]], {setting: rows}, "mean_ms", linestyle="", label=f"weft, {setting}")
+    for x, y, name in ((300, 630, "simple iterative"), (1250, 415, "iterative, near contacts"), (140, 350, "recursive")):
+        axis.plot([x], [y], marker="*", markersize=12, linestyle="", label=f"Heep: {name}")
+    axis.set_xlabel("sent per node, B/s")
+    axis.set_title("mean latency until a living node has answered, ms", fontsize=10)
+    axis.set_xlim(left=0)
+    axis.set_ylim(bottom=0)
+    return figure, [axis]
+
+
+PLOTS = {"rhea": plot_rhea, "li": plot_li, "swim": plot_swim, "lifeguard": plot_lifeguard, "liars": plot_liars,
+         "colluders": plot_colluders, "heep": plot_heep}
 
 
 def plot(experiment, results, path):
