@@ -309,7 +309,7 @@ TEST(Server, WhoMayBeGoneIsNotNamedAsLongAsOthersAre) {
   for (const auto& [id, contact] : fresh) s.dht.heard_from(s.now, contact, {}, s.out);
   // A lookup among them: whoever was heard just now answers, the others do not.
   s.out.clear();
-  s.dht.lookup(s.now, OpId{1}, id_of("x"), /*trace=*/false, s.out);
+  s.dht.lookup(s.now, OpId{1}, id_of("x"), {}, s.out);
   std::set<NodeId> asked;
   while (!s.out.requests.empty()) {
     std::vector<Request> requests;
