@@ -5,6 +5,7 @@ Each phase is bounded in time, counts what passed and failed, and is skipped (as
 what it needs was not built. What failed is told once more at the end, where a log that keeps only its
 last lines still has it. The last line is "N passed, N failed".
 """
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -127,20 +128,29 @@ def integration_files(names=()):
 
 
 def fuzz(tally):
-    """Each target for a few seconds over its saved inputs; what it finds stays in build/fuzz."""
+    """Each target for a few seconds over its saved inputs, one a core; what it finds stays in build/fuzz."""
     if not build(tally, "fuzz", 1200, "fuzz"):
         return
     started, passed, failed, why = time.monotonic(), 0, 0, ""
-    for target in sorted((ROOT / "build/fuzz").rglob("*_fuzz")):
-        if not target.is_file() or not os.access(target, os.X_OK):
-            continue
+
+    def one(target):
         saved = ROOT / "tests/fuzz/corpus" / target.name.removesuffix("_fuzz")
         work = ROOT / "build/fuzz/corpus" / target.name
         work.mkdir(parents=True, exist_ok=True)
-        status, output = run(
+        return run(
             [target, f"-max_total_time={FUZZ_SECONDS}", "-timeout=5", "-rss_limit_mb=2048",
              "-print_final_stats=1", f"-artifact_prefix={work.parent}/{target.name}-", work,
              *([saved] if saved.is_dir() else [])], FUZZ_SECONDS + 60, capture=True)
+
+    targets = [target for target in sorted((ROOT / "build/fuzz").rglob("*_fuzz"))
+               if target.is_file() and os.access(target, os.X_OK)]
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        try:
+            ended = list(pool.map(one, targets))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those under way end by themselves in seconds
+            raise
+    for target, (status, output) in zip(targets, ended):
         runs = re.search(r"stat::number_of_executed_units:\s*(\d+)", output)
         print(f"    {target.name}: {runs.group(1) if runs else '?'} inputs, exit {status}", flush=True)
         if status == 0:
