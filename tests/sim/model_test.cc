@@ -54,6 +54,7 @@ TEST(Model, KeysGoIntoTextAndBack) {
   comes_back_the_same("nodes = 5\nby_kind = true\n[membership]\nprobe_interval = \"2s\"\nsuspicion_min = \"1s\"\nsuspicion_max = \"9s\"\nindirect_probes = 0\ngossip_fanout = 0\n"
                       "health = false\ntries = false\nnacks = false\nbuddy = false\nshortening = false\nown_probe = false\nproofs = false\nburst = false\nstalls = false\n");
   comes_back_the_same("nodes = 5\nmembership = false\n");
+  comes_back_the_same("nodes = 5\n[[load]]\ndo = \"lookup\"\nrate = 1\ntarget = \"node\"\n");
   comes_back_the_same("nodes = 5\n[churn]\nmedian_session = \"60s\"\nseeds = 2\n");
   comes_back_the_same(at_1s("do = \"add\"\nnodes = 2\ndead_seeds = 3\n"));
   comes_back_the_same(at_1s("do = \"block\"\nwho = \"1-3\"\nfor = \"2s\"\n"));
@@ -171,6 +172,8 @@ TEST(Model, MistakesAreToldWithTheirLine) {
   EXPECT_THAT(refused("nodes = 5\n[membership]\nprobe_interval = \"99ms\"\n"), HasSubstr("s.toml:3: probe_interval is at least 100ms"));
   EXPECT_THAT(refused("nodes = 5\n[membership]\nindirect_probes = 9\n"), HasSubstr("s.toml:3: indirect_probes takes a whole number from 0 to 8"));
   EXPECT_THAT(refused("nodes = 5\n[membership]\nbuddy = 1\n"), HasSubstr("s.toml:3: buddy takes true or false"));
+  EXPECT_THAT(refused("nodes = 5\n[[load]]\ndo = \"lookup\"\nrate = 1\ntarget = \"me\"\n"), HasSubstr("s.toml:5: target is"));
+  EXPECT_THAT(refused("nodes = 5\n[[load]]\ndo = \"get\"\nrate = 1\ntarget = \"node\"\n"), HasSubstr("no key 'target'"));
   EXPECT_THAT(refused("nodes = 5\n[membership]\nfriend = true\n"), HasSubstr("s.toml:3: [membership] has no key 'friend'"));
   EXPECT_THAT(refused("nodes = 5\nmembership = \"no\"\n"), HasSubstr("s.toml:2: membership takes true or false"));
   EXPECT_THAT(refused(at_1s("do = \"add\"\nnodes = 1\ndead_seeds = 17\n")), HasSubstr("dead_seeds takes a whole number from 0 to 16"));
