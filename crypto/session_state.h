@@ -95,6 +95,8 @@ struct Sessions::State {
   // Makes and sends the INIT of a handshake whose peer, `to` and queue are set.
   void launch(Now now, std::uint32_t handshake, ByteView early, Outbox& out);
   void transmit_init(Now now, session::Handshake& h, Outbox& out);
+  // Sets the timer after which the INIT that was sent last has had no answer.
+  void arm_retry(Now now, session::Handshake& h);
   // Writes the macs of an INIT: mac1 by its key set, mac2 if there is a cookie.
   void sign_init(session::Handshake& h) const;
   // What `effort` asks for, within the configuration's bounds; each key of the network gets its turn.

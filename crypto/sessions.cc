@@ -200,6 +200,11 @@ void Sessions::State::want_handshake(Now now, PeerKey peer_key, const Endpoint& 
     const std::uint32_t under_way = peers[known].handshake;
     Handshake& h = handshakes[under_way];
     h.tries_max = std::max(h.tries_max, static_cast<std::uint8_t>(effort.tries));
+    if (effort.retry < h.retry) {
+      h.retry = effort.retry;
+      timers.cancel(h.timer);
+      arm_retry(now, h);
+    }
     const std::size_t queued = enqueue(h.queue, payload);
     if (!move || h.to == to) return;
     timers.cancel(h.timer);
@@ -303,8 +308,12 @@ Effort Sessions::State::bounded(Effort effort) const {
 void Sessions::State::transmit_init(Now now, Handshake& h, Outbox& out) {
   out.send(h.to, h.init);
   h.cookie_awaited = true;
-  const Duration wait = h.retry * (1LL << std::min<int>(h.tries, kRetryDoublings));
   ++h.tries;
+  arm_retry(now, h);
+}
+
+void Sessions::State::arm_retry(Now now, Handshake& h) {
+  const Duration wait = h.retry * (1LL << std::min(h.tries - 1, kRetryDoublings));
   // The tag names the transport's index, which no later handshake will have.
   h.timer = timers.arm(now.mono + rng.jitter(wait, {1, 5}),
                        tag(Timer::kRetry, transports.index_of(h.transport)));

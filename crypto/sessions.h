@@ -135,7 +135,7 @@ struct PeerKey {
   const NodeId& id;
 };
 
-// How hard a handshake is tried; who joins one that is under way may raise it, and nothing lowers it.
+// How hard a handshake is tried; who joins one that is under way may have it repeated sooner and more often, never the reverse.
 struct Effort {
   Duration retry{};  // first INIT retransmission, then doubling; at least SessionConfig::handshake_retry
   int tries = 0;     // INITs in all, at most SessionConfig::handshake_tries; 0: that many

@@ -204,6 +204,14 @@ TEST_P(SessionsTest, AHandshakeIsTriedAsHardAsTheMostPatientOfItsPayloads) {
   send("3", {.retry = 250ms, .tries = 1});
   w.run(10s);
   EXPECT_EQ(at.size(), 3U);
+  // Who waits for less does not wait for the pause that was begun.
+  at.clear();
+  send("1", {.retry = 3s, .tries = 4});
+  send("2", {});
+  w.run(20s);
+  ASSERT_EQ(at.size(), 4U);
+  EXPECT_LE(at[1] - at[0], 250ms * 6 / 5);
+  EXPECT_LE(at[3] - at[2], 1s * 6 / 5);
   EXPECT_EQ(a.sessions->next_deadline(), std::nullopt);
 }
 
