@@ -37,6 +37,22 @@ duration = "30s"
 do = "put"
 rate = 20
 size = 1000
+[[at]]
+t = "2s"
+do = "fail-disk"
+who = "3-12"
+for = "10s"
+)";
+// A symmetric NAT forgets its mapping between an INIT and the datagram that confirms its RESP.
+constexpr const char* kForgetfulNat = R"(
+nodes = 20
+duration = "60s"
+[link]
+latency = "20ms"
+loss = "20%"
+nat = "symmetric"
+nat_share = "40%"
+nat_expiry = "1s"
 )";
 // A writer that stops between asking for tokens and using them, for longer than they live.
 constexpr const char* kSlowWriter = R"(
@@ -116,6 +132,7 @@ TEST(Branches, EveryRareOneIsReached) {
     config.sessions.prefix_burst = 20;
   });
   reach(kFull, all, [](node::Config& config) { config.dht.values_bytes_max = 64 << 10; });
+  reach(kForgetfulNat, all);
   reach(kSlowWriter, all);
   reach(kForged, all);
   reach(kLeftBehind, all);
