@@ -89,7 +89,10 @@ void Membership::State::admit_unknown(Now now, const RecordRef& record, const So
                                       Output& out) {
   const bool up = record->status == RecordStatus::kUp;
   const Slot slot = table.insert(record, up ? MemberState::kAlive : MemberState::kLeft, now.mono);
-  if (up) live.insert(slot, order_rng);
+  if (up) {
+    live.insert(slot, order_rng);
+    forming.on_arrival(now.mono);
+  }
   announce_new(now, slot, out);
   if (source.spread) queue.push(slot, record);
   arm_gossip(now);
@@ -107,10 +110,13 @@ void Membership::State::replace(Now now, Slot slot, const RecordRef& record, con
                                 Output& out) {
   Member& member = table[slot];
   // Another process: where the earlier one proved its key says nothing of this one.
-  if (member.record->instance != record->instance) member.proven = Endpoint{};
+  const bool up = record->status == RecordStatus::kUp;
+  if (member.record->instance != record->instance) {
+    member.proven = Endpoint{};
+    if (up) forming.on_arrival(now.mono);
+  }
   retire(table.set_record(slot, record));
   last_news = now.mono;
-  const bool up = record->status == RecordStatus::kUp;
   move_to(now, slot, up ? MemberState::kAlive : MemberState::kLeft, out);
   queue.erase(slot);
   if (source.spread) queue.push(slot, record);
@@ -225,6 +231,7 @@ void Membership::State::suspect(Now now, Slot slot, const NodeId& accuser, Outpu
   const std::uint64_t number = member.record->number;
   const auto draw = static_cast<std::uint16_t>(timer_rng.below(65536));
   const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, number, draw, accuser), {}}).first;
+  if (is_forming(now)) it->second.clock.keep_full();
   if (!config.parts.own_probe) it->second.clock.on_probe_silent();
   ++counters.suspicions_total;
   move_to(now, slot, MemberState::kSuspect, out);

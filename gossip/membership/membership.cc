@@ -29,7 +29,8 @@ Membership::State::State(RecordRef own, RecordCache& cache, Rng rng, const Confi
       self(std::move(own)),
       table(rng.fork("index").next()),
       queue(settings.queue_max),
-      health(settings.health_max) {
+      health(settings.health_max),
+      forming(now.mono) {
   self_slot = table.insert(self, MemberState::kAlive, now.mono);
   queue.push(self_slot, self);
   last_news = now.mono;

@@ -33,6 +33,7 @@ struct Parts {
   bool own_probe = true;
   bool proofs = true;      // an answer outweighs accusations for two intervals
   bool burst = true;       // probes come sooner while three or more are suspect
+  bool forming = true;     // while many members are new here, the clock is suspicion_max, whoever else accuses
   bool stalls = true;      // what the own loop stood still for is not held against others
 };
 

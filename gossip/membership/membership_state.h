@@ -15,6 +15,7 @@
 #include "crypto/timer_queue.h"
 #include "gossip/membership/awareness.h"
 #include "gossip/membership/broadcast_queue.h"
+#include "gossip/membership/forming.h"
 #include "gossip/membership/member_table.h"
 #include "gossip/membership/membership.h"
 #include "gossip/membership/probe.h"
@@ -152,6 +153,7 @@ struct Membership::State {
   Duration relay_patience() const;
   std::size_t confirmations() const;
   Duration clock_length(const SuspicionClock& clock) const;
+  bool is_forming(Now now) const { return config.parts.forming && forming.now_forming(now.mono, table.live()); }
 
   // ---- exchange.cc
   void on_gossip_timer(Now now, Output& out);
@@ -203,6 +205,7 @@ struct Membership::State {
   ProbeOrder failed;
   BroadcastQueue queue;
   Awareness health;
+  Forming forming;
   TimerQueue timers;
   RequestTable requests;
   std::vector<Round> rounds;

@@ -33,6 +33,7 @@ std::size_t Membership::State::confirmations() const {
 
 Duration Membership::State::clock_length(const SuspicionClock& clock) const {
   const Duration most = config.parts.shortening ? config.suspicion_max : config.suspicion_min;
+  if (clock.full()) return health.stretch_clock(most);
   return health.stretch_clock(suspicion_time(config.suspicion_min, most, confirmations(), clock.accusers()));
 }
 
@@ -65,7 +66,8 @@ Ping Membership::State::make_ping(Slot slot, bool with_gossip) {
 
 void Membership::State::on_probe_timer(Now now, Output& out) {
   Duration interval = health.stretch(config.probe_interval);
-  if (config.parts.burst && suspicions.size() >= kAlarmSuspects && health.score() == 0) interval /= 3;
+  const bool alarm = suspicions.size() >= kAlarmSuspects && health.score() == 0 && !is_forming(now);
+  if (config.parts.burst && alarm) interval /= 3;
   timers.arm(now.mono + interval, kProbeTimer);
   if (self->status == RecordStatus::kLeft) return;
   for (std::size_t i = 0; i < std::min<std::size_t>(live.size(), 64); ++i) {

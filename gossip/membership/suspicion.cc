@@ -38,6 +38,7 @@ void SuspicionClock::on_probe_void() {
 
 Instant SuspicionClock::probe_at(Duration length) const {
   if (hurried_) return since_;
+  if (full_) return since_ + length / 3 + length / 3 * static_cast<Duration::rep>(draw_) / 65536;
   return since_ + length / 2 * static_cast<Duration::rep>(draw_) / 65536;
 }
 

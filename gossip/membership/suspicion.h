@@ -4,7 +4,7 @@
 // (Lifeguard, section IV.B): time(c) = max - (max - min) * log(c + 1) / log(k + 1), where c counts
 // the accusers after the first one, up to k. Others can start and shorten it, never end it:
 // `failed` needs the full time and an own probe, at a random point in its first half,
-// unanswered.
+// unanswered. While the mesh forms (forming.h) it is not shortened.
 //
 // A value without I/O: the owner asks it for instants and tells it what happened.
 #pragma once
@@ -36,6 +36,10 @@ class SuspicionClock {
   bool accuse(const NodeId& accuser, std::size_t k);
   // The own loop stood still: the member gets that time back.
   void shift(Duration by) { since_ += by; }
+  // Accusers do not shorten it, and the own probe waits for its middle third: who is only starved refutes meanwhile, by one new
+  // number for all in place of a handshake with each.
+  void keep_full() { full_ = true; }
+  bool full() const { return full_; }
   // Starts the own probe without waiting for its random point.
   void hurry() { hurried_ = true; }
 
@@ -62,6 +66,7 @@ class SuspicionClock {
   std::uint16_t draw_;
   Probe probe_ = Probe::kWaiting;
   bool hurried_ = false;
+  bool full_ = false;
 };
 
 }  // namespace weft::gossip

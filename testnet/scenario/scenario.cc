@@ -250,6 +250,7 @@ MembershipSettings read_membership(Reader& in) {
   in.flag("own_probe", m.own_probe);
   in.flag("proofs", m.proofs);
   in.flag("burst", m.burst);
+  in.flag("forming", m.forming);
   in.flag("stalls", m.stalls);
   in.finish("[membership]");
   return m;

@@ -128,6 +128,7 @@ void write_membership(Writer& w, const MembershipSettings& m) {
   off("own_probe", m.own_probe);
   off("proofs", m.proofs);
   off("burst", m.burst);
+  off("forming", m.forming);
   off("stalls", m.stalls);
 }
 

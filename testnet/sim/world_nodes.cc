@@ -49,7 +49,8 @@ void World::configure(node::Config& config) const {
   if (members.gossip_fanout) config.membership.gossip_fanout = *members.gossip_fanout;
   if (!members.health) config.membership.health_max = 0;
   config.membership.parts = {.tries = members.tries, .nacks = members.nacks, .buddy = members.buddy, .shortening = members.shortening,
-                             .own_probe = members.own_probe, .proofs = members.proofs, .burst = members.burst, .stalls = members.stalls};
+                             .own_probe = members.own_probe, .proofs = members.proofs, .burst = members.burst, .forming = members.forming,
+                             .stalls = members.stalls};
   if (plan_.values_memory > 0) config.dht.values_memory_max = plan_.values_memory;
   if (options_.adjust) options_.adjust(config);
 }

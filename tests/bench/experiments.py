@@ -28,7 +28,7 @@ IP_UDP_BYTES = 28
 T95 = [None, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
        2.120, 2.110, 2.101, 2.093, 2.086]
 
-PARTS = ["health", "tries", "nacks", "buddy", "shortening", "own_probe", "proofs", "burst", "stalls"]
+PARTS = ["health", "tries", "nacks", "buddy", "shortening", "own_probe", "proofs", "burst", "forming", "stalls"]
 # SWIM of 2002 has none of them.
 PLAIN = {f"membership.{part}": "false" for part in PARTS}
 # News ride on pings and acks alone; a suspicion lasts for one period.

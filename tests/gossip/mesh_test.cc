@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "gossip/membership/forming.h"
+
 namespace weft::gossip::test {
 namespace {
 
@@ -123,6 +125,7 @@ TEST(Mesh, FiftyOfTwoHundredKilledAtOnce) {
     options.seed = seed;
     Mesh mesh(options);
     form_and_settle(mesh, 200);
+    mesh.run_for(2 * kFormingWindow);
     std::vector<std::size_t> dead;
     for (std::size_t i = 100; i < 150; ++i) {
       mesh.kill(i);

@@ -1,6 +1,7 @@
 // Each part of what keeps the living from being called failed, on and off: that its switch really switches it.
 #include <gtest/gtest.h>
 
+#include "gossip/membership/forming.h"
 #include "tests/gossip/lab.h"
 
 namespace weft::gossip::test {
@@ -105,6 +106,7 @@ TEST(PartsOff, WithoutBurstsManySuspectsChangeNoPace) {
   const auto pings = [](const Config& config) {
     Lab lab(config);
     lab.know(30);
+    lab.run(2 * kFormingWindow);
     for (const std::size_t i : {5UL, 6UL, 7UL}) lab.settle(i);
     lab.silent = {5, 6, 7};
     for (const std::size_t i : {5UL, 6UL, 7UL}) lab.gossip(1, {lab.suspicion(i, 1, 1)});
