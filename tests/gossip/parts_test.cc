@@ -5,7 +5,6 @@
 #include <set>
 
 #include "gossip/membership/awareness.h"
-#include "gossip/membership/forming.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/probe_order.h"
 #include "gossip/membership/requests.h"
@@ -78,31 +77,6 @@ TEST(SuspicionClock, AFullOneProbesInItsMiddleThird) {
     clock.hurry();
     EXPECT_EQ(clock.probe_at(6s), kStart);
   }
-}
-
-TEST(Forming, AnEighthInTheLastWindows) {
-  Forming forming(kStart);
-  for (std::size_t i = 1; i < kFormingLeast; ++i) forming.on_arrival(kStart);
-  EXPECT_FALSE(forming.now_forming(kStart, 2)) << "fewer than the least";
-  forming.on_arrival(kStart);
-  EXPECT_TRUE(forming.now_forming(kStart, 16));
-  EXPECT_TRUE(forming.now_forming(kStart, 16 * kFormingShare + 7));
-  EXPECT_FALSE(forming.now_forming(kStart, 17 * kFormingShare)) << "less than the share";
-}
-
-TEST(Forming, PassesAtLatestAfterTwoWindows) {
-  Forming forming(kStart);
-  for (std::size_t i = 0; i < 50; ++i) forming.on_arrival(kStart);
-  EXPECT_TRUE(forming.now_forming(kStart + kFormingWindow, 50));
-  // One that comes later opens the next window, and those before it count until that one ends.
-  forming.on_arrival(kStart + kFormingWindow);
-  EXPECT_TRUE(forming.now_forming(kStart + 2 * kFormingWindow - 1us, 50));
-  EXPECT_FALSE(forming.now_forming(kStart + 2 * kFormingWindow, 50));
-  Forming alone(kStart);
-  for (std::size_t i = 0; i < 50; ++i) alone.on_arrival(kStart);
-  EXPECT_FALSE(alone.now_forming(kStart + 2 * kFormingWindow, 50));
-  alone.on_arrival(kStart + 2 * kFormingWindow);
-  EXPECT_FALSE(alone.now_forming(kStart + 2 * kFormingWindow, 50)) << "a window that ended long ago";
 }
 
 TEST(SuspicionClock, ExpiresOnlyAfterTheTimeAndASilentProbe) {
