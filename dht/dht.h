@@ -44,6 +44,7 @@ struct Config {
   std::size_t ops_max = 256;           // concurrent operations
   std::size_t prefix_per_bucket = 2;   // contacts of one /24 or /48; 0: no limit (loopback only)
   std::size_t prefix_per_table = 10;
+  bool alone = false;                  // there is no membership that tells who has died
 };
 
 struct FoundValue {

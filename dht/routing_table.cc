@@ -203,6 +203,12 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
     ++evicted_total_;
     return {.added = true, .ping = {}};
   }
+  if (config_.unasked && !believed(now, bucket.live[0])) {
+    erase_live(bucket, 0);
+    add_live(bucket, entry);
+    ++evicted_total_;
+    return {.added = true, .ping = {}};
+  }
   add_spare(bucket, entry);
   Entry& oldest = bucket.live[0];
   if (oldest.pinged || now.mono < next_question_ || now.mono - oldest.last_seen < kQuestionableAfter) return {};

@@ -5,7 +5,9 @@
 // were last heard, the longest silent first. A contact entered because it proved its key at its
 // endpoint. A live contact leaves for a spare only after it failed to answer (Maymounkov, Mazieres
 // 2002, section 2.2: old contacts live longest); it is dropped without a spare after
-// kFailuresToDrop, but never one of the last kContactsKept. At most prefix_per_bucket
+// kFailuresToDrop, but never one of the last kContactsKept. Where nobody tells of deaths (Config::unasked) it leaves, too, for a
+// newcomer when it was not heard for longer than is believed (lifetimes.h), without being asked: likelier than not it is gone, and a
+// question costs a handshake that nobody answers. At most prefix_per_bucket
 // (prefix_per_table) live contacts share a /24 or /48.
 #pragma once
 
@@ -39,6 +41,7 @@ class RoutingTable {
     std::size_t replacements = 8;
     std::size_t prefix_per_bucket = 2;  // 0: no limit
     std::size_t prefix_per_table = 10;  // 0: no limit
+    bool unasked = false;               // whoever is believed no more gives way to a newcomer
   };
   struct Entry {
     Contact contact;

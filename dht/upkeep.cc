@@ -10,6 +10,11 @@ namespace {
 
 constexpr Ratio kJitter = {1, 5};
 
+// Has the bucket fewer contacts than a refresh would bring?
+bool sparse(const Core& core, std::size_t bucket) {
+  return core.table.bucket_population(bucket) < std::min(kRefreshWant, core.config.bucket_size);
+}
+
 }  // namespace
 
 Upkeep::Upkeep(Now now, Core& core)
@@ -41,9 +46,7 @@ void Upkeep::on_done(Core& core, OpKey key, Operation::Rest rest) {
   // Kademlia 2.3, joining: "refreshes all k-buckets further away than its closest neighbor".
   to_refresh_.clear();
   for (std::size_t bucket = 0; bucket + 1 < core.table.depth(); ++bucket) {
-    if (core.table.bucket_population(bucket) < std::min(kRefreshWant, core.config.bucket_size)) {
-      to_refresh_.push_back(bucket);
-    }
+    if (sparse(core, bucket)) to_refresh_.push_back(bucket);
   }
 }
 
@@ -234,6 +237,7 @@ void Upkeep::refresh(Now now, Core& core) {
     if (!to_refresh_.empty()) {
       bucket = to_refresh_.front();
       to_refresh_.erase(to_refresh_.begin());
+      if (!sparse(core, *bucket)) continue;  // those before it have filled it
     } else {
       bucket = core.table.stale_bucket(now, core.config.refresh_every);
     }

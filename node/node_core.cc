@@ -22,6 +22,7 @@ RecordFields first_fields(const Config& config, Entropy& entropy) {
 
 dht::Config dht_config(const Config& config) {
   dht::Config c = config.dht;
+  c.alone = config.membership.alone;
   if (config.loopback_only) {
     c.prefix_per_bucket = 0;
     c.prefix_per_table = 0;

@@ -76,10 +76,18 @@ void NodeCore::State::arm_seeds(Now now) {
   seeds_backoff = std::min(seeds_backoff * 2, kSeedsMax);
 }
 
+// A mesh that is a DHT and no more has no list of the living: there it is whoever was heard lately.
+bool NodeCore::State::has_company(Now now) const {
+  if (!config.membership.alone) return alive() > 1;
+  bool heard = false;
+  dht.for_each_contact([&](const dht::TableEntry& entry) { heard |= now.mono - entry.last_seen < kCompany; });
+  return heard;
+}
+
 void NodeCore::State::on_seeds_timer(Now now, Output& out) {
   seeds_armed = false;
   if (leaving) return;
-  if (alive() > 1 || (config.membership.alone && dht.stats().contacts > 0)) {
+  if (has_company(now)) {
     seeds_backoff = kSeedsFirst;
     timers.arm(now.mono + kSeedsMax, tag(Timer::kSeeds));
     seeds_armed = true;

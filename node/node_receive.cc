@@ -223,7 +223,7 @@ void NodeCore::State::on_answer(Now now, const Contact& from, const Head& head, 
   RequestTable::Request* found = requests.match(head.rpc, head.kind, from.id);
   if (found == nullptr) return count(Drop::kUnasked);
   const Duration rtt = now.mono - found->sent_at;
-  const bool clean = found->attempt == 0;  // Karn: a retransmitted request measures nothing
+  const bool clean = found->attempt == 0 || found->one_try;  // Karn: a retransmitted request measures nothing
   const Owner owner = found->owner;
   const RequestTag tag_of = found->tag;
   // Decoded first: a malformed answer changes nothing, and the request goes on waiting.

@@ -192,7 +192,12 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
     r->rto = std::min(r->rto, r->patience / 4);
   }
   // All its INITs have had their time by then.
-  if (r->may_be_gone && !sessions.session_endpoint(r->to.id)) r->patience = std::min(r->patience, r->rto * kFewTriesPatience);
+  if (r->may_be_gone && !sessions.session_endpoint(r->to.id)) {
+    r->one_try = peers.hardly_any_late();
+    const Duration enough = r->one_try ? std::max(r->rto * kOneTryPatience, peers.slowest() * kOneTrySlowest.numerator / kOneTrySlowest.denominator)
+                                       : r->rto * kFewTriesPatience;
+    r->patience = std::min(r->patience, enough);
+  }
   r->give_up_at = now.mono + std::min(r->patience, kPatienceMax);
   if (!sessions.session_endpoint(r->to.id) && !pick_endpoint(now, *r)) {
     failed_at_once.push_back(r->rpc);
@@ -236,12 +241,14 @@ void NodeCore::State::transmit(Now now, RequestTable::Request& r, bool fresh_han
   flow.note(now, r.to.id, r.payload);
   const auto known = sessions.session_endpoint(r.to.id);
   if (known && !fresh_handshake) {
+    r.one_try = false;
     sessions.send(now, {r.to.key, r.to.id}, *known, r.payload, r.early_ok, out.send);
     return;
   }
   // A probe decides about life and does not wait; others repeat an INIT when an answer is late.
   const Effort effort = r.owner == Owner::kMembership
                             ? Effort{}
+                        : r.one_try ? Effort{.retry = r.patience, .tries = 1}
                             : Effort{.retry = r.rto, .tries = r.may_be_gone ? kFewTries : 0};
   if (fresh_handshake) {
     sessions.rehandshake(now, {r.to.key, r.to.id}, r.tried, r.payload, r.early_ok, out.send, effort);
@@ -290,6 +297,7 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
     transmit(now, *r, /*fresh_handshake=*/false, out);
   } else if (!known && r->to.endpoints.size() > 1) {
     peers.silent(now.mono, r->tried);
+    r->one_try = false;
     if (pick_endpoint(now, *r)) transmit(now, *r, /*fresh_handshake=*/true, out);
   }
   r->timer = timers.arm(std::min(now.mono + wait, r->give_up_at), tag(Timer::kRequest, rpc));

@@ -30,6 +30,7 @@ inline constexpr Duration kLeaveSpread = 300ms;     // lets the goodbye travel
 inline constexpr Duration kLeaveDeadline = 1500ms;  // even if the store hangs; from the goodbye on
 inline constexpr Duration kSeedsFirst = 1s;         // back-off of SeedsWanted
 inline constexpr Duration kSeedsMax = 30s;
+inline constexpr Duration kCompany = 2min;  // who hears nobody for so long, and has no members, asks its seeds
 inline constexpr Duration kMemberFlush = 5s;        // members are written in batches
 inline constexpr std::size_t kMemberFlushMax = 256;
 inline constexpr Duration kPersistRetry = 2s;       // own number after a failing store
@@ -103,6 +104,7 @@ struct NodeCore::State {
   void on_sync_done(Now now, const gossip::SyncDone& done, Output& out);
   void finish_join_if_settled(Now now, JoinOp& join, Output& out);
   void arm_seeds(Now now);
+  bool has_company(Now now) const;
   void on_seeds_timer(Now now, Output& out);
   void start_leave(Now now, OpId op, Output& out);
   void say_goodbye(Now now, Output& out);

@@ -58,6 +58,8 @@ Value& PeerStats::Table<Key, Value, kMax>::enter(const Key& key) {
 
 void PeerStats::measured(Instant now, const NodeId& peer, Duration rtt) {
   all_.add(rtt);
+  late_ -= late_ / kLateWeight;
+  slowest_ = std::max(std::min(rtt, kRtoMax), slowest_ - slowest_ / kSlowestFades);
   Peer& entry = peers_.enter(peer);
   const bool stale = now - entry.used > kStale;
   entry.estimate.add(rtt);
@@ -67,6 +69,7 @@ void PeerStats::measured(Instant now, const NodeId& peer, Duration rtt) {
 }
 
 void PeerStats::answered_late(Instant now, const NodeId& peer, Duration since_first) {
+  late_ += (65536 - late_) / kLateWeight;
   Peer& entry = peers_.enter(peer);
   if (now - entry.used > kStale) entry.samples = 0;  // what is stale stays so
   entry.used = now;

@@ -8,6 +8,8 @@
 // In a mesh a pair talks seldom, so an estimate from one bad moment (a machine that starts 200 nodes)
 // would last for long: until it has kYoung samples, and when its last one is older than kStale, a peer
 // is asked again after what all peers together need, if that is sooner.
+// Loss: who counts answers that came only after their request went out again learns whether packets are lost, if not where. One
+// that answers late on purpose makes us send more, none can make us send less than one.
 // Addresses: an endpoint that never answered a handshake is only a claim. After each failed try the
 // next waits longer, whichever id names it, so nobody can point the mesh at a victim by putting its
 // address into many records. An endpoint that has once answered is tried without back-off.
@@ -28,6 +30,11 @@ inline constexpr Duration kRtoInitial = 400ms;
 inline constexpr Duration kMeasuredMax = 60s;
 inline constexpr std::uint8_t kYoung = 8;
 inline constexpr Duration kStale = 60s;
+// Answers to requests that had gone out more than once, of all answers, in 65,536ths: a running mean by sixteenths.
+inline constexpr std::uint32_t kLateAtFirst = 65536 / 4;  // nothing is known yet
+inline constexpr std::uint32_t kLateFew = 65536 / 8;      // below it hardly any packet is lost
+inline constexpr std::uint32_t kLateWeight = 16;
+inline constexpr int kSlowestFades = 64;  // the slowest round trip loses so many a part with each that is measured
 inline constexpr std::size_t kPeersMeasuredMax = 4096;
 inline constexpr std::size_t kEndpointsTriedMax = 4096;
 inline constexpr Duration kBackoffFirst = 1s;
@@ -62,6 +69,10 @@ class PeerStats {
   };
   Waits waits(Instant now, const NodeId& peer) const;
   std::optional<Duration> rtt(const NodeId& peer) const;
+  // The longest of the last measured round trips, decaying; zero: none yet.
+  Duration slowest() const { return slowest_; }
+  // Hardly any answer came only after its request was sent again.
+  bool hardly_any_late() const { return late_ < kLateFew; }
 
   // May a handshake be sent to this endpoint now?
   bool may_try(Instant now, const Endpoint& endpoint) const;
@@ -102,6 +113,8 @@ class PeerStats {
   Tried& tried(Instant now, const Endpoint& endpoint);
 
   RttEstimate all_;
+  std::uint32_t late_ = kLateAtFirst;
+  Duration slowest_{};
   Table<NodeId, Peer, kPeersMeasuredMax> peers_;
   Table<Endpoint, Tried, kEndpointsTriedMax> tried_;
 };

@@ -27,6 +27,7 @@ RequestTable::Request* RequestTable::open(const RequestInfo& info) {
   r.rpc = static_cast<std::uint32_t>(r.generation) << 16 | slot;
   r.attempt = 0;
   r.told_slow = false;
+  r.one_try = false;
   r.endpoint = 0;
   r.tried = {};
   r.payload.clear();

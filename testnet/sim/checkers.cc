@@ -69,7 +69,7 @@ void Checkers::inspect(Duration at, const std::function<bool(std::size_t)>& stea
       }
     });
     std::ranges::sort(table);
-    if (steady(i)) {
+    if (steady(i) && !config.membership.alone) {
       for (const std::uint32_t other : tables_[i]) {
         if (std::ranges::binary_search(table, other) || !steady(other)) continue;
         violation("evictions", at, i,

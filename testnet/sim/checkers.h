@@ -12,7 +12,7 @@
 //   acknowledged   a put has as many durable copies as it says when it is answered
 //   numbers        a node that comes back has a higher number than anybody has seen of it
 //   replays        no DATA packet is taken twice
-//   evictions      on a line without loss a routing table loses no contact that lives
+//   evictions      on a line without loss a routing table loses no contact that lives (but where nobody tells of deaths)
 //   failures       no member that lives and can be reached is declared failed
 //   values_true    a get brings bytes that somebody put under this key
 //   reads_fresh    a get in which R copies agree brings no less than what W of `wanted` copies had

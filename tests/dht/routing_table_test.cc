@@ -292,6 +292,31 @@ TEST(RoutingTable, WhereManyDieWhoWasNotHeardForLongIsNotBelieved) {
   EXPECT_TRUE(table.believed(at(9min), *table.find(a.id)));
 }
 
+TEST(RoutingTable, WhereNobodyTellsOfDeathsANewcomerTakesThePlaceOfWhoIsBelievedNoMore) {
+  for (const bool unasked : {false, true}) {
+    Rng rng(1);
+    const NodeId self;  // all zero
+    RoutingTable table(self, {.bucket_size = 2, .replacements = 2, .prefix_per_bucket = 0, .prefix_per_table = 0, .unasked = unasked});
+    const auto far = [&] {
+      for (;;) {
+        const Contact c = contact(rng);
+        if (common_prefix_bits(self, c.id) == 0) return c;
+      }
+    };
+    const Contact a = far(), b = far(), c = far(), d = far();
+    table.heard(at(0s), a, {});
+    table.heard(at(10s), b, {});
+    EXPECT_FALSE(table.heard(at(50s), c, {}).added) << "everybody is believed";
+    table.believe(45s);
+    EXPECT_EQ(table.heard(at(50s), c, {}).added, unasked);
+    EXPECT_EQ(table.find(a.id) == nullptr, unasked);
+    EXPECT_NE(table.find(b.id), nullptr) << "heard 40 s ago";
+    EXPECT_FALSE(table.heard(at(51s), d, {}).added) << "both are believed, or nobody gives way unasked";
+    EXPECT_EQ(table.evicted_total(), unasked ? 1U : 0U);
+    EXPECT_EQ(table.size(), 2U);
+  }
+}
+
 TEST(RoutingTable, NewcomersOfFullBucketsAskOneQuestionInAWhile) {
   Rng rng(1);
   const NodeId self;  // all zero

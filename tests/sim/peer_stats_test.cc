@@ -49,6 +49,38 @@ TEST(PeerStats, YoungAndStaleEstimatesAreCappedByWhatAllNeed) {
   EXPECT_EQ(stats.waits(at(65s), peer(1)).rto, kRtoInitial / 2);  // or was, a minute ago
 }
 
+TEST(PeerStats, HardlyAnyAnswerIsLate) {
+  PeerStats stats;
+  EXPECT_FALSE(stats.hardly_any_late()) << "nothing is known yet";
+  for (int i = 0; i < 30; ++i) stats.measured(at(1s), peer(1), 40ms);
+  EXPECT_TRUE(stats.hardly_any_late());
+  stats.answered_late(at(1s), peer(1), 900ms);
+  EXPECT_TRUE(stats.hardly_any_late()) << "one of thirty";
+  for (int i = 0; i < 2; ++i) stats.answered_late(at(1s), peer(1), 900ms);
+  EXPECT_FALSE(stats.hardly_any_late()) << "three in a row";
+  // One of four for ever is loss.
+  for (int i = 0; i < 200; ++i) {
+    if (i % 4 == 0) stats.answered_late(at(2s), peer(2), 900ms);
+    else stats.measured(at(2s), peer(2), 40ms);
+    if (i > 40) {
+      EXPECT_FALSE(stats.hardly_any_late()) << i;
+    }
+  }
+}
+
+TEST(PeerStats, TheSlowestFades) {
+  PeerStats stats;
+  EXPECT_EQ(stats.slowest(), Duration(0));
+  stats.measured(at(1s), peer(1), 400ms);
+  stats.measured(at(1s), peer(2), 40ms);
+  EXPECT_GT(stats.slowest(), Duration(390ms));
+  EXPECT_LT(stats.slowest(), Duration(400ms));
+  for (int i = 0; i < 1000; ++i) stats.measured(at(1s), peer(2), 40ms);
+  EXPECT_EQ(stats.slowest(), Duration(40ms));
+  stats.measured(at(1s), peer(1), 60s);
+  EXPECT_EQ(stats.slowest(), kRtoMax);
+}
+
 // A slow peer whose estimate is capped would never be measured: each request would go twice.
 TEST(PeerStats, WhoAnsweredLateIsGivenTheTimeToBeMeasured) {
   PeerStats stats;
