@@ -91,11 +91,18 @@ void Membership::State::admit_unknown(Now now, const RecordRef& record, const So
   const Slot slot = table.insert(record, up ? MemberState::kAlive : MemberState::kLeft, now.mono);
   if (up) {
     live.insert(slot, order_rng);
-    forming.on_arrival(now.mono);
+    note_arrival(now, table[slot]);
   }
   announce_new(now, slot, out);
   if (source.spread) queue.push(slot, record);
   arm_gossip(now);
+}
+
+// Each counts once in a window, however often it says that it is another process.
+void Membership::State::note_arrival(Now now, Member& member) {
+  if (member.arrived && now.mono - *member.arrived < kFormingWindow) return;
+  member.arrived = now.mono;
+  forming.on_arrival(now.mono);
 }
 
 void Membership::State::announce_new(Now now, Slot slot, Output& out) {
@@ -113,7 +120,7 @@ void Membership::State::replace(Now now, Slot slot, const RecordRef& record, con
   const bool up = record->status == RecordStatus::kUp;
   if (member.record->instance != record->instance) {
     member.proven = Endpoint{};
-    if (up) forming.on_arrival(now.mono);
+    if (up) note_arrival(now, member);
   }
   retire(table.set_record(slot, record));
   last_news = now.mono;

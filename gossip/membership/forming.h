@@ -2,7 +2,8 @@
 //
 // Then any of them may be starved for seconds, and silence says less than at rest, so that a suspicion lasts its full time,
 // whoever else accuses (decision 0017). Arrivals are counted in windows of kFormingWindow; the last two count. A liar that wants the
-// clocks long has to bring an eighth of the mesh as new identities in each window, and has them at suspicion_max, no longer.
+// clocks long has to bring an eighth of the mesh as new identities in each window (its owner sees to it that one identity counts once
+// in a window), and has them at suspicion_max, no longer.
 #pragma once
 
 #include <cstddef>

@@ -26,6 +26,7 @@ struct Member {
   RecordRef record;
   Instant since;                      // of `state`
   std::optional<Instant> last_proof;  // an answer to our own probe or handshake
+  std::optional<Instant> arrived;     // counted as new here, or as another process, at that time (forming.h)
   Instant recheck_after;              // earliest next recheck
   Endpoint proven;                    // where it proved its key; port 0: never
   std::uint32_t rtt_us = 0;           // smoothed; 0: unknown

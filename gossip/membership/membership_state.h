@@ -112,6 +112,7 @@ struct Membership::State {
   void admit_unknown(Now now, const RecordRef& record, const Source& source, Output& out);
   void replace(Now now, Slot slot, const RecordRef& record, const Source& source, Output& out);
   void move_to(Now now, Slot slot, MemberState to, Output& out);
+  void note_arrival(Now now, Member& member);
   void announce_new(Now now, Slot slot, Output& out);
   void proof_of_life(Now now, Slot slot, Output& out);
   void note_address(Slot slot, const Endpoint& endpoint);

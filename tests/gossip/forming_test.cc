@@ -81,5 +81,17 @@ TEST(Forming, OtherProcessesOfManyAreAForming) {
   EXPECT_EQ(lab.state(2), S::kFailed);
 }
 
+TEST(Forming, OneThatIsEverAnotherProcessCountsOnce) {
+  Lab lab;
+  lab.know(30);
+  lab.run(2 * kFormingWindow);
+  for (std::uint64_t i = 2; i <= 40; ++i) lab.gossip(3, {Lab::item(lab.record(3, i, RecordStatus::kUp, 500 + i))});
+  lab.settle(2);
+  lab.silent = {2};
+  for (std::size_t accuser : {1U, 4U, 5U}) lab.gossip(accuser, {lab.suspicion(2, 1, accuser)});
+  lab.run(Config{}.suspicion_min + 1200ms);
+  EXPECT_EQ(lab.state(2), S::kFailed);
+}
+
 }  // namespace
 }  // namespace weft::gossip::test
