@@ -116,8 +116,8 @@ void Membership::State::announce_new(Now now, Slot slot, Output& out) {
 void Membership::State::replace(Now now, Slot slot, const RecordRef& record, const Source& source,
                                 Output& out) {
   Member& member = table[slot];
-  // Another process: where the earlier one proved its key says nothing of this one.
   const bool up = record->status == RecordStatus::kUp;
+  // Another process: where the earlier one proved its key says nothing of this one.
   if (member.record->instance != record->instance) {
     member.proven = Endpoint{};
     if (up) note_arrival(now, member);
