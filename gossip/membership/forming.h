@@ -2,7 +2,7 @@
 //
 // Then any of them may be starved for seconds, and silence says less than at rest, so that a suspicion lasts its full time,
 // whoever else accuses (decision 0017). Arrivals are counted in windows of kFormingWindow; the last two count. A liar that wants the
-// clocks long has to bring an eighth of the mesh as new identities in each window (its owner sees to it that one identity counts once
+// clocks long has to bring a fifth of the mesh as new identities in each window (its owner sees to it that one identity counts once
 // in a window), and has them at suspicion_max, no longer.
 #pragma once
 
@@ -13,7 +13,7 @@
 namespace weft::gossip {
 
 inline constexpr Duration kFormingWindow = 10s;
-inline constexpr std::size_t kFormingShare = 8;   // one of so many is new...
+inline constexpr std::size_t kFormingShare = 5;   // one of so many is new...
 inline constexpr std::size_t kFormingLeast = 16;  // ...and they are so many: a join into a mesh of ten is an everyday event
 
 class Forming {
