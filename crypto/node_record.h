@@ -86,6 +86,7 @@ class RecordCache {
   RecordCache(const CryptoProvider& provider, std::size_t capacity);
   std::expected<RecordRef, RecordError> admit(ByteView wire, const ByteArray<16>& network);
   std::uint64_t verified_total() const { return verified_total_; }
+  const CryptoProvider& provider() const { return provider_; }
 
  private:
   const CryptoProvider& provider_;

@@ -56,7 +56,7 @@ void NodeCore::State::on_number_durable(Now now, bool ok, Output& out) {
 }
 
 void NodeCore::State::become_ready(Now now, Output& out) {
-  membership = std::make_unique<gossip::Membership>(own.current(), deps.records,
+  membership = std::make_unique<gossip::Membership>(deps.identity, own.current(), deps.records,
                                                     rng.fork("membership"), config.membership, now);
   for (const RecordRef& record : stored_members) membership->restore(now, record);
   stored_members.clear();

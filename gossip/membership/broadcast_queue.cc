@@ -93,13 +93,13 @@ void BroadcastQueue::on_heard(Subject subject, bool is_record, std::size_t limit
 }
 
 std::size_t BroadcastQueue::fill(GossipItems& items, std::size_t budget, std::size_t limit,
-                                 Subject except) {
+                                 Subject except, bool suspicions) {
   InlineVec<Key, kGossipItemsMax> taken;
   std::size_t used = 0;
   std::size_t passed_over = 0;
   for (const Rank& rank : order_) {
     if (items.full() || passed_over > kPassedOverMax) break;
-    if (rank.key >> 1 == except) continue;
+    if (rank.key >> 1 == except || (!suspicions && (rank.key & 1) != 0)) continue;
     const Entry& entry = entries_[rank.at];
     GossipItem item;
     if (entry.record)

@@ -35,9 +35,9 @@ class BroadcastQueue {
   // The same record or suspicion came from somebody else; it is dropped after `limit`.
   void on_heard(Subject subject, bool is_record, std::size_t limit);
   // Appends updates that fit into `budget` bytes, counts each as sent once and drops those that
-  // were sent `limit` times. Nothing about `except` is taken. Returns the bytes used.
+  // were sent `limit` times. Nothing about `except` is taken, and no suspicion unless `suspicions`. Returns the bytes used.
   std::size_t fill(GossipItems& items, std::size_t budget, std::size_t limit,
-                   Subject except = kNobody);
+                   Subject except = kNobody, bool suspicions = true);
 
   std::size_t size() const { return order_.size(); }
   bool empty() const { return order_.empty(); }

@@ -98,7 +98,7 @@ void Membership::State::on_gossip_timer(Now now, Output& out) {
   pick_peers(picked, config.gossip_fanout);
   for (const Slot slot : picked) {
     GossipItems items;
-    queue.fill(items, kPayloadBytesMax - kGossipHeadBytes, transmit_limit(), slot);
+    queue.fill(items, kPayloadBytesMax - kGossipHeadBytes, transmit_limit(), slot, takes_suspicions(slot));
     for (int i = planted(Plant::kGossipFlood) ? 16 : 1; i > 0 && !items.empty(); --i) {
       send_items(target(slot), items, out);
     }

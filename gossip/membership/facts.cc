@@ -195,15 +195,7 @@ void Membership::State::show_own_record(Slot slot, const Ack& m, Output& out) {
 
 Membership::State::Applied Membership::State::apply_suspicion(Now now, const Suspicion& s,
                                                               Output& out) {
-  if (is_self(s.subject)) {
-    if (s.number < self->number) return Applied::kOwn;
-    if (s.number == self->number) {
-      want_number(now, s.number, out);
-      return Applied::kIgnored;
-    }
-    ++counters.suspicions_dropped_total;
-    return Applied::kIgnored;
-  }
+  if (is_self(s.subject)) return apply_own_suspicion(now, s, out);
   const Slot slot = table.find(s.subject);
   const Slot accuser = table.find(s.accuser);
   const bool credible = slot != kNoSlot && accuser != kNoSlot && accuser != slot &&
@@ -219,45 +211,87 @@ Membership::State::Applied Membership::State::apply_suspicion(Now now, const Sus
     return Applied::kIgnored;
   }
   if (member.state == MemberState::kSuspect) {
-    accuse(now, slot, s.accuser, out);
+    const bool wanted = suspicions.find(slot)->second.clock.wants(s.accuser, confirmations());
+    if (wanted && !genuine(accuser, s)) return Applied::kRefused;
+    accuse(now, slot, s);
     return Applied::kIgnored;
   }
   // It answered us just now, so the accusation is probably older. Look again, but change nothing:
   // otherwise every echo of a refuted suspicion would make the member flap.
-  if (config.parts.proofs && member.last_proof && now.mono - *member.last_proof < 2 * config.probe_interval) {
-    recheck(now, slot, std::nullopt);
-    return Applied::kIgnored;
-  }
-  suspect(now, slot, s.accuser, out);
+  const bool fresh = config.parts.proofs && member.last_proof && now.mono - *member.last_proof < 2 * config.probe_interval;
+  if (fresh && !may_recheck(now, member)) return Applied::kIgnored;
+  if (const Applied may = charge(now, accuser, s); may != Applied::kNews) return may;
+  if (fresh) recheck(now, slot, std::nullopt);
+  else suspect(now, slot, s, out);
   return Applied::kIgnored;
 }
 
-void Membership::State::suspect(Now now, Slot slot, const NodeId& accuser, Output& out) {
-  const Member& member = table[slot];
-  CHECK(member.state == MemberState::kAlive);
-  const std::uint64_t number = member.record->number;
+Membership::State::Applied Membership::State::apply_own_suspicion(Now now, const Suspicion& s, Output& out) {
+  if (s.number < self->number) return Applied::kOwn;
+  // Whoever accuses need not be alive here: after a split each side holds the other failed.
+  const Slot accuser = table.find(s.accuser);
+  if (s.number > self->number || accuser == kNoSlot || accuser == self_slot) {
+    ++counters.suspicions_dropped_total;
+    return Applied::kIgnored;
+  }
+  const bool under_way = refute_armed || (last_wanted && now.mono - *last_wanted < config.refute_interval);
+  if (under_way && wanted_above && *wanted_above >= s.number) return Applied::kIgnored;  // one new number answers all
+  if (const Applied may = charge(now, accuser, s); may != Applied::kNews) return may;
+  want_number(now, s.number, out);
+  return Applied::kIgnored;
+}
+
+bool Membership::State::genuine(Slot accuser, const Suspicion& s) const {
+  return verify_suspicion(records.provider(), table[accuser].record->key, self->network, s);
+}
+
+Membership::State::Applied Membership::State::charge(Now now, Slot accuser, const Suspicion& s) {
+  Credit& credit = table[accuser].credit;
+  if (config.parts.credit && !credit.left(now.mono)) {
+    ++counters.suspicions_dropped_total;
+    return Applied::kIgnored;
+  }
+  if (!genuine(accuser, s)) {
+    ++counters.suspicions_dropped_total;
+    return Applied::kRefused;
+  }
+  credit.take(now.mono);
+  return Applied::kNews;
+}
+
+GossipItem Membership::State::own_suspicion(Slot slot) const {
+  const NodeRecord& record = *table[slot].record;
+  return {.record = {}, .suspicion = sign_suspicion(identity, self->network, record.id, record.number)};
+}
+
+void Membership::State::suspect(Now now, Slot slot, const Suspicion& s, Output& out) {
+  CHECK(table[slot].state == MemberState::kAlive);
   const auto draw = static_cast<std::uint16_t>(timer_rng.below(65536));
-  const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, number, draw, accuser), {}}).first;
+  const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, s.number, draw, s.accuser), {}}).first;
   if (is_forming(now)) it->second.clock.keep_full();
   if (!config.parts.own_probe) it->second.clock.on_probe_silent();
   ++counters.suspicions_total;
   move_to(now, slot, MemberState::kSuspect, out);
-  queue.push(slot, Suspicion{member.record->id, number, accuser});
+  queue.push(slot, s);
   arm_suspicion(now, slot);
   arm_gossip(now);
 }
 
-void Membership::State::accuse(Now now, Slot slot, const NodeId& accuser, Output& out) {
-  (void)out;
+void Membership::State::accuse(Now now, Slot slot, const Suspicion& s) {
   Suspected& suspected = suspicions.find(slot)->second;
-  if (!suspected.clock.accuse(accuser, confirmations())) {
+  if (!suspected.clock.accuse(s.accuser, confirmations())) {
     queue.on_heard(slot, /*is_record=*/false, transmit_limit());
     return;
   }
-  const Member& member = table[slot];
-  queue.push(slot, Suspicion{member.record->id, member.record->number, accuser});
+  queue.push(slot, s);
   arm_suspicion(now, slot);
   arm_gossip(now);
+}
+
+void Membership::State::confirm(Now now, Slot slot) {
+  const bool wanted = suspicions.find(slot)->second.clock.wants(self->id, confirmations());
+  if (wanted) accuse(now, slot, own_suspicion(slot).suspicion);
+  else queue.on_heard(slot, /*is_record=*/false, transmit_limit());
 }
 
 // A record of ours above `above` is wanted. Said at most once in refute_interval: each new number

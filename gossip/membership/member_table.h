@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "crypto/hash_index.h"
+#include "gossip/membership/accusation.h"
 #include "gossip/membership/membership.h"
 
 namespace weft::gossip {
@@ -28,6 +29,7 @@ struct Member {
   std::optional<Instant> last_proof;  // an answer to our own probe or handshake
   std::optional<Instant> arrived;     // counted as new here, or as another process, at that time (forming.h)
   Instant recheck_after;              // earliest next recheck
+  Credit credit;                      // as an accuser
   Endpoint proven;                    // where it proved its key; port 0: never
   std::uint32_t rtt_us = 0;           // smoothed; 0: unknown
   std::uint16_t rounds = 0;           // probe rounds and relays under way

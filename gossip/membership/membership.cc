@@ -19,9 +19,10 @@ std::string_view to_string(MemberState state) {
   return "unknown";
 }
 
-Membership::State::State(RecordRef own, RecordCache& cache, Rng rng, const Config& settings,
+Membership::State::State(const Identity& own_identity, RecordRef own, RecordCache& cache, Rng rng, const Config& settings,
                          Now now)
     : config(settings),
+      identity(own_identity),
       records(cache),
       order_rng(rng.fork("order")),
       peer_rng(rng.fork("peer")),
@@ -45,8 +46,8 @@ Membership::State::State(RecordRef own, RecordCache& cache, Rng rng, const Confi
   timers.arm(now.mono + kSweepEvery, kSweepTimer);
 }
 
-Membership::Membership(RecordRef self, RecordCache& records, Rng rng, Config config, Now now)
-    : state_(std::make_unique<State>(std::move(self), records, rng, config, now)) {}
+Membership::Membership(const Identity& identity, RecordRef self, RecordCache& records, Rng rng, Config config, Now now)
+    : state_(std::make_unique<State>(identity, std::move(self), records, rng, config, now)) {}
 Membership::~Membership() = default;
 
 void Membership::set_self(Now now, RecordRef self, Output& out) {
@@ -160,7 +161,7 @@ void Membership::on_ping(Now now, const Asker& asker, const Ping& m, Ack& reply,
   for (const Slot newer : seen.stale) {
     if (newer != slot) (void)s.add_item(reply.items, budget, s.record_item(newer));
   }
-  s.queue.fill(reply.items, budget, s.transmit_limit(), slot);
+  s.queue.fill(reply.items, budget, s.transmit_limit(), slot, s.takes_suspicions(slot));
 }
 
 void Membership::on_ping_req(Now now, const Asker& asker, const PingReq& m, Output& out) {

@@ -3,7 +3,7 @@
 //
 // Rules that hold whatever liars do:
 // - Only a record signed by the member makes it known, changes it, or makes it leave.
-// - A suspicion from others starts or shortens my clock; it never ends it. `failed` needs the full
+// - A suspicion that its accuser signed starts or shortens my clock; it never ends it, and one accuser starts only so many. `failed` needs the full
 //   suspicion time here and my own direct and indirect probes, at a random point in it, unanswered.
 // - An answer to my own probe, or a handshake with me, makes the member alive here at the same
 //   number. A suspicion that names a number above the newest signed record is dropped.
@@ -35,6 +35,7 @@ struct Parts {
   bool burst = true;       // probes come sooner while three or more are suspect
   bool forming = true;     // while many members are new here, the clock is suspicion_max, whoever else accuses
   bool stalls = true;      // what the own loop stood still for is not held against others
+  bool credit = true;      // an accuser sets only so much in motion (accusation.h)
 };
 
 struct Config {
@@ -144,8 +145,8 @@ struct Stats {
 
 class Membership {
  public:
-  // `self` is the own signed record; `records` must outlive the object.
-  Membership(RecordRef self, RecordCache& records, Rng rng, Config config, Now now);
+  // `self` is the own signed record, of `identity`, which signs suspicions; `identity` and `records` must outlive the object.
+  Membership(const Identity& identity, RecordRef self, RecordCache& records, Rng rng, Config config, Now now);
   ~Membership();
 
   // The own record changed (new number, endpoints, tags, or leaving): spreads it.

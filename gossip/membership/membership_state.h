@@ -87,7 +87,7 @@ struct Suspected {
 };
 
 struct Membership::State {
-  State(RecordRef own, RecordCache& cache, Rng rng, const Config& settings, Now now);
+  State(const Identity& own_identity, RecordRef own, RecordCache& cache, Rng rng, const Config& settings, Now now);
 
   // What applying one item came to.
   enum class Applied : std::uint8_t { kNews, kSame, kStale, kOwn, kIgnored, kRefused };
@@ -108,6 +108,13 @@ struct Membership::State {
   void apply(Now now, const GossipItems& items, const Source& source, Seen& seen, Output& out);
   Applied apply_record(Now now, ByteView wire, const Source& source, Seen& seen, Output& out);
   Applied apply_suspicion(Now now, const Suspicion& s, Output& out);
+  Applied apply_own_suspicion(Now now, const Suspicion& s, Output& out);
+  // Whether the accuser may set something in motion; takes its credit if so. kNews: it may.
+  Applied charge(Now now, Slot accuser, const Suspicion& s);
+  bool genuine(Slot accuser, const Suspicion& s) const;
+  // Ours of that member, at the number that we hold.
+  GossipItem own_suspicion(Slot slot) const;
+  bool takes_suspicions(Slot slot) const { return table[slot].record->minor >= kSuspicionMinor; }
   Applied apply_own(Now now, ByteView wire, std::uint64_t number, Output& out);
   void admit_unknown(Now now, const RecordRef& record, const Source& source, Output& out);
   void replace(Now now, Slot slot, const RecordRef& record, const Source& source, Output& out);
@@ -124,8 +131,12 @@ struct Membership::State {
   void show_own_record(Slot slot, const Ack& m, Output& out);
   void want_number(Now now, std::uint64_t above, Output& out);
   void on_refute_timer(Now now, Output& out);
-  void suspect(Now now, Slot slot, const NodeId& accuser, Output& out);
-  void accuse(Now now, Slot slot, const NodeId& accuser, Output& out);
+  void suspect(Now now, Slot slot, const Suspicion& s, Output& out);
+  void accuse(Now now, Slot slot, const Suspicion& s);
+  void confirm(Now now, Slot slot);  // accuse, in our own name
+  bool may_recheck(Now now, const Member& member) const {
+    return !member.recheck_queued && member.rounds == 0 && now.mono >= member.recheck_after;
+  }
   bool make_room();
   void forget(Slot slot);
   void sweep(Now now);
@@ -194,6 +205,7 @@ struct Membership::State {
   void begin() { retired.clear(); }
 
   Config config;
+  const Identity& identity;
   RecordCache& records;
   Rng order_rng;
   Rng peer_rng;

@@ -14,8 +14,8 @@ void write_items(Writer& w, const GossipItems& items) {
       w.bin(item.record);
       continue;
     }
-    w.array(3).bin(item.suspicion.subject.bytes).uint(item.suspicion.number);
-    w.bin(item.suspicion.accuser.bytes);
+    w.array(4).bin(item.suspicion.subject.bytes).uint(item.suspicion.number);
+    w.bin(item.suspicion.accuser.bytes).bin(item.suspicion.signature.bytes);
   }
 }
 
@@ -29,10 +29,13 @@ void read_items(Reader& r, GossipItems& items) {
       // An empty record would read back as a suspicion that nobody wrote.
       if (!r.failed() && item.record.empty()) r.fail(DecodeError::kBadValue);
     } else {
-      r.array_of(3);
+      const std::size_t fields = r.array(4);
+      if (!r.failed() && fields < 3) r.fail(DecodeError::kBadValue);
       item.suspicion.subject.bytes = r.bin_exact<32>();
       item.suspicion.number = r.uint(kNumberMax);
       item.suspicion.accuser.bytes = r.bin_exact<32>();
+      if (fields == 3) continue;  // of a node before kSuspicionMinor
+      item.suspicion.signature.bytes = r.bin_exact<64>();
     }
     items.push(item);
   }
@@ -53,7 +56,7 @@ void read_buckets(Reader& r, InlineVec<std::uint64_t, kSyncBuckets>& buckets) {
 
 std::size_t wire_size(const GossipItem& item) {
   if (!item.record.empty()) return item.record.size() + (item.record.size() < 256 ? 2 : 3);
-  return 1 + 34 + 9 + 34;  // array, subject, the longest number, accuser
+  return 1 + 34 + 9 + 34 + 66;  // array, subject, the longest number, accuser, signature
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Ping& m) {

@@ -6,6 +6,7 @@
 
 #include "crypto/contact.h"
 #include "crypto/inline_vec.h"
+#include "crypto/keys.h"
 #include "crypto/node_record.h"
 #include "crypto/wire.h"
 
@@ -13,6 +14,8 @@ namespace weft::gossip {
 
 inline constexpr std::size_t kGossipItemsMax = 16;  // in one datagram
 inline constexpr std::size_t kSyncBuckets = 16;     // by the first four bits of the id
+// From this protocol minor on suspicions are signed. Those of older nodes are not heard, and none are sent to them.
+inline constexpr std::uint32_t kSuspicionMinor = 5;
 
 enum Kind : std::uint8_t {
   kPing = 1,
@@ -24,12 +27,13 @@ enum Kind : std::uint8_t {
   kSyncPage = 7,
 };
 
-// "accuser's probe of subject, at that number, went unanswered." Not signed: it only starts or
-// shortens the receiver's own clock.
+// "accuser's probe of subject, at that number, went unanswered." Signed by the accuser
+// (accusation.h); it only starts or shortens the receiver's own clock.
 struct Suspicion {
   NodeId subject;
   std::uint64_t number = 0;
   NodeId accuser;
+  Signature signature;
   bool operator==(const Suspicion&) const = default;
 };
 // Either a record as signed (wire bytes), or a suspicion.

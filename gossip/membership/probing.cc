@@ -55,12 +55,8 @@ Ping Membership::State::make_ping(Slot slot, bool with_gossip) {
   if (member.proven.port == 0) (void)add_item(ping.items, budget, record_item(self_slot));
   // Lifeguard's buddy system: the accused hears of it first, and can refute.
   const bool accused = member.state == MemberState::kSuspect || member.state == MemberState::kFailed;
-  if (accused && config.parts.buddy) {
-    (void)add_item(
-        ping.items, budget,
-        {.record = {}, .suspicion = {member.record->id, member.record->number, self->id}});
-  }
-  if (with_gossip) queue.fill(ping.items, budget, transmit_limit(), slot);
+  if (accused && config.parts.buddy && takes_suspicions(slot)) (void)add_item(ping.items, budget, own_suspicion(slot));
+  if (with_gossip) queue.fill(ping.items, budget, transmit_limit(), slot, takes_suspicions(slot));
   return ping;
 }
 
@@ -172,16 +168,16 @@ void Membership::State::on_silent(Now now, const Round& round, Output& out) {
     // A round from before the clock started is no probe within it; it is an accusation, though. A
     // stall moves the clock's start past the probe that is under way: that one is asked again.
     const bool within = round.probe.started() >= suspicions.find(slot)->second.clock.since();
-    if (!within || kind != ProbeKind::kVerify) accuse(now, slot, self->id, out);
+    if (!within || kind != ProbeKind::kVerify) confirm(now, slot);
     if (kind == ProbeKind::kVerify) on_verified_silent(now, slot, /*is_void=*/!within, out);
     return;
   }
   if (member.state == MemberState::kFailed && round.claimant) {
     // Who told us that it is alive should doubt it as well: our probe just failed again.
     const Slot claimant = table.find(*round.claimant);
-    if (claimant == kNoSlot || !is_live(table[claimant].state)) return;
+    if (claimant == kNoSlot || !is_live(table[claimant].state) || !takes_suspicions(claimant)) return;
     GossipItems items;
-    items.push({.record = {}, .suspicion = {member.record->id, member.record->number, self->id}});
+    items.push(own_suspicion(slot));
     send_items(target(claimant), items, out);
     return;
   }
@@ -194,7 +190,7 @@ void Membership::State::on_silent(Now now, const Round& round, Output& out) {
   }
   if (suspicions_in_period >= kOwnSuspicionsMax) return;
   ++suspicions_in_period;
-  suspect(now, slot, self->id, out);
+  suspect(now, slot, own_suspicion(slot).suspicion, out);
 }
 
 void Membership::State::on_verified_silent(Now now, Slot slot, bool is_void, Output& out) {
@@ -206,7 +202,7 @@ void Membership::State::on_verified_silent(Now now, Slot slot, bool is_void, Out
     clock.on_probe_void();
   } else {
     clock.on_probe_silent();
-    accuse(now, slot, self->id, out);
+    confirm(now, slot);
   }
   step_suspicion(now, slot, out);
 }
@@ -217,6 +213,8 @@ void Membership::State::step_suspicion(Now now, Slot slot, Output& out) {
   SuspicionClock& clock = it->second.clock;
   const Duration length = clock_length(clock);
   if (clock.expired(now.mono, length) || planted(Plant::kSuspicionBelieved)) {
+    // Its first accuser was right.
+    if (const Slot accuser = table.find(clock.first_accuser()); accuser != kNoSlot) table[accuser].credit.give_back();
     move_to(now, slot, MemberState::kFailed, out);
     return;
   }
@@ -258,7 +256,7 @@ void Membership::State::arm_suspicion(Now now, Slot slot) {
 
 void Membership::State::recheck(Now now, Slot slot, const std::optional<NodeId>& claimant) {
   Member& member = table[slot];
-  if (member.recheck_queued || member.rounds > 0 || now.mono < member.recheck_after) return;
+  if (!may_recheck(now, member)) return;
   if (!rechecks.push({slot, claimant})) return;
   member.recheck_queued = true;
   if (recheck_armed) return;

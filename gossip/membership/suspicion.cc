@@ -24,9 +24,12 @@ SuspicionClock::SuspicionClock(Instant since, std::uint64_t number, std::uint16_
                                const NodeId& accuser)
     : since_(since), number_(number), accusers_({accuser}), draw_(draw) {}
 
+bool SuspicionClock::wants(const NodeId& accuser, std::size_t k) const {
+  return accusers_.size() <= std::min(k, kConfirmationsMax) && std::ranges::find(accusers_, accuser) == accusers_.end();
+}
+
 bool SuspicionClock::accuse(const NodeId& accuser, std::size_t k) {
-  if (accusers_.size() > std::min(k, kConfirmationsMax)) return false;
-  if (std::ranges::find(accusers_, accuser) != accusers_.end()) return false;
+  if (!wants(accuser, k)) return false;
   accusers_.push(accuser);
   return true;
 }

@@ -32,7 +32,9 @@ class SuspicionClock {
   // `draw` in [0, 65536) places the own probe.
   SuspicionClock(Instant since, std::uint64_t number, std::uint16_t draw, const NodeId& accuser);
 
-  // Adds an accuser. False if it is known already, or if more would not shorten the clock.
+  // False if the accuser is known already, or if more would not shorten the clock.
+  bool wants(const NodeId& accuser, std::size_t k) const;
+  // Adds an accuser that is wanted; else nothing, and false.
   bool accuse(const NodeId& accuser, std::size_t k);
   // The own loop stood still: the member gets that time back.
   void shift(Duration by) { since_ += by; }
@@ -58,6 +60,7 @@ class SuspicionClock {
   std::uint64_t number() const { return number_; }
   Instant since() const { return since_; }
   std::size_t accusers() const { return accusers_.size(); }
+  const NodeId& first_accuser() const { return accusers_[0]; }
 
  private:
   Instant since_;

@@ -252,6 +252,7 @@ MembershipSettings read_membership(Reader& in) {
   in.flag("burst", m.burst);
   in.flag("forming", m.forming);
   in.flag("stalls", m.stalls);
+  in.flag("credit", m.credit);
   in.finish("[membership]");
   return m;
 }

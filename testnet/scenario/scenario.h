@@ -122,7 +122,8 @@ struct MembershipSettings {
   std::optional<std::uint32_t> indirect_probes;  // relays that are asked
   std::optional<std::uint32_t> gossip_fanout;    // members that gossip goes to; 0: news ride on probes alone
   // Each is a part that false switches off (gossip::Parts; `health`: local health).
-  bool health = true, tries = true, nacks = true, buddy = true, shortening = true, own_probe = true, proofs = true, burst = true, forming = true, stalls = true;
+  bool health = true, tries = true, nacks = true, buddy = true, shortening = true, own_probe = true, proofs = true, burst = true, forming = true, stalls = true,
+       credit = true;
   Place place;
   bool operator==(const MembershipSettings&) const = default;
 };

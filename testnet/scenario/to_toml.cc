@@ -130,6 +130,7 @@ void write_membership(Writer& w, const MembershipSettings& m) {
   off("burst", m.burst);
   off("forming", m.forming);
   off("stalls", m.stalls);
+  off("credit", m.credit);
 }
 
 void write_action(Writer& w, const Action& a) {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "gossip/membership/accusation.h"
 #include "node/codec.h"
 
 namespace weft::sim {
@@ -77,16 +78,18 @@ void MemberLiar::accuse(std::span<const gossip::MemberView> members, std::span<c
   if (members.empty()) return;
   for (std::size_t i = 0; i < kToldAtOnce; ++i) {
     gossip::Gossip m;
+    const bool in_other_names = rng_.below(4) == 0;
     for (std::size_t k = 0; k < kAccusedAtOnce; ++k) {
-      const gossip::MemberView& accused = members[rng_.below(members.size())];
-      gossip::Suspicion s{accused.record->id, accused.record->number, self_};
-      if (rng_.below(2) == 0) s.accuser = members[rng_.below(members.size())].record->id;
+      const NodeRecord& accused = *members[rng_.below(members.size())].record;
+      std::uint64_t number = accused.number;
       switch (rng_.below(9)) {
-        case 0: s.number -= s.number > 0 ? 1U : 0U; break;
-        case 1: ++s.number; break;
-        case 2: s.number = kNumberMax; break;
+        case 0: number -= number > 0 ? 1U : 0U; break;
+        case 1: ++number; break;
+        case 2: number = kNumberMax; break;
         default: break;
       }
+      gossip::Suspicion s = gossip::sign_suspicion(self_, accused.network, accused.id, number);
+      if (in_other_names && rng_.below(2) == 0) s.accuser = members[rng_.below(members.size())].record->id;
       m.items.push({.record = {}, .suspicion = s});
     }
     tell(peers[rng_.below(peers.size())], m);

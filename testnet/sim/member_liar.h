@@ -1,8 +1,9 @@
 // A liar of membership: what a member with a key of its own may say about others, and says it. Beside a real node, in whose sessions it
 // speaks; the node keeps the protocol, but does not hear what the liar answers or swallows in its place, and does not say what it holds back.
 //
-//   accuse    suspicions of everybody, kAccusedAtOnce to kToldAtOnce peers ten times a second: in its own name, in that of liars and honest
-//             members alike, at the number that its node holds; of nine one at a number before it, one above it and one at the highest
+//   accuse    suspicions of everybody, kAccusedAtOnce to kToldAtOnce peers ten times a second, signed by itself: in its own name, and in one of
+//             four messages in that of others, too; at the number that its node holds; of nine one at a number before it, one above it and
+//             one at the highest
 //   replay    records, suspicions and whole payloads that it has heard, as if they were new
 //   withhold  nothing that others said leaves its node: no gossip, no pages; of relays every second is swallowed, the others it answers with
 //             no at once, without having asked
@@ -30,7 +31,7 @@ inline constexpr Duration kMemberLiesEvery = 100ms;
 
 class MemberLiar {
  public:
-  MemberLiar(Lie role, Rng rng, NodeId self) : role_(role), rng_(rng), self_(self) {}
+  MemberLiar(Lie role, Rng rng, const Identity& self) : role_(role), rng_(rng), self_(self) {}
 
   Duration pace() const { return kMemberLiesEvery; }
   // A payload of `from`. True: its node is not to hear it.
@@ -58,7 +59,7 @@ class MemberLiar {
 
   Lie role_;
   Rng rng_;
-  NodeId self_;
+  const Identity& self_;
   std::vector<Bytes> records_, payloads_;
   std::size_t next_record_ = 0, next_payload_ = 0, next_suspicion_ = 0;
   std::vector<gossip::Suspicion> suspicions_;

@@ -75,7 +75,7 @@ void SimNetwork::set_member_liar(std::size_t index, Lie lie) {
   Node& n = *nodes_[index];
   n.member_liar.reset();
   if (!of_members(lie) || n.core == nullptr) return;
-  n.member_liar = std::make_unique<MemberLiar>(lie, n.mischief.fork("members"), n.identity->id());
+  n.member_liar = std::make_unique<MemberLiar>(lie, n.mischief.fork("members"), *n.identity);
   MemberLiar& liar = *n.member_liar;
   n.provider->listen({
       .hears = [this, &liar](ByteView payload) { return heard_from_ && liar.hears(*heard_from_, payload); },

@@ -50,7 +50,8 @@ void World::configure(node::Config& config) const {
   if (!members.health) config.membership.health_max = 0;
   config.membership.parts = {.tries = members.tries, .nacks = members.nacks, .buddy = members.buddy, .shortening = members.shortening,
                              .own_probe = members.own_probe, .proofs = members.proofs, .burst = members.burst, .forming = members.forming,
-                             .stalls = members.stalls};
+                             .stalls = members.stalls,
+                             .credit = members.credit};
   if (plan_.values_memory > 0) config.dht.values_memory_max = plan_.values_memory;
   if (options_.adjust) options_.adjust(config);
 }

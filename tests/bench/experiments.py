@@ -28,7 +28,7 @@ IP_UDP_BYTES = 28
 T95 = [None, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
        2.120, 2.110, 2.101, 2.093, 2.086]
 
-PARTS = ["health", "tries", "nacks", "buddy", "shortening", "own_probe", "proofs", "burst", "forming", "stalls"]
+PARTS = ["health", "tries", "nacks", "buddy", "shortening", "own_probe", "proofs", "burst", "forming", "stalls", "credit"]
 # SWIM of 2002 has none of them.
 PLAIN = {f"membership.{part}": "false" for part in PARTS}
 # News ride on pings and acks alone; a suspicion lasts for one period.
@@ -511,7 +511,8 @@ def plot(experiment, results, path):
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     args.add_argument("experiment", choices=EXPERIMENTS)
-    args.add_argument("--seeds", type=int, default=10)
+    args.add_argument("--seeds", type=int, default=10, help="the last of them")
+    args.add_argument("--first", type=int, default=1, metavar="SEED", help="the first: two at work at once share --out")
     args.add_argument("--only", help="of the settings, with semicolons")
     args.add_argument("--out", default="experiments-runs")
     args.add_argument("-n", "--nodes", type=int, help="another number of nodes, for a quick look")
@@ -524,7 +525,7 @@ def main():
     settings = args.only.split(";") if args.only else list(EXPERIMENTS[args.experiment]["settings"])
     # Seed by seed, so that what was run when it is stopped is worth something.
     results = {setting: [] for setting in settings}
-    for seed in range(1, args.seeds + 1):
+    for seed in range(args.first, args.seeds + 1):
         for setting in settings:
             row = run(args.experiment, setting, seed, out, args.nodes, args.fresh, args.kept)
             results[setting] += [row] if row else []

@@ -17,7 +17,7 @@ struct Target {
     weft::ByteArray<32> seed{};
     self = std::make_unique<weft::Identity>(provider, seed);
     now.mono += std::chrono::seconds(1);
-    core = std::make_unique<weft::gossip::Membership>(weft::make_record(*self, {}), cache,
+    core = std::make_unique<weft::gossip::Membership>(*self, weft::make_record(*self, {}), cache,
                                                       weft::Rng(1), weft::gossip::Config{}, now);
   }
 };

@@ -11,13 +11,13 @@ namespace {
 using S = MemberState;
 const Instant kStart{Duration(5'000'000)};
 
-TEST(Forming, AnEighthInTheLastWindows) {
+TEST(Forming, AShareInTheLastWindows) {
   Forming forming(kStart);
   for (std::size_t i = 1; i < kFormingLeast; ++i) forming.on_arrival(kStart);
   EXPECT_FALSE(forming.now_forming(kStart, 2)) << "fewer than the least";
   forming.on_arrival(kStart);
   EXPECT_TRUE(forming.now_forming(kStart, 16));
-  EXPECT_TRUE(forming.now_forming(kStart, 16 * kFormingShare + 7));
+  EXPECT_TRUE(forming.now_forming(kStart, 17 * kFormingShare - 1));
   EXPECT_FALSE(forming.now_forming(kStart, 17 * kFormingShare)) << "less than the share";
 }
 

@@ -11,6 +11,7 @@
 
 #include "crypto/keys.h"
 #include "crypto/sessions.h"
+#include "gossip/membership/accusation.h"
 #include "gossip/membership/membership.h"
 
 namespace weft::gossip::test {
@@ -19,7 +20,7 @@ class Lab {
  public:
   explicit Lab(Config config = {}, std::uint64_t seed = 7) : cache(provider, 10'000) {
     self = &identity(0);
-    core = std::make_unique<Membership>(record(0, 1), cache, Rng(seed), config, stamp());
+    core = std::make_unique<Membership>(*self, record(0, 1), cache, Rng(seed), config, stamp());
   }
 
   const Identity& identity(std::size_t i) {
@@ -39,6 +40,7 @@ class Lab {
     fields.number = number;
     fields.instance = instance == 0 ? 100 + i : instance;
     fields.status = status;
+    fields.minor = kSuspicionMinor;
     fields.endpoints = {endpoint(i)};
     return make_record(identity(i), fields);
   }
@@ -54,7 +56,7 @@ class Lab {
 
   static GossipItem item(const RecordRef& r) { return {.record = r->wire, .suspicion = {}}; }
   GossipItem suspicion(std::size_t subject, std::uint64_t number, std::size_t accuser) {
-    return {.record = {}, .suspicion = {id(subject), number, id(accuser)}};
+    return {.record = {}, .suspicion = sign_suspicion(identity(accuser), {}, id(subject), number)};
   }
 
   // ---- inputs

@@ -75,6 +75,7 @@ std::size_t Mesh::start(std::optional<std::size_t> seed) {
                                 static_cast<std::uint8_t>(index), 4000);
   by_id_[node->identity->id()] = index;
   node->fields.number = 0;
+  node->fields.minor = kSuspicionMinor;
   node->fields.endpoints = {node->endpoint};
   node->fields.name = "node-" + std::to_string(index);
   nodes_.push_back(std::move(node));
@@ -102,7 +103,7 @@ void Mesh::boot(std::size_t index, std::optional<std::size_t> seed) {
   node.armed.reset();
   node.stalled_until = now_;
   node.core =
-      std::make_unique<Membership>(node.record, cache_, Rng(rng_.next()), options_.config, stamp());
+      std::make_unique<Membership>(*node.identity, node.record, cache_, Rng(rng_.next()), options_.config, stamp());
   node.ledger[node.identity->id()] = MemberState::kAlive;
   if (seed) {
     Output out;

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "crypto/sessions.h"
+#include "gossip/membership/accusation.h"
 #include "tests/gossip/mesh.h"
 
 namespace weft::gossip::test {
@@ -21,16 +22,23 @@ NodeId id_of(std::uint8_t fill) {
   return id;
 }
 
-RecordRef fixed_record() {
+const Identity& fixed_identity() {
   static const SodiumProvider provider;
-  ByteArray<32> seed;
-  seed.fill(7);
+  static const Identity identity = [] {
+    ByteArray<32> seed;
+    seed.fill(7);
+    return Identity(provider, seed);
+  }();
+  return identity;
+}
+
+RecordRef fixed_record() {
   RecordFields fields;
   fields.number = 3;
   fields.instance = 9;
   fields.endpoints = {Endpoint::v4(127, 0, 0, 1, 4000)};
   fields.name = "n";
-  return make_record(Identity(provider, seed), fields);
+  return make_record(fixed_identity(), fields);
 }
 
 template <class M>
@@ -71,7 +79,7 @@ void round_trip(const M& m) {
 
 GossipItems mixed_items(const RecordRef& r) {
   return {{.record = r->wire, .suspicion = {}},
-          {.record = {}, .suspicion = {id_of(1), 77, id_of(2)}}};
+          {.record = {}, .suspicion = sign_suspicion(fixed_identity(), {}, id_of(1), 77)}};
 }
 
 Ping some_ping(const RecordRef& r) {
@@ -137,10 +145,22 @@ TEST(Messages, LimitsAreChecked) {
   }
   {  // a number that no record can have
     Writer w(room);
-    w.array(3).uint(kGossip).uint(0).array(1).array(3).bin(id_of(1).bytes);
-    w.uint(kNumberMax + 1).bin(id_of(2).bytes);
+    w.array(3).uint(kGossip).uint(0).array(1).array(4).bin(id_of(1).bytes);
+    w.uint(kNumberMax + 1).bin(id_of(2).bytes).bin(Signature{}.bytes);
     Gossip m;
     EXPECT_EQ(unpack(w.view(), m), DecodeError::kBadValue);
+  }
+  {  // a suspicion of two fields
+    Writer w(room);
+    w.array(3).uint(kGossip).uint(0).array(1).array(2).bin(id_of(1).bytes).uint(1);
+    Gossip m;
+    EXPECT_EQ(unpack(w.view(), m), DecodeError::kBadValue);
+  }
+  {  // one of five
+    Writer w(room);
+    w.array(3).uint(kGossip).uint(0).array(1).array(5).bin(id_of(1).bytes).uint(1).bin(id_of(2).bytes).bin(Signature{}.bytes).uint(0);
+    Gossip m;
+    EXPECT_EQ(unpack(w.view(), m), DecodeError::kTooLarge);
   }
   {  // fifteen buckets
     Writer w(room);
@@ -156,6 +176,18 @@ TEST(Messages, LimitsAreChecked) {
     Ack m;
     EXPECT_EQ(unpack(w.view(), m), DecodeError::kBadValue);
   }
+}
+
+// A node before kSuspicionMinor writes them unsigned: what is beside them is heard.
+TEST(Messages, AnUnsignedSuspicionIsPassedOver) {
+  ByteArray<1200> room;
+  const RecordRef r = fixed_record();
+  Writer w(room);
+  w.array(3).uint(kGossip).uint(0).array(2).array(3).bin(id_of(1).bytes).uint(1).bin(id_of(2).bytes).bin(r->wire);
+  Gossip m;
+  ASSERT_EQ(unpack(w.view(), m), std::nullopt);
+  ASSERT_EQ(m.items.size(), 1U);
+  EXPECT_TRUE(equal(m.items[0].record, r->wire));
 }
 
 // The budget that items are cut by covers the longest head of each message.
@@ -175,14 +207,14 @@ TEST(Messages, HeadsAndItemsFitTheirBudgets) {
   }
   EXPECT_LE(longest(sync), kSyncHeadBytes);
   EXPECT_LE(longest(page), kSyncPageHeadBytes);
-  const GossipItem suspicion{.record = {}, .suspicion = {id_of(1), kNumberMax, id_of(2)}};
+  const GossipItem suspicion{.record = {}, .suspicion = {id_of(1), kNumberMax, id_of(2), {}}};
   EXPECT_LE(pack(Gossip{{suspicion}}).size() - pack(Gossip{}).size(), wire_size(suspicion));
   const RecordRef r = fixed_record();
   const GossipItem record{.record = r->wire, .suspicion = {}};
   EXPECT_EQ(pack(Gossip{{record}}).size() - pack(Gossip{}).size(), wire_size(record));
   // Sixteen suspicions in a Sync stay below the token limit of the reader.
   for (std::size_t i = 0; i < kGossipItemsMax; ++i) (void)page.items.try_push(suspicion);
-  page.items.truncate(11);  // as many as fit into a datagram
+  page.items.truncate(6);  // as many as fit into a datagram
   round_trip(page);
 }
 

@@ -69,7 +69,7 @@ class NaiveQueue {
       if (taken.size() == kGossipItemsMax || passed > 8) break;
       if (e.subject == except) continue;
       const std::size_t size =
-          e.is_record ? e.record->wire.size() + (e.record->wire.size() < 256 ? 2 : 3) : 78;
+          e.is_record ? e.record->wire.size() + (e.record->wire.size() < 256 ? 2 : 3) : 144;
       if (size > budget) {
         ++passed;
         continue;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "gossip/membership/accusation.h"
 #include "node/codec.h"
 #include "testnet/sim/network.h"
 
@@ -54,9 +55,9 @@ class Liar {
     for (const ByteView record : records) m.items.push({.record = record, .suspicion = {}});
     say(to, m);
   }
-  void accuse(std::size_t to, const gossip::Suspicion& suspicion) {
+  void accuse(std::size_t to, const NodeId& subject, std::uint64_t number) {
     gossip::Gossip m;
-    m.items.push({.record = {}, .suspicion = suspicion});
+    m.items.push({.record = {}, .suspicion = gossip::sign_suspicion(identity_, open_network("sim").id, subject, number)});
     say(to, m);
   }
 

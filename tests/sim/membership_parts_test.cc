@@ -42,7 +42,7 @@ TEST(MembershipSettings, EachKeySetsItsOwn) {
   const std::pair<const char*, bool gossip::Parts::*> parts[] = {
       {"tries", &gossip::Parts::tries}, {"nacks", &gossip::Parts::nacks}, {"buddy", &gossip::Parts::buddy},
       {"shortening", &gossip::Parts::shortening}, {"own_probe", &gossip::Parts::own_probe}, {"proofs", &gossip::Parts::proofs},
-      {"burst", &gossip::Parts::burst}, {"forming", &gossip::Parts::forming}, {"stalls", &gossip::Parts::stalls}};
+      {"burst", &gossip::Parts::burst}, {"forming", &gossip::Parts::forming}, {"stalls", &gossip::Parts::stalls}, {"credit", &gossip::Parts::credit}};
   for (const auto& [key, part] : parts) {
     EXPECT_TRUE(plain.parts.*part) << key;
     const gossip::Parts off = configured("[membership]\n" + std::string(key) + " = false\n").membership.parts;

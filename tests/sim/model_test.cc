@@ -52,7 +52,7 @@ TEST(Model, KeysGoIntoTextAndBack) {
   }
   comes_back_the_same("nodes = 5\n[dht]\nbucket_size = 8\nlookup_want = 1\nparallelism = 5\npaths = 4\nrefresh = \"1h\"\n");
   comes_back_the_same("nodes = 5\nby_kind = true\n[membership]\nprobe_interval = \"2s\"\nsuspicion_min = \"1s\"\nsuspicion_max = \"9s\"\nindirect_probes = 0\ngossip_fanout = 0\n"
-                      "health = false\ntries = false\nnacks = false\nbuddy = false\nshortening = false\nown_probe = false\nproofs = false\nburst = false\nstalls = false\n");
+                      "health = false\ntries = false\nnacks = false\nbuddy = false\nshortening = false\nown_probe = false\nproofs = false\nburst = false\nstalls = false\ncredit = false\n");
   comes_back_the_same("nodes = 5\nmembership = false\n");
   comes_back_the_same("nodes = 5\n[[load]]\ndo = \"lookup\"\nrate = 1\ntarget = \"node\"\n");
   comes_back_the_same("nodes = 5\n[churn]\nmedian_session = \"60s\"\nseeds = 2\n");

@@ -1,0 +1,151 @@
+// Who accuses: signatures, and what one accuser sets in motion.
+#include "gossip/membership/accusation.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/gossip/lab.h"
+
+namespace weft::gossip::test {
+namespace {
+
+using S = MemberState;
+
+TEST(Accusation, OnlyItsAccuserSignsIt) {
+  const SodiumProvider provider;
+  const Identity accuser(provider, {}), subject(provider, ByteArray<32>{1});
+  const ByteArray<16> network{7};
+  const Suspicion s = sign_suspicion(accuser, network, subject.id(), 5);
+  EXPECT_EQ(s.accuser, accuser.id());
+  EXPECT_TRUE(verify_suspicion(provider, accuser.public_key(), network, s));
+  EXPECT_FALSE(verify_suspicion(provider, subject.public_key(), network, s));
+  EXPECT_FALSE(verify_suspicion(provider, accuser.public_key(), {}, s)) << "another network";
+  Suspicion other = s;
+  other.number = 6;
+  EXPECT_FALSE(verify_suspicion(provider, accuser.public_key(), network, other));
+  other = s;
+  other.subject = accuser.id();
+  EXPECT_FALSE(verify_suspicion(provider, accuser.public_key(), network, other));
+  other = s;
+  other.signature.bytes[3] ^= 1;
+  EXPECT_FALSE(verify_suspicion(provider, accuser.public_key(), network, other));
+}
+
+TEST(Accusation, InSomebodyElsesNameIsNotHeardAndEndsTheMessage) {
+  Lab lab;
+  lab.know(6);
+  GossipItem forged = lab.suspicion(2, 1, 1);
+  forged.suspicion.accuser = lab.id(3);
+  const RecordRef news = lab.record(7, 1);
+  lab.gossip(1, {forged, Lab::item(news)});
+  EXPECT_EQ(lab.state(2), S::kAlive);
+  EXPECT_EQ(lab.state(7), std::nullopt);
+  EXPECT_EQ(lab.core->stats().suspicions_dropped_total, 1U);
+  // Nor does it shorten the clock of one that is genuine, or make us take a new number.
+  lab.silent = {2};
+  lab.gossip(1, {lab.suspicion(2, 1, 1)});
+  for (const std::size_t name : {3U, 4U, 5U, 6U}) {
+    forged.suspicion.accuser = lab.id(name);
+    lab.gossip(1, {forged});
+  }
+  lab.run(Config{}.suspicion_min + 1200ms);  // one accuser and we: 3.5 s
+  EXPECT_EQ(lab.state(2), S::kSuspect);
+  GossipItem of_us = lab.suspicion(0, 1, 1);
+  of_us.suspicion.accuser = lab.id(3);
+  lab.gossip(1, {of_us});
+  EXPECT_TRUE(lab.take<NumberWanted>().empty());
+}
+
+TEST(Accusation, OneAccuserSetsSoMuchInMotion) {
+  Config config;
+  config.probe_interval = 1h;
+  Lab lab(config);
+  lab.know(40);
+  lab.run(3h);
+  for (std::size_t i = 3; i <= 40; ++i) lab.gossip(1, {lab.suspicion(i, 1, 1)});
+  EXPECT_EQ(lab.core->stats().suspicions_dropped_total, 38 - kCreditMax);
+  const std::size_t suspects = lab.core->stats().suspect;
+  EXPECT_LE(suspects, kCreditMax);
+  EXPECT_GE(suspects, kCreditMax - 3) << "two or three were asked less than two intervals ago";
+  for (std::size_t i = 3; i <= 40; ++i) lab.gossip(1, {lab.suspicion(i, 1, 2)});
+  EXPECT_GE(lab.core->stats().suspect, suspects + kCreditMax - 3) << "another accuser has a credit of its own";
+}
+
+TEST(Accusation, WhoeverIsRightIsHeardAgain) {
+  Lab lab;
+  lab.know(40);
+  const Instant began = lab.now;
+  const std::size_t deaths = 30;
+  for (std::size_t i = 3; i < 3 + deaths; ++i) {
+    lab.settle(i);
+    lab.silent.insert(i);
+    lab.gossip(1, {lab.suspicion(i, 1, 1)});
+    ASSERT_EQ(lab.state(i), S::kSuspect) << i;
+    for (int tries = 0; tries < 100 && lab.state(i) != S::kFailed; ++tries) lab.run(100ms);
+    ASSERT_EQ(lab.state(i), S::kFailed) << i;
+  }
+  const auto came_back = static_cast<std::size_t>((lab.now - began) / kCreditEvery);
+  EXPECT_GT(deaths, kCreditMax + came_back) << "time alone would not have been enough";
+}
+
+TEST(Accusation, CreditComesBackOneByOne) {
+  Credit credit;
+  Instant now{};
+  now += 1h;
+  std::size_t taken = 0;
+  for (; credit.left(now); ++taken) credit.take(now);
+  EXPECT_EQ(taken, kCreditMax);
+  EXPECT_FALSE(credit.left(now + kCreditEvery - 1ms));
+  EXPECT_TRUE(credit.left(now + kCreditEvery));
+  credit.give_back();
+  EXPECT_TRUE(credit.left(now));
+  credit.take(now);
+  EXPECT_FALSE(credit.left(now));
+  now += 24h;  // no more than all of it
+  for (taken = 0; credit.left(now); ++taken) credit.take(now);
+  EXPECT_EQ(taken, kCreditMax);
+  for (std::size_t i = 0; i < 3 * kCreditMax; ++i) credit.give_back();
+  for (taken = 0; credit.left(now); ++taken) credit.take(now);
+  EXPECT_EQ(taken, kCreditMax);
+}
+
+TEST(Accusation, OneAccuserMakesUsTakeSoManyNumbers) {
+  Lab lab;
+  lab.know(4);
+  const auto numbers = [&](std::size_t accuser, Duration time) {
+    std::size_t wanted = 0;
+    for (Duration t{}; t < time; t += 100ms) {
+      lab.gossip(accuser, {lab.suspicion(0, lab.core->self()->number, accuser)});
+      lab.run(100ms);
+      for (const NumberWanted& w : lab.take<NumberWanted>()) {
+        ++wanted;
+        lab.core->set_self(lab.stamp(), lab.record(0, w.above + 1), lab.out);
+      }
+      lab.events.clear();
+    }
+    return wanted;
+  };
+  EXPECT_LE(numbers(1, 60s), kCreditMax + 60s / kCreditEvery + 1);
+  EXPECT_GE(numbers(3, 10s), 6U) << "another is heard";
+}
+
+TEST(Accusation, NodesBeforeItsMinorAreToldNone) {
+  Lab lab;
+  lab.know(6);
+  RecordFields old;
+  old.number = 2;
+  old.instance = 104;
+  old.endpoints = {Lab::endpoint(4)};
+  old.minor = kSuspicionMinor - 1;
+  const RecordRef four = make_record(lab.identity(4), old);
+  lab.gossip(4, {Lab::item(four)});
+  lab.heard_from(4, true);
+  lab.silent = {2};
+  lab.told.clear();
+  lab.gossip(1, {lab.suspicion(2, 1, 1)});
+  lab.run(4s);
+  EXPECT_TRUE(lab.told_suspicion(3, 2) || lab.told_suspicion(5, 2) || lab.told_suspicion(6, 2));
+  EXPECT_FALSE(lab.told_suspicion(4, 2));
+}
+
+}  // namespace
+}  // namespace weft::gossip::test
