@@ -65,6 +65,7 @@ class RoutingTable {
   std::optional<Contact> silent(const NodeId& id);
   // From now on, who was not heard for longer than this may be gone (lifetimes.h); nullopt: nobody is thought to be.
   void believe(std::optional<Duration> unheard_max) { believed_ = unheard_max; }
+  std::optional<Duration> believed_unheard() const { return believed_; }
   // True if an entry answered when last asked, and was heard lately enough.
   bool believed(Now now, const Entry& entry) const {
     return entry.failures == 0 && (!believed_ || now.mono - entry.last_seen <= *believed_);

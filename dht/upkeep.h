@@ -23,7 +23,8 @@ inline constexpr Duration kPieceEvery = 100ms;  // between two pieces of a round
 inline constexpr Duration kSaveFirst = 1min;   // contacts are saved so long after the start...
 inline constexpr Duration kSaveEvery = 10min;  // ...and then this often
 // This often one contact is asked whether it lives: one that was silent when last asked, or else
-// the one that was not heard for longest, if that is kProbeUnheard or more.
+// the one that was not heard for longest, if that is kProbeUnheard or more, and a third of what is believed (lifetimes.h): then
+// a fifth of those asked are gone.
 inline constexpr Duration kProbeEvery = 10s;
 inline constexpr Duration kProbeUnheard = 10min;
 // A node has joined when it has looked around itself and refreshed its buckets, or after this.

@@ -1,7 +1,7 @@
 // Lookups in a frozen mesh, of which papers tell results: no joins, no sessions, no time, no repair. Prints one line of JSON.
 //
 //   static_lookups [--nodes 65536] [--lookups 1000] [--seed 1] [--dead 30] [--hostile 20] [--bucket 20] [--want 20]
-//                  [--parallelism 3] [--parallelism-max 8] [--paths 1] [--greedy 1]
+//                  [--parallelism 3] [--parallelism-max 8] [--paths 1] [--greedy 1] [--tree 1]
 //
 // Ids are hashes of random keys. A node's table is what RoutingTable keeps of the contacts that it hears, which are so many of each bucket as it
 // takes, drawn from all who belong there; it is a function of the seed and the node, and is made anew each time the node is asked. From it the node
@@ -13,6 +13,7 @@
 //
 // --greedy: no Lookup, but routing as Gummadi et al. 2003 have it for the XOR geometry: one contact a bucket; each node hands on to the
 // contact nearest to the target that is alive and nearer than itself; without one the path has failed.
+// --tree: the same for their tree (Plaxton's): to the one contact of the bucket that the target belongs to, or nobody.
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
@@ -40,6 +41,7 @@ struct Settings {
   std::size_t parallelism_max = Config{}.parallelism_max;
   std::size_t paths = 1;
   bool greedy = false;
+  bool tree = false;
 };
 
 struct Node {
@@ -140,7 +142,7 @@ class Mesh {
     const Contact& from = honest_[rng_.below(honest_.size())].contact;
     const Contact* to = &from;
     while (to->id == from.id) to = &honest_[rng_.below(honest_.size())].contact;
-    return settings_.greedy ? route(from.id, to->id) : look_up(from.id, to->id);
+    return settings_.greedy || settings_.tree ? route(from.id, to->id) : look_up(from.id, to->id);
   }
 
  private:
@@ -216,13 +218,15 @@ class Mesh {
   Found route(const NodeId& from, const NodeId& target) const {
     Found out;
     NodeId at = from;
+    const std::size_t goal = all_.index_of(target);
     while (at != target) {
       const std::size_t self = all_.index_of(at);
       Rng rng = luck_of(self);
       NodeId next = at;
       all_.for_each_bucket(self, [&](std::size_t first, std::size_t last) {
         const Node& node = all_[first + rng.below(last - first)];
-        if (!node.dead && closer(target, node.contact.id, next)) next = node.contact.id;
+        const bool may = !settings_.tree || (first <= goal && goal < last);
+        if (may && !node.dead && closer(target, node.contact.id, next)) next = node.contact.id;
       });
       if (next == at) return out;
       at = next;
@@ -270,6 +274,7 @@ bool read(Settings& settings, std::string_view name, std::size_t value) {
   else if (name == "--parallelism-max") settings.parallelism_max = value;
   else if (name == "--paths") settings.paths = value;
   else if (name == "--greedy") settings.greedy = value != 0;
+  else if (name == "--tree") settings.tree = value != 0;
   else return false;
   return true;
 }

@@ -27,6 +27,7 @@ EXPERIMENTS = {
         "vary": "--dead", "shares": range(0, 81, 10), "nodes": 65_536,
         "settings": {
             "XOR, greedy": {"--greedy": 1},
+            "tree": {"--tree": 1},
             "weft": {},
             "weft, want 1": {"--want": 1},
             "weft, k 8": {"--bucket": 8, "--want": 8},
@@ -123,6 +124,7 @@ def plot(experiment, results, path):
     axes[0].set_xlabel(f"{experiment} nodes, %")
     if experiment == "dead":
         axes[0].plot([30], [20], marker="*", markersize=14, color="black", linestyle="", label="XOR, Gummadi et al.: about 20")
+        axes[0].plot([30], [90], marker="*", markersize=14, color="gray", linestyle="", label="tree, Gummadi et al.: about 90")
         axes[0].axhline(0.1, color="C3", linestyle="--", label="goal at 30 %: 0.1")
         axes[0].set_yscale("symlog", linthresh=0.1)
         axes[0].set_ylim(bottom=0)
