@@ -39,6 +39,8 @@ class BroadcastQueue {
   std::size_t fill(GossipItems& items, std::size_t budget, std::size_t limit,
                    Subject except = kNobody, bool suspicions = true);
 
+  // A suspicion comes next.
+  bool accusation_next() const { return !order_.empty() && (order_[0].key & 1) != 0; }
   std::size_t size() const { return order_.size(); }
   bool empty() const { return order_.empty(); }
   std::uint64_t dropped_total() const { return dropped_; }

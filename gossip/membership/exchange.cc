@@ -1,6 +1,7 @@
 // Gossip messages, and full exchanges: when one starts, how its pages are asked, served and used.
 #include "gossip/membership/membership_state.h"
 
+#include "crypto/check.h"
 #include "crypto/planted.h"
 
 namespace weft::gossip {
@@ -97,10 +98,21 @@ void Membership::State::on_gossip_timer(Now now, Output& out) {
   InlineVec<Slot, kGossipFanoutMax> picked;
   pick_peers(picked, config.gossip_fanout);
   for (const Slot slot : picked) {
+    // Accusations are urgent, and few fit into a datagram: two while they wait (three if large records leave gaps).
+    constexpr std::size_t room = kPayloadBytesMax - kGossipHeadBytes;
     GossipItems items;
-    queue.fill(items, kPayloadBytesMax - kGossipHeadBytes, transmit_limit(), slot, takes_suspicions(slot));
+    queue.fill(items, queue.accusation_next() ? 2 * room : room, transmit_limit(), slot, takes_suspicions(slot));
     for (int i = planted(Plant::kGossipFlood) ? 16 : 1; i > 0 && !items.empty(); --i) {
-      send_items(target(slot), items, out);
+      GossipItems datagram;
+      std::size_t left = room;
+      for (const GossipItem& item : items) {
+        if (add_item(datagram, left, item)) continue;
+        send_items(target(slot), datagram, out);
+        datagram.clear();
+        left = room;
+        CHECK(add_item(datagram, left, item));
+      }
+      send_items(target(slot), datagram, out);
     }
   }
   arm_gossip(now);
