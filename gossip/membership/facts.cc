@@ -212,7 +212,7 @@ Membership::State::Applied Membership::State::apply_suspicion(Now now, const Sus
   }
   if (member.state == MemberState::kSuspect) {
     const bool wanted = suspicions.find(slot)->second.clock.wants(s.accuser, confirmations());
-    if (wanted && !genuine(accuser, s)) return Applied::kRefused;
+    if (wanted && !genuine(accuser, s)) return forged();
     accuse(now, slot, s);
     return Applied::kIgnored;
   }
@@ -251,12 +251,14 @@ Membership::State::Applied Membership::State::charge(Now now, Slot accuser, cons
     ++counters.suspicions_dropped_total;
     return Applied::kIgnored;
   }
-  if (!genuine(accuser, s)) {
-    ++counters.suspicions_dropped_total;
-    return Applied::kRefused;
-  }
+  if (!genuine(accuser, s)) return forged();
   credit.take(now.mono);
   return Applied::kNews;
+}
+
+Membership::State::Applied Membership::State::forged() {
+  ++counters.suspicions_dropped_total;
+  return Applied::kRefused;
 }
 
 GossipItem Membership::State::own_suspicion(Slot slot) const {

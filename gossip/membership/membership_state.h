@@ -112,6 +112,7 @@ struct Membership::State {
   // Whether the accuser may set something in motion; takes its credit if so. kNews: it may.
   Applied charge(Now now, Slot accuser, const Suspicion& s);
   bool genuine(Slot accuser, const Suspicion& s) const;
+  Applied forged();  // counts it; the rest of its message is not heard
   // Ours of that member, at the number that we hold.
   GossipItem own_suspicion(Slot slot) const;
   bool takes_suspicions(Slot slot) const { return table[slot].record->minor >= kSuspicionMinor; }

@@ -47,6 +47,7 @@ TEST(Accusation, InSomebodyElsesNameIsNotHeardAndEndsTheMessage) {
     forged.suspicion.accuser = lab.id(name);
     lab.gossip(1, {forged});
   }
+  EXPECT_EQ(lab.core->stats().suspicions_dropped_total, 5U);
   lab.run(Config{}.suspicion_min + 1200ms);  // one accuser and we: 3.5 s
   EXPECT_EQ(lab.state(2), S::kSuspect);
   GossipItem of_us = lab.suspicion(0, 1, 1);

@@ -113,7 +113,7 @@ TEST(BroadcastQueueModel, DoesWhatTheNaiveOneDoes) {
               {.subject = subject, .is_record = true, .record = pool[subject], .suspicion = {}});
           break;
         case 2: {
-          const Suspicion s{pool[subject]->id, rng.below(100), pool[rng.below(40)]->id};
+          const Suspicion s{pool[subject]->id, rng.below(100), pool[rng.below(40)]->id, {}};
           queue.push(subject, s);
           naive.push({.subject = subject, .is_record = false, .record = nullptr, .suspicion = s});
           break;
