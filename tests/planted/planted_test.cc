@@ -118,7 +118,7 @@ latency = "20ms"
 t = "1s"
 do = "hostile"
 who = "1-8"
-role = "forge"
+role = "member-accuse"
 [[at]]
 t = "5s"
 do = "kill"
