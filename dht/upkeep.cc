@@ -290,7 +290,7 @@ void Upkeep::probe(Now now, Core& core, Output& out) {
   });
   if (!silent.empty()) {
     core.ping(silent[static_cast<std::size_t>(rng_.below(silent.size()))], out);
-  } else if (oldest && now.mono - oldest->last_seen >= std::max(kProbeUnheard, core.table.believed_unheard().value_or(Duration(0)) / 3)) {
+  } else if (oldest && now.mono - oldest->last_seen >= probe_unheard(core.table.believed_unheard())) {
     core.ping(oldest->contact, out);
   }
 }

@@ -23,10 +23,15 @@ inline constexpr Duration kPieceEvery = 100ms;  // between two pieces of a round
 inline constexpr Duration kSaveFirst = 1min;   // contacts are saved so long after the start...
 inline constexpr Duration kSaveEvery = 10min;  // ...and then this often
 // This often one contact is asked whether it lives: one that was silent when last asked, or else
-// the one that was not heard for longest, if that is kProbeUnheard or more, and a third of what is believed (lifetimes.h): then
-// a fifth of those asked are gone.
+// the one that was not heard for longest, if that is probe_unheard() or more.
 inline constexpr Duration kProbeEvery = 10s;
 inline constexpr Duration kProbeUnheard = 10min;
+// A third of what is believed (lifetimes.h), for then a fifth of those asked are gone; but where nobody dies any more that grows with
+// each question that is answered.
+inline constexpr Duration kProbeUnheardMax = 1h;
+constexpr Duration probe_unheard(std::optional<Duration> believed) {
+  return std::clamp<Duration>(believed.value_or(Duration::zero()) / 3, kProbeUnheard, kProbeUnheardMax);
+}
 // A node has joined when it has looked around itself and refreshed its buckets, or after this.
 inline constexpr Duration kSettleMax = 1min;
 // A refresh of a bucket far away needs few responders.

@@ -98,10 +98,9 @@ void Membership::State::on_gossip_timer(Now now, Output& out) {
   InlineVec<Slot, kGossipFanoutMax> picked;
   pick_peers(picked, config.gossip_fanout);
   for (const Slot slot : picked) {
-    // Accusations are urgent, and few fit into a datagram: two while they wait (three if large records leave gaps).
     constexpr std::size_t room = kPayloadBytesMax - kGossipHeadBytes;
     GossipItems items;
-    queue.fill(items, queue.accusation_next() ? 2 * room : room, transmit_limit(), slot, takes_suspicions(slot));
+    queue.fill(items, queue.accusation_next() ? kAccusingDatagrams * room : room, transmit_limit(), slot, takes_suspicions(slot));
     for (int i = planted(Plant::kGossipFlood) ? 16 : 1; i > 0 && !items.empty(); --i) {
       GossipItems datagram;
       std::size_t left = room;

@@ -40,6 +40,9 @@ inline constexpr std::size_t kSyncPagesMax = 16384;  // of one exchange
 inline constexpr std::size_t kSyncExtra = 3;         // datagrams beside a newcomer's page
 inline constexpr std::size_t kPushDatagramsMax = 8;  // after one page
 inline constexpr std::size_t kGossipFanoutMax = 8;
+// Accusations are urgent, and few fit into a datagram: so many datagrams' worth to each peer while one comes next (one more if large
+// records leave gaps).
+inline constexpr std::size_t kAccusingDatagrams = 2;
 inline constexpr std::size_t kAcquainted = 32;  // proven keys from which on gossip goes to no strangers
 // ---- pace
 // Three or more suspects at once: probably more are dead, so look sooner.

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "dht/hints.h"
+#include "dht/upkeep.h"
 #include "tests/dht/mesh.h"
 
 namespace weft::dht {
@@ -40,6 +41,13 @@ TEST(Upkeep, WhoCannotStoreGivesNoTokens) {
   mesh.run_for(6s);
   EXPECT_GE(stores_to_5(), 12U);
   EXPECT_GT(mesh.nodes[5]->dht->stats().values, 8U);
+}
+
+TEST(Upkeep, QuestionsFollowHowLongNodesLive) {
+  EXPECT_EQ(probe_unheard(std::nullopt), 10min);
+  EXPECT_EQ(probe_unheard(Duration(84s)), 10min);
+  EXPECT_EQ(probe_unheard(Duration(45min)), 15min);
+  EXPECT_EQ(probe_unheard(Duration(24h)), kProbeUnheardMax);
 }
 
 TEST(Upkeep, HoldersShareTheWorkOfRepublishing) {

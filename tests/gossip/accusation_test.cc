@@ -129,6 +129,26 @@ TEST(Accusation, OneAccuserMakesUsTakeSoManyNumbers) {
   EXPECT_GE(numbers(3, 10s), 6U) << "another is heard";
 }
 
+// Eight fit into a datagram.
+TEST(Accusation, TwelveAreToldToEachPeerAtOnce) {
+  Config config;
+  config.probe_interval = 1h;
+  Lab lab(config);
+  lab.know(40);
+  lab.run(3h);
+  lab.told.clear();
+  for (std::size_t i = 3; lab.core->stats().suspect < 12 && i <= 40; ++i) {
+    lab.gossip(1 + i % 2, {lab.suspicion(i, 1, 1 + i % 2)});
+  }
+  ASSERT_EQ(lab.core->stats().suspect, 12U);
+  ASSERT_TRUE(lab.told.empty());
+  lab.run(config.gossip_interval);
+  std::map<std::size_t, std::set<NodeId>> told;
+  for (const auto& [peer, subject] : lab.told) told[peer].insert(subject);
+  EXPECT_EQ(told.size(), config.gossip_fanout);
+  for (const auto& [peer, subjects] : told) EXPECT_EQ(subjects.size(), 12U) << peer;
+}
+
 TEST(Accusation, NodesBeforeItsMinorAreToldNone) {
   Lab lab;
   lab.know(6);
