@@ -211,7 +211,8 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
   }
   add_spare(bucket, entry);
   Entry& oldest = bucket.live[0];
-  if (oldest.pinged || now.mono < next_question_ || now.mono - oldest.last_seen < kQuestionableAfter) return {};
+  const Duration after = config_.unasked ? kQuestionableAfter : kQuestionableAfterTold;
+  if (oldest.pinged || now.mono < next_question_ || now.mono - oldest.last_seen < after) return {};
   next_question_ = now.mono + kQuestionEvery;
   oldest.pinged = true;
   return {.added = false, .ping = oldest.contact};

@@ -33,6 +33,9 @@ inline constexpr std::size_t kContactsKept = 4;
 // come learns how many die (lifetimes.h), and in a calm mesh nobody asks.
 inline constexpr Duration kQuestionableAfter = 1min;
 inline constexpr Duration kQuestionEvery = 5s;
+// Where somebody tells of deaths (Config::unasked is off): all members are heard every now and then, so newcomers to a full bucket come
+// all the time and tell nothing of churn. Questions are for those then of whom nobody would tell.
+inline constexpr Duration kQuestionableAfterTold = 5min;
 
 class RoutingTable {
  public:

@@ -317,21 +317,26 @@ TEST(RoutingTable, WhereNobodyTellsOfDeathsANewcomerTakesThePlaceOfWhoIsBelieved
   }
 }
 
+// Sooner where nobody tells of deaths.
 TEST(RoutingTable, NewcomersOfFullBucketsAskOneQuestionInAWhile) {
-  Rng rng(1);
-  const NodeId self;  // all zero
-  RoutingTable table(self, {.bucket_size = 1, .replacements = 2, .prefix_per_bucket = 0, .prefix_per_table = 0});
-  const auto in_bucket = [&](int bits) {
-    for (;;) {
-      const Contact c = contact(rng);
-      if (common_prefix_bits(self, c.id) == bits) return c;
-    }
-  };
-  for (const int bits : {0, 1, 2}) table.heard(at(0s), in_bucket(bits), {});
-  EXPECT_TRUE(table.heard(at(kQuestionableAfter), in_bucket(0), {}).ping.has_value());
-  EXPECT_FALSE(table.heard(at(kQuestionableAfter), in_bucket(1), {}).ping.has_value()) << "another bucket was asked just now";
-  EXPECT_FALSE(table.heard(at(kQuestionableAfter + kQuestionEvery - 1ms), in_bucket(1), {}).ping.has_value());
-  EXPECT_TRUE(table.heard(at(kQuestionableAfter + kQuestionEvery), in_bucket(2), {}).ping.has_value());
+  for (const bool unasked : {false, true}) {
+    const Duration after = unasked ? kQuestionableAfter : kQuestionableAfterTold;
+    Rng rng(1);
+    const NodeId self;  // all zero
+    RoutingTable table(self, {.bucket_size = 1, .replacements = 2, .prefix_per_bucket = 0, .prefix_per_table = 0, .unasked = unasked});
+    const auto in_bucket = [&](int bits) {
+      for (;;) {
+        const Contact c = contact(rng);
+        if (common_prefix_bits(self, c.id) == bits) return c;
+      }
+    };
+    for (const int bits : {0, 1, 2}) table.heard(at(0s), in_bucket(bits), {});
+    EXPECT_FALSE(table.heard(at(after - 1ms), in_bucket(0), {}).ping.has_value());
+    EXPECT_TRUE(table.heard(at(after), in_bucket(0), {}).ping.has_value());
+    EXPECT_FALSE(table.heard(at(after), in_bucket(1), {}).ping.has_value()) << "another bucket was asked just now";
+    EXPECT_FALSE(table.heard(at(after + kQuestionEvery - 1ms), in_bucket(1), {}).ping.has_value());
+    EXPECT_TRUE(table.heard(at(after + kQuestionEvery), in_bucket(2), {}).ping.has_value());
+  }
 }
 
 TEST(RoutingTable, NeverLosesTheLastContacts) {
