@@ -145,7 +145,7 @@ std::optional<Target> Lookup::next_of(std::size_t path, Duration at) {
     Candidate& candidate = pool_[slot];
     if (!candidate.known(path)) continue;
     if (candidate.state == State::kSilent || candidate.state == State::kSlow) continue;
-    if (window++ == options_.want) return std::nullopt;
+    if (window++ == std::max(options_.want, options_.parallelism)) return std::nullopt;
     if (candidate.state != State::kHeard) continue;
     candidate.state = State::kAsked;
     candidate.at = at;
@@ -208,6 +208,7 @@ bool Lookup::finished(std::size_t path) const {
     if (!pool_[slot].known(path)) continue;
     const State state = pool_[slot].state;
     if (state == State::kSlow) ++slow;
+    if (state == State::kSlow && options_.want < options_.parallelism) return false;
     if (state == State::kSilent || state == State::kSlow) continue;
     if (state != State::kAnswered) return false;
     if (++answered == options_.want) return true;

@@ -5,7 +5,9 @@
 // - It ends when the `want` closest candidates that are not silent have answered. Whoever was asked
 //   too long ago is set aside (on_slow): it no longer blocks the end and its slot is free; if it
 //   answers while the lookup runs it counts like any other. Only while slow peers outnumber those
-//   who answered does the lookup wait for them, because then they are all there is.
+//   who answered does the lookup wait for them, because then they are all there is; and where fewer are
+//   wanted than are asked at once, for those of the closest: nobody stands for the one that is missed.
+// - It asks the closest that were not asked, among the `want` closest, or the `parallelism` closest if these are more.
 // - At most `parallelism` requests run that are not slow; each slow or silent peer widens that by
 //   one, up to parallelism_max. As soon as the kClosingResponders nearest candidates have answered
 //   nothing nearer is expected, and the rest of the `want` closest are asked at full width.

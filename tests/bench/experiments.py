@@ -99,6 +99,9 @@ EXPERIMENTS = {
             "want 1, refresh 2h": {"dht.lookup_want": "1", "dht.refresh": '"2h"'},
             "want 1, k 8": {"dht.lookup_want": "1", "dht.bucket_size": "8"},
             "want 1, k 8, refresh 2h": {"dht.lookup_want": "1", "dht.bucket_size": "8", "dht.refresh": '"2h"'},
+            "want 1, k 8, refresh 2h, 6 at once": {"dht.lookup_want": "1", "dht.bucket_size": "8", "dht.refresh": '"2h"', "dht.parallelism": "6"},
+            "want 1, k 8, refresh 2h, 8 at once": {"dht.lookup_want": "1", "dht.bucket_size": "8", "dht.refresh": '"2h"', "dht.parallelism": "8"},
+            "want 1, k 8, refresh 20m": {"dht.lookup_want": "1", "dht.bucket_size": "8", "dht.refresh": '"20m"'},
         },
     },
     "colluders": {

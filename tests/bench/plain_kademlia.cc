@@ -2,7 +2,7 @@
 //
 //   plain_kademlia --matrix FILE.csv [--seed 1] [--nodes 1024] [--model exponential|weibull|pareto] [--median-session-ms N] [--access-us 2500]
 //                  [--warm-s 3600] [--measure-s 3600] [--lookup-every-s 600] [--limit-ms 4000] [--target key|node]
-//                  [--k 16] [--alpha 3] [--tell 8] [--want 1] [--refresh-s 900] [--timeout-rtts 3] [--timeout-ms 0] [--learn 1]
+//                  [--k 16] [--alpha 3] [--tell 8] [--want 1] [--refresh-s 900] [--refresh-want K] [--timeout-rtts 3] [--timeout-ms 0] [--learn 1]
 //
 // A model, not weft's code: nodes are numbers, a message is an event. It has what Maymounkov, Mazieres 2002 describe (buckets of k, a cache of as
 // many spares, iterative lookups with alpha requests under way, refreshes of buckets that no lookup has visited) and the parameters that Li et al.
@@ -14,7 +14,8 @@
 //   whoever has not answered after the timeout is silent: --timeout-rtts round trips to it, which is known exactly, or --timeout-ms.
 // - A node is replaced by a newcomer the instant it dies. A newcomer knows one node that lives, looks for its own id with want = k, and then for an id
 //   in each bucket that is farther than its nearest contact.
-// - A bucket that no lookup visited for --refresh-s is looked up, at random times, want = 1.
+// - A bucket that no lookup visited for --refresh-s is looked up. These lookups and a newcomer's end when the --refresh-want nearest have answered: k, as
+//   theirs do (section 2.3), unless told otherwise.
 // - Round trips are the matrix's between the nodes' regions and what each end's line adds, as in testnet/sim/weather.h. Nothing is lost or queued.
 //
 // A lookup is right if it ends within the limit with the node that was the nearest living one when it began or ended (--target node: with the node whose
@@ -52,7 +53,7 @@ struct Settings {
   std::map<std::string, std::uint64_t, std::less<>> n = {
       {"seed", 1},        {"nodes", 1024},  {"median-session-ms", 2'495'000}, {"access-us", 2500}, {"warm-s", 3600},    {"measure-s", 3600},
       {"lookup-every-s", 600}, {"limit-ms", 4000}, {"k", 16},                 {"alpha", 3},        {"tell", 8},         {"want", 1},
-      {"refresh-s", 900}, {"timeout-rtts", 3}, {"timeout-ms", 0},             {"learn", 1}};
+      {"refresh-s", 900}, {"refresh-want", 0}, {"timeout-rtts", 3},           {"timeout-ms", 0},   {"learn", 1}};
   std::uint64_t operator[](std::string_view name) const { return n.find(name)->second; }
 };
 
@@ -136,6 +137,7 @@ class Mesh {
     bool operator<(const Event& other) const { return at != other.at ? at > other.at : order > other.order; }
   };
   void at(std::uint64_t when, std::function<void()> what) { queue_.push({when, order_++, std::move(what)}); }
+  std::size_t refresh_want() const { return s_["refresh-want"] != 0 ? s_["refresh-want"] : s_["k"]; }
   Milliseconds median() const { return Milliseconds(static_cast<std::int64_t>(s_["median-session-ms"])); }
 
   // ---- who lives
@@ -179,7 +181,7 @@ class Mesh {
       for (std::size_t i = 0; i < kBuckets; ++i) {
         if (!people_[who].buckets[i].live.empty()) deepest = i;
       }
-      for (std::size_t i = 0; i < deepest; ++i) look_up(who, id_in(who, i), 1, false, {});
+      for (std::size_t i = 0; i < deepest; ++i) look_up(who, id_in(who, i), refresh_want(), false, {});
     });
   }
   // The living node nearest to an id, but for one.
@@ -244,7 +246,7 @@ class Mesh {
       if (!people_[who].buckets[i].live.empty()) deepest = i;
     }
     for (std::size_t i = 0; i <= deepest; ++i) {
-      if (now_ - people_[who].buckets[i].visited >= s_["refresh-s"] * kSecond) look_up(who, id_in(who, i), 1, false, {});
+      if (now_ - people_[who].buckets[i].visited >= s_["refresh-s"] * kSecond) look_up(who, id_in(who, i), refresh_want(), false, {});
     }
     at(now_ + s_["refresh-s"] * kSecond, [this, who] { refresh(who); });
   }
