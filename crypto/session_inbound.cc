@@ -78,6 +78,7 @@ void Sessions::State::on_init(Now now, const Endpoint& from, ByteView packet, Re
   ByteArray<session::kMacBytes> mac1;
   std::ranges::copy(packet.subspan(mac1_at, mac1.size()), mac1.begin());
   if (const std::uint32_t same = pendings.find(mac1, from); same != kNoSlot) {
+    pendings[same].repeated = true;
     out.send(from, pendings[same].response);
     return;
   }
@@ -218,6 +219,7 @@ void Sessions::State::respond(Now now, ByteView reply, Outbox& out) {
   pending.from = a.from;
   pending.transport = slot;
   pending.answered = now.mono;
+  pending.repeated = false;
   pending.response = to_bytes(packet);
   Transport& t = transports[slot];
   t.use = Transport::Use::kPending;
@@ -363,6 +365,7 @@ std::uint32_t Sessions::State::confirm(Now now, std::uint32_t pending, Result& r
   if (peer == kNoSlot) peer = add_peer(now, p.key, p.id);
   hints.note(p.id, p.key_set);
   result.established = Contact{p.key, p.id, p.from};
+  if (const Duration took = now.mono - p.answered; !p.repeated && took <= kConfirmedAtOnce) result.round_trip = took;
   const std::uint32_t transport = p.transport;
   pendings.remove(pending);
   Queue queue;

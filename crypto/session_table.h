@@ -110,7 +110,8 @@ struct Pending {
   ByteArray<16> mac1{};  // of the INIT: tells a repetition from a new one
   std::uint32_t transport = kNoSlot;
   Instant answered{};
-  Bytes response;  // sent again when the INIT is repeated
+  bool repeated = false;  // the response went out again
+  Bytes response;         // sent again when the INIT is repeated
 };
 
 class PendingTable {

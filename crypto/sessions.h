@@ -78,6 +78,7 @@ inline constexpr std::size_t kEarlyBytesMax = kDatagramBytesMax - 168;
 inline constexpr Duration kPreviousKept = 30s;
 inline constexpr Duration kPendingKept = 2min;
 inline constexpr Duration kHelloKept = 10s;
+inline constexpr Duration kConfirmedAtOnce = 1s;
 // Answered handshakes of one key that wait for confirmation; its own oldest gives way.
 inline constexpr std::size_t kPendingPerPeer = 4;
 // Hellos outstanding; the oldest gives way.
@@ -164,6 +165,9 @@ class Sessions {
     // Never ourselves: our own INIT, however it came back, is dropped.
     std::optional<Contact> established;
     bool established_by_us = false;  // we initiated
+    // With `established` by the peer: from our RESP to this packet, which a peer sends at once; it may be late on purpose, never
+    // early. None if RESP went out more than once (Karn), or beyond kConfirmedAtOnce: then it is a later one, as the first was lost.
+    std::optional<Duration> round_trip;
     // A bare seed answered our hello with this (verified, right network) record.
     RecordRef record;
     Endpoint record_from;

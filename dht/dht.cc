@@ -479,6 +479,7 @@ Stats Dht::stats() const {
   Stats out = core.counters;
   out.contacts = core.table.size();
   out.contacts_evicted_total = core.table.evicted_total();
+  out.contacts_displaced_total = core.table.displaced_total();
   out.buckets = core.table.buckets();
   out.values = core.store.size();
   out.values_bytes = core.store.bytes();

@@ -252,6 +252,7 @@ struct Stats {
   std::uint64_t tokens_withheld_total = 0;     // asked for while the store failed
   std::uint64_t values_evicted_total = 0;      // farther ones, for a nearer one
   std::uint64_t contacts_evicted_total = 0;    // silent ones, for one that speaks
+  std::uint64_t contacts_displaced_total = 0;  // for one that is nearer by far
   std::uint64_t crowded_total = 0;             // puts and gets of keys with more nodes around than chance puts there
   std::uint64_t slow_overtaken_total = 0;      // lookups that ended without waiting for a slow answer
   std::uint64_t background_bytes_total = 0;    // requests of upkeep and read repair

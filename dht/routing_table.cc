@@ -132,6 +132,23 @@ void RoutingTable::erase_live(Bucket& bucket, std::size_t position) {
   --size_;
 }
 
+// The live contact that gives way to `entry` as it is nearer by far; kNowhere if none does.
+std::size_t RoutingTable::farther_than(const Bucket& bucket, const Entry& entry) const {
+  if (entry.srtt == Duration{}) return kNowhere;
+  const std::size_t depth = index_of(entry.contact.id) + 1;
+  std::size_t far = kNowhere;
+  for (std::size_t i = 0; i < bucket.live.size(); ++i) {
+    const Entry& one = bucket.live[i];
+    if (static_cast<std::size_t>(common_prefix_bits(one.contact.id, entry.contact.id)) < depth + kDiverseBits) continue;
+    if (one.srtt < entry.srtt * kNearerTimes || one.srtt < entry.srtt + kNearerBy) continue;
+    if (far != kNowhere && one.srtt <= bucket.live[far].srtt) continue;
+    std::size_t older = 0;
+    for (std::size_t j = 0; j < bucket.live.size(); ++j) older += bucket.live[j].first_seen < one.first_seen ? 1 : 0;
+    if (older >= bucket.live.size() / 2) far = i;
+  }
+  return far;
+}
+
 // Moves a spare up into a bucket that has room: the one with the shortest round trip, of unmeasured
 // ones the newest. That is all that round trips decide (among equally useful contacts).
 bool RoutingTable::promote(Bucket& bucket) {
@@ -197,7 +214,7 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
     return {};
   }
   for (std::size_t i = 0; i < bucket.live.size(); ++i) {
-    if (bucket.live[i].failures < kFailuresToReplace && !planted(Plant::kEvictUnasked)) continue;
+    if (bucket.live[i].failures < failures_to_replace() && !planted(Plant::kEvictUnasked)) continue;
     erase_live(bucket, i);
     add_live(bucket, entry);
     ++evicted_total_;
@@ -208,6 +225,14 @@ RoutingTable::Heard RoutingTable::heard(Now now, const Contact& peer, std::optio
     add_live(bucket, entry);
     ++evicted_total_;
     return {.added = true, .ping = {}};
+  }
+  if (const std::size_t far = farther_than(bucket, entry); far != kNowhere) {
+    const Entry old = bucket.live[far];
+    erase_live(bucket, far);
+    add_live(bucket, entry);
+    add_spare(bucket, old);
+    ++displaced_total_;
+    return {};
   }
   add_spare(bucket, entry);
   Entry& oldest = bucket.live[0];
@@ -231,20 +256,18 @@ std::optional<Contact> RoutingTable::silent(const NodeId& id) {
   Entry& entry = bucket.live[at];
   entry.pinged = false;
   if (entry.failures < UINT8_MAX) ++entry.failures;
-  if (entry.failures == 1) {
+  if (entry.failures < failures_to_replace()) {
     entry.pinged = true;
     return entry.contact;
   }
   const Entry old = entry;
-  if (old.failures >= kFailuresToReplace) {
-    erase_live(bucket, at);
-    const bool stays = old.failures < kFailuresToDrop || size_ < kContactsKept;
-    if (promote(bucket)) {
-      ++evicted_total_;
-    } else if (stays) {
-      add_live(bucket, old);
-      bucket.live.move(bucket.live.size() - 1, at);
-    }
+  erase_live(bucket, at);
+  const bool stays = old.failures < failures_to_drop() || size_ < kContactsKept;
+  if (promote(bucket)) {
+    ++evicted_total_;
+  } else if (stays) {
+    add_live(bucket, old);
+    bucket.live.move(bucket.live.size() - 1, at);
   }
   return std::nullopt;
 }

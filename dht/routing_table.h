@@ -7,8 +7,13 @@
 // 2002, section 2.2: old contacts live longest); it is dropped without a spare after
 // kFailuresToDrop, but never one of the last kContactsKept. Where nobody tells of deaths (Config::unasked) it leaves, too, for a
 // newcomer when it was not heard for longer than is believed (lifetimes.h), without being asked: likelier than not it is gone, and a
-// question costs a handshake that nobody answers. At most prefix_per_bucket
+// question costs a handshake that nobody answers; and one failure less is enough for a spare and for being dropped. At most prefix_per_bucket
 // (prefix_per_table) live contacts share a /24 or /48.
+//
+// Near peers (proximity neighbour selection: Gummadi et al. 2003): in a full bucket a newcomer takes the place of the
+// farthest of those that it is nearer than by far (kNearerTimes, kNearerBy), who becomes a spare. It may do so to the younger half of a bucket only,
+// and to those alone that share its next kDiverseBits bits: a liar that is near us, which it cannot pretend, gets no more than that half, within the limits
+// of a /24; those that have lived longest stay whatever happens; and each quarter of the bucket's ids keeps as many contacts as it had.
 #pragma once
 
 #include <map>
@@ -23,9 +28,9 @@ namespace weft::dht {
 
 inline constexpr std::size_t kBucketSizeMax = 32;
 // A live contact that has been silent this often gives way to a spare...
-inline constexpr std::uint8_t kFailuresToReplace = 2;
+inline constexpr std::uint8_t kFailuresToReplace = 2;  // 1 where nobody tells of deaths
 // ...and this often leaves even if nobody takes its place.
-inline constexpr std::uint8_t kFailuresToDrop = 3;
+inline constexpr std::uint8_t kFailuresToDrop = 3;  // 2
 // ...unless hardly anybody is left: an empty table finds nobody ever again.
 inline constexpr std::size_t kContactsKept = 4;
 // A full bucket asks its longest silent contact whether it is alive only if it was not heard for this long, and all buckets
@@ -36,6 +41,11 @@ inline constexpr Duration kQuestionEvery = 5s;
 // Where somebody tells of deaths (Config::unasked is off): all members are heard every now and then, so newcomers to a full bucket come
 // all the time and tell nothing of churn. Questions are for those then of whom nobody would tell.
 inline constexpr Duration kQuestionableAfterTold = 5min;
+
+// A newcomer is nearer by far if its round trip is so many times shorter, and by so much: within a site all are as near.
+inline constexpr int kNearerTimes = 2;
+inline constexpr Duration kNearerBy = 10ms;
+inline constexpr std::size_t kDiverseBits = 2;
 
 class RoutingTable {
  public:
@@ -81,6 +91,8 @@ class RoutingTable {
   std::size_t size() const { return size_; }
   // Live contacts that gave way to somebody else so far.
   std::uint64_t evicted_total() const { return evicted_total_; }
+  // Live contacts that became spares for one that is nearer by far.
+  std::uint64_t displaced_total() const { return displaced_total_; }
   // Number of buckets that are not empty.
   std::size_t buckets() const;
   // One more than the index of the deepest bucket that is not empty.
@@ -145,6 +157,8 @@ class RoutingTable {
     Instant last_lookup;
   };
 
+  std::uint8_t failures_to_replace() const { return config_.unasked ? kFailuresToReplace - 1 : kFailuresToReplace; }
+  std::uint8_t failures_to_drop() const { return config_.unasked ? kFailuresToDrop - 1 : kFailuresToDrop; }
   std::size_t index_of(const NodeId& id) const;
   Bucket& bucket_of(Now now, const NodeId& id);
   static std::size_t same_prefix(const Ordered& entries, std::uint64_t wanted);
@@ -152,6 +166,7 @@ class RoutingTable {
   void count_prefix(const Endpoint& endpoint, int change);
   void add_live(Bucket& bucket, const Entry& entry);
   void erase_live(Bucket& bucket, std::size_t position);
+  std::size_t farther_than(const Bucket& bucket, const Entry& entry) const;
   bool promote(Bucket& bucket);
   void add_spare(Bucket& bucket, const Entry& entry);
   template <class Visit>
@@ -162,6 +177,7 @@ class RoutingTable {
   std::vector<Bucket> buckets_;  // only as deep as contacts have been
   std::size_t size_ = 0;
   std::uint64_t evicted_total_ = 0;
+  std::uint64_t displaced_total_ = 0;
   std::optional<Duration> believed_;
   Instant next_question_;
   std::map<std::uint64_t, std::size_t> prefixes_;

@@ -158,6 +158,7 @@ void add_core(Families& out, const Status& s, Now now) {
   out.counter("weft_evictions_frozen_total", "Silent contacts kept, as most others were silent, too.", s.dht.evictions_frozen_total);
   out.counter("weft_values_evicted_total", "Values that gave way to one nearer to this node.", s.dht.values_evicted_total);
   out.counter("weft_contacts_evicted_total", "Silent contacts that gave way to one that speaks.", s.dht.contacts_evicted_total);
+  out.counter("weft_contacts_displaced_total", "Contacts that gave way to one that is nearer by far.", s.dht.contacts_displaced_total);
   out.counter("weft_crowded_keys_total", "Puts and gets of keys around which are more nodes than chance puts there: they go beside, too.", s.dht.crowded_total);
   out.counter("weft_slow_overtaken_total", "Lookups that ended without waiting for a slow answer.", s.dht.slow_overtaken_total);
   out.counter("weft_repairs_total", "Copies repaired on reading.", s.dht.repairs_total);

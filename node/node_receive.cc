@@ -11,7 +11,7 @@ void NodeCore::State::on_result(Now now, const Sessions::Result& result, Output&
     if (peer.key == deps.identity.public_key()) {
       on_twin(now, peer.endpoint, out);
     } else if (membership != nullptr) {
-      dht.heard_from(now, peer, std::nullopt, dht_out);
+      dht.heard_from(now, peer, result.round_trip, dht_out);
       membership->heard_from(now, peer, result.established_by_us, gossip_out);
     }
   }

@@ -194,8 +194,7 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
   // All its INITs have had their time by then.
   if (r->may_be_gone && !sessions.session_endpoint(r->to.id)) {
     r->one_try = peers.hardly_any_late();
-    const Duration enough = r->one_try ? std::max(r->rto * kOneTryPatience, peers.slowest() * kOneTrySlowest.numerator / kOneTrySlowest.denominator)
-                                       : r->rto * kFewTriesPatience;
+    const Duration enough = r->one_try ? patience_of_one(*r) : r->rto * kFewTriesPatience;
     r->patience = std::min(r->patience, enough);
   }
   r->give_up_at = now.mono + std::min(r->patience, kPatienceMax);
@@ -215,6 +214,11 @@ void NodeCore::State::wrap_traced(const dht::TraceContext& context, RequestTable
   encode(w, r.rpc, dht::Traced{.context = context, .request = r.payload});
   CHECK(w.ok());
   r.payload = to_bytes(w.view());
+}
+
+// How long one INIT is waited for.
+Duration NodeCore::State::patience_of_one(const RequestTable::Request& r) const {
+  return std::max(r.rto * kOneTryPatience, peers.slowest() * kOneTrySlowest.numerator / kOneTrySlowest.denominator);
 }
 
 // Chooses the next address of a request's target that this node may use; false if there is none.
@@ -285,13 +289,19 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
   // One retransmission; after that silence may mean a restart, so a fresh handshake. Without a
   // session the handshake repeats itself, and another address of the peer gets its turn. A probe decides about
   // life: it goes out again as long as it may be answered in time, and once more before the handshake if that leaves half of it.
-  const int handshake_at = probe && 8 * r->rto <= r->patience / 2 ? 3 : 2;
+  // Where hardly any packet is lost, who may be gone and is silent is gone or has restarted: the one INIT tells.
+  const bool one_each = r->may_be_gone && peers.hardly_any_late();
+  const int handshake_at = probe && 8 * r->rto <= r->patience / 2 ? 3 : one_each ? 1 : 2;
   if (r->once) {
     // Told slow as others are; the handshake, if there is one, repeats itself.
   } else if (known && r->attempt == handshake_at && r->may_rehandshake) {
     r->tried = *known;
     const bool elsewhere = std::ranges::find(r->to.endpoints, *known) == r->to.endpoints.end();
     if (!elsewhere || r->to.endpoints.empty() || !pick_endpoint(now, *r)) r->tried = *known;
+    if (one_each) {
+      r->one_try = true;
+      r->give_up_at = std::min(r->give_up_at, now.mono + patience_of_one(*r));
+    }
     transmit(now, *r, /*fresh_handshake=*/true, out);
   } else if (known && (r->attempt == 1 || probe)) {
     transmit(now, *r, /*fresh_handshake=*/false, out);

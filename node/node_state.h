@@ -59,6 +59,7 @@ struct NodeCore::State {
   void request(Now now, RequestInfo info, const M& message, Output& out);
   void transmit(Now now, RequestTable::Request& r, bool fresh_handshake, Output& out);
   void wrap_traced(const dht::TraceContext& context, RequestTable::Request& r);
+  Duration patience_of_one(const RequestTable::Request& r) const;
   bool pick_endpoint(Now now, RequestTable::Request& r);
   template <class M>
   void reply_in_session(Now now, const ReplyTo& to, const M& message, Output& out);

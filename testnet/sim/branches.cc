@@ -10,6 +10,7 @@ void count_branches(const node::Status& status, Branches& branches) {
     return status.dht.stores_refused_total[static_cast<std::size_t>(why)];
   };
   branches["contact_evicted"] += status.dht.contacts_evicted_total;
+  branches["contact_displaced"] += status.dht.contacts_displaced_total;
   branches["eviction_frozen"] += status.dht.evictions_frozen_total;
   branches["token_withheld"] += status.dht.tokens_withheld_total;
   branches["value_evicted"] += status.dht.values_evicted_total;

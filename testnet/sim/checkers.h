@@ -67,6 +67,7 @@ class Checkers {
   std::size_t replays_told_ = 0;
   // Whom each node had in its table at the last inspection, sorted.
   std::vector<std::vector<std::uint32_t>> tables_;
+  std::vector<std::uint64_t> displaced_;
   std::map<NodeId, std::size_t> index_;
 };
 

@@ -54,6 +54,7 @@ struct Node {
   std::map<Endpoint, std::size_t> bytes_in;
   std::map<Endpoint, std::size_t> bytes_out;
   std::uint64_t hello_id = 0;
+  std::optional<Duration> round_trip;  // of the last session that was established
 
   const PublicKey& key() const { return identity->public_key(); }
   PeerKey peer() const { return {identity->public_key(), identity->id()}; }
@@ -128,6 +129,7 @@ class World {
     n.bytes_in[from] += bytes.size();
     const auto r = n.sessions->on_datagram(now, from, bytes, out);
     if (r.established) {
+      n.round_trip = r.round_trip;
       n.events.push_back("up " + name_of(r.established->key) +
                          (r.established_by_us ? " us " : " them ") +
                          to_string(r.established->endpoint));

@@ -48,6 +48,8 @@ TEST_P(SessionsTest, FirstAnswerFromAKnownKeyTakesOneRoundTrip) {
   EXPECT_EQ(w.sent.size(), 3U);
   EXPECT_EQ(w.sent[0].bytes.size(), kFirstPacketBytes);
   EXPECT_EQ(w.sent[2].bytes.size(), kDataOverhead);
+  EXPECT_EQ(b.round_trip, 2 * w.latency) << "from RESP to its confirmation";
+  EXPECT_EQ(a.round_trip, std::nullopt) << "the answer tells";
   EXPECT_EQ(a.sessions->session_endpoint(b.id()), b.at);
   EXPECT_EQ(b.sessions->session_endpoint(a.id()), a.at);
   EXPECT_EQ(a.drops() + b.drops(), 0U);
@@ -229,6 +231,7 @@ TEST_P(SessionsTest, ALostResponseIsSentAgainWithoutASecondEarlyDelivery) {
   EXPECT_THAT(b.events, ElementsAre("early a who?", up(a, false)));
   EXPECT_THAT(a.events, ElementsAre(up(b, true), "data b re:who?"));
   EXPECT_EQ(b.sessions->stats().handshakes_answered_total, 1U);
+  EXPECT_EQ(b.round_trip, std::nullopt) << "which RESP was confirmed?";
 }
 
 TEST_P(SessionsTest, ALateResponseStillMatchesAfterARetransmission) {
@@ -257,6 +260,7 @@ TEST_P(SessionsTest, ALostConfirmationIsMadeUpByTheNextData) {
   w.send(a, b, "more");
   w.settle();
   EXPECT_THAT(b.events, ElementsAre("early a who?", up(a, false), "data a more"));
+  EXPECT_EQ(b.round_trip, std::nullopt) << "a minute is no round trip";
 }
 
 TEST_P(SessionsTest, CrossedHandshakesEndInTheOneOfTheSmallerKey) {

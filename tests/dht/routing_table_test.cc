@@ -64,7 +64,7 @@ TEST(RoutingTable, VisitsTheNearestFirstWhateverTheTarget) {
 struct Naive {
   struct Item {
     Contact contact;
-    Instant seen;
+    Instant first, seen;
     Duration rtt{};
     int failures = 0;
   };
@@ -72,6 +72,7 @@ struct Naive {
   RoutingTable::Config config;
   std::map<int, std::vector<Item>> live, spare;
 
+  int fewer() const { return config.unasked ? 1 : 0; }
   static std::vector<Item>::iterator in(std::vector<Item>& items, const NodeId& id) {
     return std::ranges::find_if(items, [&](const Item& i) { return i.contact.id == id; });
   }
@@ -114,7 +115,7 @@ struct Naive {
   void heard(Instant now, const Contact& c, std::optional<Duration> rtt) {
     if (c.id == self) return;
     const int b = common_prefix_bits(self, c.id);
-    Item item{.contact = c, .seen = now};
+    Item item{.contact = c, .first = now, .seen = now};
     bool was_live = false;
     if (auto i = in(live[b], c.id); i != live[b].end()) {
       item = *i;
@@ -138,12 +139,30 @@ struct Naive {
     // The longest silent of those that failed often enough gives way.
     auto out = live[b].end();
     for (auto i = live[b].begin(); i != live[b].end(); ++i) {
-      if (i->failures < kFailuresToReplace) continue;
+      if (i->failures < kFailuresToReplace - fewer()) continue;
       if (out == live[b].end() || i->seen < out->seen) out = i;
     }
-    if (out == live[b].end()) return to_spare(b, item);
+    if (out == live[b].end()) {
+      const auto far = farther(b, item);
+      if (far == live[b].end()) return to_spare(b, item);
+      const Item old = *far;
+      live[b].erase(far);
+      live[b].push_back(item);
+      return to_spare(b, old);
+    }
     live[b].erase(out);
     live[b].push_back(item);
+  }
+  std::vector<Item>::iterator farther(int b, const Item& item) {
+    auto& l = live[b];
+    auto far = l.end();
+    for (auto i = l.begin(); i != l.end(); ++i) {
+      const auto older = static_cast<std::size_t>(std::ranges::count_if(l, [&](const Item& x) { return x.first < i->first; }));
+      const bool same_quarter = common_prefix_bits(i->contact.id, item.contact.id) >= b + 3;
+      if (item.rtt == 0us || i->rtt < 2 * item.rtt || i->rtt < item.rtt + 10ms || !same_quarter || older < l.size() / 2) continue;
+      if (far == l.end() || i->rtt > far->rtt || (i->rtt == far->rtt && i->seen < far->seen)) far = i;
+    }
+    return far;
   }
   void silent(const NodeId& id) {
     const int b = common_prefix_bits(self, id);
@@ -153,11 +172,11 @@ struct Naive {
     }
     auto i = in(live[b], id);
     if (i == live[b].end()) return;
-    if (++i->failures < kFailuresToReplace) return;
+    if (++i->failures < kFailuresToReplace - fewer()) return;
     const Item old = *i;
     live[b].erase(i);
     const std::size_t before = live[b].size();
-    const bool stays = old.failures < kFailuresToDrop || ids().size() < kContactsKept;
+    const bool stays = old.failures < kFailuresToDrop - fewer() || ids().size() < kContactsKept;
     promote(b);
     if (live[b].size() == before && stays) live[b].push_back(old);
   }
@@ -243,6 +262,8 @@ TEST(RoutingTable, DoesWhatTheNaiveModelDoes) {
                             .prefix_per_table = 0}, /*narrow=*/false);
   compare_with_model(seed + 1, {.bucket_size = 4, .replacements = 3, .prefix_per_bucket = 2,
                                 .prefix_per_table = 5}, /*narrow=*/true);
+  compare_with_model(seed + 2, {.bucket_size = 4, .replacements = 3, .prefix_per_bucket = 0,
+                                .prefix_per_table = 0, .unasked = true}, /*narrow=*/false);
 }
 
 TEST(RoutingTable, AsksTheLongestSilentBeforeItMakesRoom) {
@@ -314,6 +335,79 @@ TEST(RoutingTable, WhereNobodyTellsOfDeathsANewcomerTakesThePlaceOfWhoIsBelieved
     EXPECT_FALSE(table.heard(at(51s), d, {}).added) << "both are believed, or nobody gives way unasked";
     EXPECT_EQ(table.evicted_total(), unasked ? 1U : 0U);
     EXPECT_EQ(table.size(), 2U);
+  }
+}
+
+TEST(RoutingTable, WhoIsNearerByFarTakesAPlaceInTheYoungerHalf) {
+  Rng rng(2);
+  const NodeId self;  // all zero
+  // In bucket 0, with these two bits next.
+  const auto in_quarter = [&rng](int quarter) {
+    for (;;) {
+      const Contact c = contact(rng);
+      if (c.id.bytes[0] >> 5 == (0x4 | quarter)) return c;
+    }
+  };
+  RoutingTable table(self, {.bucket_size = 4, .replacements = 2, .prefix_per_bucket = 0, .prefix_per_table = 0});
+  std::vector<Contact> old;
+  for (int i = 0; i < 4; ++i) {
+    old.push_back(in_quarter(1));
+    table.heard(at(Duration(i * 1s)), old.back(), Duration(100ms + i * 1ms));
+  }
+  const auto present = [&] {
+    std::string out;
+    for (const Contact& c : old) out += table.find(c.id) != nullptr ? '1' : '0';
+    return out;
+  };
+  table.heard(at(10s), in_quarter(1), 60ms);
+  table.heard(at(10s), in_quarter(1), {});
+  table.heard(at(10s), in_quarter(2), 1ms);
+  EXPECT_EQ(present(), "1111") << "not twice as near, not measured, of another quarter";
+  const Contact near = in_quarter(1);
+  EXPECT_FALSE(table.heard(at(11s), near, 40ms).added) << "it was heard before, or might have been";
+  EXPECT_EQ(present(), "1110") << "the farthest of the younger half";
+  EXPECT_NE(table.find(near.id), nullptr);
+  const Contact second = in_quarter(1);
+  table.heard(at(12s), second, 45ms);
+  EXPECT_EQ(present(), "1100");
+  table.heard(at(13s), in_quarter(1), 36ms);
+  table.heard(at(13s), in_quarter(1), 1ms);
+  EXPECT_EQ(present(), "1100") << "the older half stays";
+  EXPECT_EQ(table.find(second.id), nullptr) << "nearer still";
+  EXPECT_EQ(table.displaced_total(), 3U);
+  EXPECT_EQ(table.evicted_total(), 0U);
+  EXPECT_EQ(table.size(), 4U);
+}
+
+TEST(RoutingTable, WithinASiteAllAreAsNear) {
+  Rng rng(4);
+  RoutingTable table(NodeId{}, {.bucket_size = 2, .replacements = 2, .prefix_per_bucket = 0, .prefix_per_table = 0});
+  for (int i = 0; i < 200; ++i) table.heard(at(Duration(i * 1s)), contact(rng), Duration(i % 10 == 0 ? 9ms : 100us));
+  EXPECT_EQ(table.displaced_total(), 0U);
+}
+
+// Where nobody tells of deaths one silence is enough for a spare, and two for being dropped.
+TEST(RoutingTable, SilenceCountsForMoreWhereNobodyTells) {
+  for (const bool unasked : {false, true}) {
+    Rng rng(5);
+    RoutingTable table(NodeId{}, {.bucket_size = 8, .replacements = 2, .prefix_per_bucket = 0, .prefix_per_table = 0, .unasked = unasked});
+    std::vector<Contact> people;
+    while (people.size() < 9) {
+      const Contact c = contact(rng);
+      if (common_prefix_bits(NodeId{}, c.id) != 0) continue;
+      people.push_back(c);
+      table.heard(at(0s), c, {});
+    }
+    EXPECT_EQ(table.silent(people[0].id).has_value(), !unasked) << "asked once more";
+    EXPECT_EQ(table.find(people[0].id) == nullptr, unasked);
+    if (!unasked) (void)table.silent(people[0].id);
+    EXPECT_EQ(table.find(people[0].id), nullptr) << "the spare has its place";
+    EXPECT_NE(table.find(people[8].id), nullptr);
+    const int drop = unasked ? kFailuresToDrop - 1 : kFailuresToDrop;
+    for (int i = 1; i < drop; ++i) (void)table.silent(people[1].id);
+    EXPECT_NE(table.find(people[1].id), nullptr) << "nobody waits for its place";
+    (void)table.silent(people[1].id);
+    EXPECT_EQ(table.find(people[1].id), nullptr);
   }
 }
 

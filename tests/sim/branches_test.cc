@@ -108,6 +108,14 @@ do = "partition"
 share = "30%"
 for = "15s"
 )";
+// Round trips differ by more than twice, and half of the mesh does not fit into a bucket.
+constexpr const char* kNearAndFar = R"(
+nodes = 120
+duration = "60s"
+[link]
+latency = "5ms"
+access = "40ms"
+)";
 
 void reach(const std::string& text, Branches& all, const std::function<void(node::Config&)>& adjust = {}) {
   auto scenario = scenario::parse_scenario(text, "inline");
@@ -136,6 +144,7 @@ TEST(Branches, EveryRareOneIsReached) {
   reach(kSlowWriter, all);
   reach(kForged, all);
   reach(kLeftBehind, all);
+  reach(kNearAndFar, all);
   for (const auto& [name, count] : all) EXPECT_GT(count, 0U) << name << " was never reached";
   EXPECT_GE(all.size(), 20U);
 }

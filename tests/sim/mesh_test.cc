@@ -301,6 +301,22 @@ TEST(Mesh, LookupFindsTheTrulyClosest) {
   }
 }
 
+// All members are heard now and then, so none needs to be asked whether it lives (it was one in 5 s and node, for half of the mesh
+// does not fit into a bucket).
+TEST(Mesh, AtRestMembersAreNotAsked) {
+  SimNetwork net({.seed = seed_or(16), .link = {}});
+  form(net, 100);
+  net.run_for(6min);
+  const auto asked = [&net] {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < net.size(); ++i) sum += net.core(i).status().dht.requests_total;
+    return sum;
+  };
+  const std::uint64_t before = asked();
+  net.run_for(2min);
+  EXPECT_LE(asked() - before, 100U * 120 / 50) << "one in 50 s, for what is left to look up";
+}
+
 std::uint64_t run_mesh(std::uint64_t seed, std::size_t n) {
   SimNetwork net({.seed = seed, .link = {.loss = {2, 100}, .duplicate = {1, 100}}});
   Ledger ledger(net);

@@ -42,10 +42,10 @@ Inits inits_to_the_dead(const std::string& link) {
 TEST(Strangers, GetOneInitWhereHardlyAnyPacketIsLost) {
   const Inits calm = inits_to_the_dead("");
   EXPECT_GE(calm.first, 500U);
-  EXPECT_LE(calm.again * 5, calm.first * 3) << "with whom there was a session, and what newcomers ask at first";
+  EXPECT_LE(calm.again * 5, calm.first * 2) << "what newcomers ask at first";
   const Inits lossy = inits_to_the_dead("loss = \"15%\"\n");
   EXPECT_GE(lossy.first, 500U);
-  EXPECT_GE(lossy.again * 4, lossy.first * 3) << "one may be lost, so there is a second";
+  EXPECT_GE(lossy.again * 10, lossy.first * 7) << "one may be lost, so there is a second; some nodes have heard few losses lately";
 }
 
 TEST(Strangers, WhoHearsNobodyAsksItsSeeds) {
