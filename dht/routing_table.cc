@@ -143,14 +143,16 @@ std::size_t RoutingTable::farther_than(const Bucket& bucket, const Entry& entry)
     if (one.srtt < entry.srtt * kNearerTimes || one.srtt < entry.srtt + kNearerBy) continue;
     if (far != kNowhere && one.srtt <= bucket.live[far].srtt) continue;
     std::size_t older = 0;
-    for (std::size_t j = 0; j < bucket.live.size(); ++j) older += bucket.live[j].first_seen < one.first_seen ? 1 : 0;
-    if (older >= bucket.live.size() / 2) far = i;
+    for (std::size_t j = 0; j < bucket.live.size(); ++j) {
+      if (bucket.live[j].first_seen < one.first_seen) ++older;
+    }
+    if (older >= (bucket.live.size() + 1) / 2) far = i;
   }
   return far;
 }
 
 // Moves a spare up into a bucket that has room: the one with the shortest round trip, of unmeasured
-// ones the newest. That is all that round trips decide (among equally useful contacts).
+// ones the newest.
 bool RoutingTable::promote(Bucket& bucket) {
   std::size_t best = kNowhere;
   for (std::size_t i = 0; i < bucket.spare.size(); ++i) {

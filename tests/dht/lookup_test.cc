@@ -191,7 +191,7 @@ TEST(Lookup, WhereOneIsWantedSeveralAreAskedAtOnceAndASlowNearestIsWaitedFor) {
   Rng rng(47);
   const NodeId target = id_of("t");
   const auto people = line_of(rng, 5, target);
-  for (const std::size_t want : {1, 2, 3}) {
+  for (const std::size_t want : {1U, 2U, 3U}) {
     Lookup lookup({.self = {}, .target = target, .want = want, .parallelism = 3, .parallelism_max = 3});
     for (const Contact& c : people) lookup.seed(c);
     for (std::size_t i = 0; i < 3; ++i) {

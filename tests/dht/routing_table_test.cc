@@ -159,7 +159,7 @@ struct Naive {
     for (auto i = l.begin(); i != l.end(); ++i) {
       const auto older = static_cast<std::size_t>(std::ranges::count_if(l, [&](const Item& x) { return x.first < i->first; }));
       const bool same_quarter = common_prefix_bits(i->contact.id, item.contact.id) >= b + 3;
-      if (item.rtt == 0us || i->rtt < 2 * item.rtt || i->rtt < item.rtt + 10ms || !same_quarter || older < l.size() / 2) continue;
+      if (item.rtt == 0us || i->rtt < 2 * item.rtt || i->rtt < item.rtt + 10ms || !same_quarter || older < (l.size() + 1) / 2) continue;
       if (far == l.end() || i->rtt > far->rtt || (i->rtt == far->rtt && i->seen < far->seen)) far = i;
     }
     return far;
@@ -262,7 +262,7 @@ TEST(RoutingTable, DoesWhatTheNaiveModelDoes) {
                             .prefix_per_table = 0}, /*narrow=*/false);
   compare_with_model(seed + 1, {.bucket_size = 4, .replacements = 3, .prefix_per_bucket = 2,
                                 .prefix_per_table = 5}, /*narrow=*/true);
-  compare_with_model(seed + 2, {.bucket_size = 4, .replacements = 3, .prefix_per_bucket = 0,
+  compare_with_model(seed + 2, {.bucket_size = 5, .replacements = 3, .prefix_per_bucket = 0,
                                 .prefix_per_table = 0, .unasked = true}, /*narrow=*/false);
 }
 
