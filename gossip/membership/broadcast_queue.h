@@ -3,7 +3,7 @@
 // kind takes the place of the older, and a record drives out the suspicion that it answers.
 //
 // Hearing an update from others counts as one of its transmissions ("feedback" and "counter" of
-// Demers et al. 1987): when the whole mesh spreads two hundred joins, everybody stops early.
+// Demers et al. 1987), if the caller says so: when the whole mesh spreads two hundred joins, everybody stops early.
 //
 // Invariants: at most `capacity` updates; when full, the one spread most often (oldest first) makes
 // room. Filling a message allocates nothing.

@@ -37,7 +37,7 @@ Membership::State::Applied Membership::State::apply_record(Now now, ByteView wir
     if (peek->number == member.record->number) {
       // Another record than ours, by the member itself: it has a twin and should see it.
       if (source.peer == id && !equal(wire, member.record->wire)) (void)seen.stale.try_push(slot);
-      queue.on_heard(slot, /*is_record=*/true, transmit_limit());
+      if (counts_as_sent(now, member)) queue.on_heard(slot, /*is_record=*/true, transmit_limit());
       if (member.state != MemberState::kFailed) return Applied::kSame;
       // A verdict of our own is not undone by hearsay at the same number; it is worth a probe. A
       // member of an earlier life has no verdict yet: it is treated like one never seen.
@@ -96,6 +96,12 @@ void Membership::State::admit_unknown(Now now, const RecordRef& record, const So
   announce_new(now, slot, out);
   if (source.spread) queue.push(slot, record);
   arm_gossip(now);
+}
+
+// Whether a record that others spread, too, is spread less by us. Not a newcomer's where few come: it is news once, and where
+// everybody stops early a node or two of fifty hear nothing of it until a digest tells.
+bool Membership::State::counts_as_sent(Now now, const Member& member) const {
+  return !forming.few_arrive(now.mono) || !member.arrived || now.mono - *member.arrived >= kFormingWindow;
 }
 
 // Each counts once in a window, however often it says that it is another process.

@@ -14,10 +14,13 @@ void Forming::on_arrival(Instant now) {
 }
 
 bool Forming::now_forming(Instant now, std::size_t live) const {
+  return arrivals(now) >= std::max(kFormingLeast, live / kFormingShare);
+}
+
+std::size_t Forming::arrivals(Instant now) const {
   const Duration age = now - window_;
-  if (age >= 2 * kFormingWindow) return false;
-  const std::size_t arrivals = in_window_ + (age < kFormingWindow ? in_last_ : 0);
-  return arrivals >= std::max(kFormingLeast, live / kFormingShare);
+  if (age >= 2 * kFormingWindow) return 0;
+  return in_window_ + (age < kFormingWindow ? in_last_ : 0);
 }
 
 }  // namespace weft::gossip

@@ -24,8 +24,12 @@ class Forming {
   void on_arrival(Instant now);
   // `live` are the members alive and suspect.
   bool now_forming(Instant now, std::size_t live) const;
+  // One joins now and then, as few as never are a forming.
+  bool few_arrive(Instant now) const { return arrivals(now) < kFormingLeast; }
 
  private:
+  std::size_t arrivals(Instant now) const;  // in the last two windows
+
   Instant window_;  // start of the current one
   std::size_t in_window_ = 0;
   std::size_t in_last_ = 0;

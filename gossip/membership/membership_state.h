@@ -170,6 +170,7 @@ struct Membership::State {
   std::size_t confirmations() const;
   Duration clock_length(const SuspicionClock& clock) const;
   bool is_forming(Now now) const { return config.parts.forming && forming.now_forming(now.mono, table.live()); }
+  bool counts_as_sent(Now now, const Member& member) const;
 
   // ---- exchange.cc
   void on_gossip_timer(Now now, Output& out);

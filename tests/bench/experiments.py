@@ -499,12 +499,24 @@ PLOTS = {"rhea": plot_rhea, "li": plot_li, "swim": plot_swim, "lifeguard": plot_
          "colluders": plot_colluders, "heep": plot_heep}
 
 
-def plot(experiment, results, path):
+def draw_plain(experiment, axes, folder):
+    """What plain_kademlia.py has kept there: Kademlia as it was published, in the same network."""
+    import plain_kademlia
+    spec = plain_kademlia.EXPERIMENTS[experiment]
+    best = dict(plain_kademlia.best_of(plain_kademlia.kept_results(experiment, folder), spec))
+    xs = [interval(rows, spec["cost"])[0] for rows in best.values()]
+    for axis, field, unit in zip(axes, (spec["latency"], "failed_share"), (1, 100)):
+        points(axis, xs, best, field, unit, label="plain Kademlia (a model), the best of a grid", color="gray", linestyle="--")
+
+
+def plot(experiment, results, path, plain=None):
     import matplotlib
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "weft"
     from matplotlib import pyplot
     figure, axes = PLOTS[experiment](pyplot, results)
+    if plain:
+        draw_plain(experiment, axes, plain)
     for axis in axes:
         axis.grid(alpha=0.3)
         axis.legend(frameon=False, fontsize=7)
@@ -522,6 +534,7 @@ def main():
     args.add_argument("--fresh", action="store_true")
     args.add_argument("--kept", action="store_true", help="runs nothing: tells and draws what lies in --out")
     args.add_argument("--plot", metavar="FILE")
+    args.add_argument("--plain", metavar="DIR", help="of li and heep: also what plain_kademlia.py has kept there")
     args = args.parse_args()
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -538,7 +551,7 @@ def main():
     if "row" not in EXPERIMENTS[args.experiment]:
         print(kinds(results))
     if args.plot:
-        plot(args.experiment, results, args.plot)
+        plot(args.experiment, results, args.plot, args.plain)
     return 0
 
 

@@ -21,6 +21,17 @@ TEST(Forming, AShareInTheLastWindows) {
   EXPECT_FALSE(forming.now_forming(kStart, 17 * kFormingShare)) << "less than the share";
 }
 
+TEST(Forming, FewArriveUntilTheyAreTheLeastOfAForming) {
+  Forming forming(kStart);
+  EXPECT_TRUE(forming.few_arrive(kStart));
+  for (std::size_t i = 1; i < kFormingLeast; ++i) forming.on_arrival(kStart);
+  EXPECT_TRUE(forming.few_arrive(kStart));
+  forming.on_arrival(kStart);
+  EXPECT_FALSE(forming.few_arrive(kStart));
+  EXPECT_FALSE(forming.few_arrive(kStart + kFormingWindow));
+  EXPECT_TRUE(forming.few_arrive(kStart + 2 * kFormingWindow));
+}
+
 TEST(Forming, PassesAtLatestAfterTwoWindows) {
   Forming forming(kStart);
   for (std::size_t i = 0; i < 50; ++i) forming.on_arrival(kStart);
