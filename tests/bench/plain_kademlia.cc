@@ -3,6 +3,7 @@
 //   plain_kademlia --matrix FILE.csv [--seed 1] [--nodes 1024] [--model exponential|weibull|pareto] [--median-session-ms N] [--access-us 2500]
 //                  [--warm-s 3600] [--measure-s 3600] [--lookup-every-s 600] [--limit-ms 4000] [--target key|node]
 //                  [--k 16] [--alpha 3] [--tell 8] [--want 1] [--refresh-s 900] [--refresh-want K] [--timeout-rtts 3] [--timeout-ms 0] [--learn 1]
+//                  [--rtt-mean-us 0 --rtt-median-us 0]
 //
 // A model, not weft's code: nodes are numbers, a message is an event. It has what Maymounkov, Mazieres 2002 describe (buckets of k, a cache of as
 // many spares, iterative lookups with alpha requests under way, refreshes of buckets that no lookup has visited) and the parameters that Li et al.
@@ -16,13 +17,16 @@
 //   in each bucket that is farther than its nearest contact.
 // - A bucket that no lookup visited for --refresh-s is looked up. These lookups and a newcomer's end when the --refresh-want nearest have answered: k, as
 //   theirs do (section 2.3), unless told otherwise.
-// - Round trips are the matrix's between the nodes' regions and what each end's line adds, as in testnet/sim/weather.h. Nothing is lost or queued.
+// - Round trips are the matrix's between the nodes' regions and what each end's line adds, as in testnet/sim/weather.h; or, with --rtt-mean-us and
+//   --rtt-median-us, drawn for each pair from the log-normal distribution of that mean and median (King's measurements, which Li et al. used, have
+//   178 and 156 ms). Nothing is lost or queued.
 //
 // A lookup is right if it ends within the limit with the node that was the nearest living one when it began or ended (--target node: with the node whose
 // id was asked for, if that lives when it ends). Lookups of askers that die are not counted. `bytes_s`: of requests and answers, 20 a message and 4 for
 // each id that it names (Li et al.), per living node and second. `wire_bytes_s`: as OverSim would send them, which Heep used: 28 bytes of IP and UDP,
 // 26 for each contact (20 of id, 6 of address), 20 for an id, 12 for kind and nonce; these sizes are ours.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -30,6 +34,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <numbers>
 #include <queue>
 #include <string>
 #include <string_view>
@@ -53,7 +58,8 @@ struct Settings {
   std::map<std::string, std::uint64_t, std::less<>> n = {
       {"seed", 1},        {"nodes", 1024},  {"median-session-ms", 2'495'000}, {"access-us", 2500}, {"warm-s", 3600},    {"measure-s", 3600},
       {"lookup-every-s", 600}, {"limit-ms", 4000}, {"k", 16},                 {"alpha", 3},        {"tell", 8},         {"want", 1},
-      {"refresh-s", 900}, {"refresh-want", 0}, {"timeout-rtts", 3},           {"timeout-ms", 0},   {"learn", 1}};
+      {"refresh-s", 900}, {"refresh-want", 0}, {"timeout-rtts", 3},           {"timeout-ms", 0},   {"learn", 1},
+      {"rtt-mean-us", 0}, {"rtt-median-us", 0}};
   std::uint64_t operator[](std::string_view name) const { return n.find(name)->second; }
 };
 
@@ -300,9 +306,19 @@ class Mesh {
     if (first != lookup->candidates.end()) took_.push_back(took);
   }
   std::uint64_t one_way(Who a, Who b) const {
+    if (s_["rtt-mean-us"] != 0) return drawn_rtt(a, b) / 2;
     const Person& from = people_[a];
     const Person& to = people_[b];
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(matrix_.rtt[from.region][to.region]).count()) / 2 + from.line + to.line;
+  }
+  // The same for a pair whenever it is asked for. Box and Muller's normal deviate; of a log-normal distribution the mean is exp(sigma^2 / 2) medians.
+  std::uint64_t drawn_rtt(Who a, Who b) const {
+    const auto uniform = [](Rng& rng) { return (static_cast<double>(rng.next() >> 11) + 0.5) / static_cast<double>(std::uint64_t{1} << 53); };
+    Rng rng(s_["seed"] << 48 ^ std::uint64_t{std::min(a, b)} << 24 ^ std::max(a, b));
+    const double median = static_cast<double>(s_["rtt-median-us"]);
+    const double sigma = std::sqrt(2 * std::log(static_cast<double>(s_["rtt-mean-us"]) / median));
+    const double normal = std::sqrt(-2 * std::log(uniform(rng))) * std::cos(2 * std::numbers::pi * uniform(rng));
+    return static_cast<std::uint64_t>(median * std::exp(sigma * normal));
   }
   void count(std::size_t ids, std::size_t contacts) {
     if (!measuring_) return;
@@ -400,7 +416,7 @@ int main_of(int argc, char** argv) {
   bool good = argc % 2 == 1;
   for (int i = 1; good && i + 1 < argc; i += 2) good = read(settings, argv[i], argv[i + 1]);
   for (const char* name : {"nodes", "k", "alpha", "tell", "want", "refresh-s", "lookup-every-s", "measure-s", "median-session-ms"}) good = good && settings[name] > 0;
-  if (!good || settings["nodes"] < 2) {
+  if (!good || settings["nodes"] < 2 || settings["rtt-mean-us"] < settings["rtt-median-us"]) {
     std::fprintf(stderr, "plain_kademlia: see the head of plain_kademlia.cc for what it takes\n");
     return 2;
   }
