@@ -398,8 +398,9 @@ def plot_li(pyplot, results):
         for setting, rows in results.items():
             points(axis, [interval(rows, "model_bytes_s")[0]], {setting: rows}, field, unit, linestyle="", label=setting)
         axis.set_xlabel("sent per node by their model, B/s")
-        axis.set_xlim(left=0)
+        axis.set_xlim(0, 27)
         axis.set_ylim(bottom=0)
+    axes[1].set_ylim(top=1.3)
     axes[0].plot([10], [450], marker="*", markersize=14, color="black", linestyle="", label="Kademlia, Li et al.")
     axes[0].set_title("median latency of a lookup, ms", fontsize=10)
     axes[1].axhline(1, color="C3", linestyle="--", label="goal: 1 %")
