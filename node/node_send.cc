@@ -289,8 +289,8 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
   // One retransmission; after that silence may mean a restart, so a fresh handshake. Without a
   // session the handshake repeats itself, and another address of the peer gets its turn. A probe decides about
   // life: it goes out again as long as it may be answered in time, and once more before the handshake if that leaves half of it.
-  // Where hardly any packet is lost, who may be gone and is silent is gone or has restarted: the one INIT tells.
-  const bool one_each = r->may_be_gone && peers.hardly_any_late();
+  // Where no packet is lost, who may be gone and is silent is gone or has restarted: the one INIT tells.
+  const bool one_each = r->may_be_gone && peers.none_late();
   const int handshake_at = probe && 8 * r->rto <= r->patience / 2 ? 3 : one_each ? 1 : 2;
   if (r->once) {
     // Told slow as others are; the handshake, if there is one, repeats itself.

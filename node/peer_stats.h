@@ -33,6 +33,7 @@ inline constexpr Duration kStale = 60s;
 // Answers to requests that had gone out more than once, of all answers, in 65,536ths: a running mean by sixteenths.
 inline constexpr std::uint32_t kLateAtFirst = 65536 / 4;  // nothing is known yet
 inline constexpr std::uint32_t kLateFew = 65536 / 8;      // below it hardly any packet is lost
+inline constexpr std::uint32_t kLateNone = 65536 / 16;    // below it none is: at a loss of 15 % chance alone leads below kLateFew now and then
 inline constexpr std::uint32_t kLateWeight = 16;
 inline constexpr int kSlowestFades = 64;  // the slowest round trip loses so many a part with each that is measured
 inline constexpr std::size_t kPeersMeasuredMax = 4096;
@@ -73,6 +74,8 @@ class PeerStats {
   Duration slowest() const { return slowest_; }
   // Hardly any answer came only after its request was sent again.
   bool hardly_any_late() const { return late_ < kLateFew; }
+  // Surer than that.
+  bool none_late() const { return late_ < kLateNone; }
 
   // May a handshake be sent to this endpoint now?
   bool may_try(Instant now, const Endpoint& endpoint) const;

@@ -3,7 +3,7 @@
 // One table for all parts of a node. A request is sent; silent for one RTO it is sent once more and
 // its owner is told that it is slow (time to hedge); silent again it may try a fresh handshake, as
 // the peer may have restarted; then it ends. To a peer that may be gone the handshake goes at once,
-// where hardly a packet is lost. An answer matches by rpc id, kind and peer, all three.
+// where no packet is lost. An answer matches by rpc id, kind and peer, all three.
 //
 // Invariants: a slot is free or carries exactly one request; each request ends exactly once; at
 // most kRequestsMax are under way; rpc ids carry a random half that changes with each use of a slot,

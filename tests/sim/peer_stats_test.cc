@@ -54,8 +54,10 @@ TEST(PeerStats, HardlyAnyAnswerIsLate) {
   EXPECT_FALSE(stats.hardly_any_late()) << "nothing is known yet";
   for (int i = 0; i < 30; ++i) stats.measured(at(1s), peer(1), 40ms);
   EXPECT_TRUE(stats.hardly_any_late());
+  EXPECT_TRUE(stats.none_late());
   stats.answered_late(at(1s), peer(1), 900ms);
   EXPECT_TRUE(stats.hardly_any_late()) << "one of thirty";
+  EXPECT_FALSE(stats.none_late());
   for (int i = 0; i < 2; ++i) stats.answered_late(at(1s), peer(1), 900ms);
   EXPECT_FALSE(stats.hardly_any_late()) << "three in a row";
   // One of four for ever is loss.
