@@ -29,6 +29,14 @@ void Membership::State::send_items(const Target& to, const GossipItems& items, O
   out.sends.push_back({to, Gossip{items}});
 }
 
+void Membership::State::add_or_send(const Target& to, GossipItems& items, std::size_t& budget, const GossipItem& item, Output& out) {
+  if (add_item(items, budget, item)) return;
+  send_items(to, items, out);
+  items.clear();
+  budget = kPayloadBytesMax - kGossipHeadBytes;
+  CHECK(add_item(items, budget, item));
+}
+
 // Members to gossip with: random ones of those whose key we proved. Only who has proved fewer than kAcquainted adds a stranger,
 // one at a time: a message to a stranger costs a handshake (four scalar multiplications on either side), and in the first
 // seconds of a large mesh everybody is a stranger to everybody. Until probes have made all acquainted, news travel along
@@ -104,13 +112,7 @@ void Membership::State::on_gossip_timer(Now now, Output& out) {
     for (int i = planted(Plant::kGossipFlood) ? 16 : 1; i > 0 && !items.empty(); --i) {
       GossipItems datagram;
       std::size_t left = room;
-      for (const GossipItem& item : items) {
-        if (add_item(datagram, left, item)) continue;
-        send_items(target(slot), datagram, out);
-        datagram.clear();
-        left = room;
-        CHECK(add_item(datagram, left, item));
-      }
+      for (const GossipItem& item : items) add_or_send(target(slot), datagram, left, item, out);
       send_items(target(slot), datagram, out);
     }
   }
@@ -124,6 +126,7 @@ void Membership::State::compare_digests(Now now, const Contact& peer, std::uint6
                                         bool stranger, Output& out) {
   if (theirs == table.digest()) {
     mismatch_since.reset();
+    note_missed();
     if (agreed_digest != theirs) agreements = 0;
     agreed_digest = theirs;
     if (agreements > 0 && agreed_peer == peer.id) return;
@@ -225,8 +228,33 @@ void Membership::State::serve_sync(Now now, const Asker& asker, const Sync& m, S
     send_items(slot == kNoSlot ? target_of(asker.contact) : target(slot), items, out);
     end = next;
   }
+  if (slot != kNoSlot && !asker.early) hand_suspects(slot, theirs, {m.after, end.more ? std::optional(end.last) : std::nullopt}, out);
   reply.more = end.more;
   reply.last = end.last;
+}
+
+// Each behind the records without which it is not heard, as this may overtake the page: its accuser's, and the suspect's.
+void Membership::State::hand_suspects(Slot asker, const MemberTable::Buckets& theirs, const PageRange& range, Output& out) {
+  if (!takes_suspicions(asker)) return;
+  const Target to = target(asker);
+  GossipItems items;
+  std::size_t budget = kPayloadBytesMax - kGossipHeadBytes;
+  const auto add = [&](const GossipItem& item) {
+    const auto same = [&](const GossipItem& other) { return !item.record.empty() && other.record.data() == item.record.data(); };
+    if (std::ranges::none_of(items, same)) add_or_send(to, items, budget, item, out);
+  };
+  std::size_t handed = 0;
+  for (const auto& [slot, suspected] : suspicions) {
+    const NodeId& id = table[slot].record->id;
+    const bool listed = (!range.after || *range.after < id) && (!range.last || id <= *range.last) && theirs[bucket_of(id)] != table.buckets()[bucket_of(id)];
+    const Slot accuser = table.find(suspected.told.accuser);
+    if (!listed || slot == asker || accuser == asker || accuser == kNoSlot || !is_live(table[accuser].state)) continue;
+    if (handed++ == kSuspectsHandedMax) break;
+    add(record_item(accuser));
+    add(record_item(slot));
+    add({.record = {}, .suspicion = suspected.told});
+  }
+  if (!items.empty()) send_items(to, items, out);
 }
 
 void Membership::State::on_page(Now now, std::uint32_t id, const Contact& from, const SyncPage& m,
@@ -261,14 +289,21 @@ void Membership::State::push_missing(const SyncJob& job, const SyncPage& m, cons
   std::size_t budget = kPayloadBytesMax - kGossipHeadBytes;
   std::size_t datagrams = 0;
   const Target to = target_of(job.peer);
-  const auto push = [&](Slot slot) {
-    if (table[slot].record->id == job.peer.id) return true;
-    if (add_item(items, budget, record_item(slot))) return true;
+  const auto append = [&](const GossipItem& item) {
+    if (add_item(items, budget, item)) return true;
     send_items(to, items, out);
     items.clear();
     budget = kPayloadBytesMax - kGossipHeadBytes;
     if (++datagrams == kPushDatagramsMax) return false;
-    return add_item(items, budget, record_item(slot));
+    return add_item(items, budget, item);
+  };
+  const Slot peer = table.find(job.peer.id);
+  const bool tell_doubts = peer != kNoSlot && takes_suspicions(peer);
+  const auto push = [&](Slot slot) {
+    if (slot == peer) return true;
+    if (!append(record_item(slot))) return false;
+    const auto suspected = suspicions.find(slot);
+    return suspected == suspicions.end() || !tell_doubts || append({.record = {}, .suspicion = suspected->second.told});
   };
   for (const Slot slot : seen.stale) {
     if (!push(slot)) return;
@@ -280,6 +315,13 @@ void Membership::State::push_missing(const SyncJob& job, const SyncPage& m, cons
     return !full;
   });
   if (!full && !items.empty()) send_items(to, items, out);
+}
+
+void Membership::State::note_missed() {
+  const auto is_restored = [this](Slot slot) { return table[slot].restored && !table[slot].missed; };
+  const auto missing = static_cast<std::size_t>(std::ranges::count_if(failed.slots(), is_restored));
+  if (missing == 0 || missing > live.size() / kMissedShare) return;
+  for (const Slot slot : failed.slots()) table[slot].missed = table[slot].restored;
 }
 
 void Membership::State::finish_sync(Now now, std::uint32_t id, bool ok, Output& out) {

@@ -40,8 +40,9 @@ Membership::State::Applied Membership::State::apply_record(Now now, ByteView wir
       if (counts_as_sent(now, member)) queue.on_heard(slot, /*is_record=*/true, transmit_limit());
       if (member.state != MemberState::kFailed) return Applied::kSame;
       // A verdict of our own is not undone by hearsay at the same number; it is worth a probe. A
-      // member of an earlier life has no verdict yet: it is treated like one never seen.
-      if (member.restored && equal(wire, member.record->wire)) {
+      // member of an earlier life has no verdict yet: it is treated like one never seen, until we agree with the mesh without it.
+      // (Else those who start anew would pass the dead on to each other for as long as anybody starts.)
+      if (member.restored && (!member.missed || source.peer == id) && equal(wire, member.record->wire)) {
         move_to(now, slot, MemberState::kAlive, out);
         return Applied::kNews;
       }
@@ -57,7 +58,10 @@ Membership::State::Applied Membership::State::apply_record(Now now, ByteView wir
     ++counters.records_refused_total;
     return Applied::kRefused;
   }
-  if (slot != kNoSlot) {
+  if (slot != kNoSlot && table[slot].missed && source.peer != id && (*record)->status == RecordStatus::kUp) {
+    take_up(slot, *record);
+    recheck(now, slot, source.peer);
+  } else if (slot != kNoSlot) {
     replace(now, slot, *record, source, out);
   } else {
     (void)seen.ids.try_push(id);
@@ -118,17 +122,19 @@ void Membership::State::announce_new(Now now, Slot slot, Output& out) {
   last_news = now.mono;
 }
 
+// True if it is of another process: where the earlier one proved its key says nothing of this one.
+bool Membership::State::take_up(Slot slot, const RecordRef& record) {
+  const bool other = table[slot].record->instance != record->instance;
+  if (other) table[slot].proven = Endpoint{};
+  retire(table.set_record(slot, record));
+  return other;
+}
+
 // A higher number, signed by its owner: the only thing that changes a member or makes it leave.
 void Membership::State::replace(Now now, Slot slot, const RecordRef& record, const Source& source,
                                 Output& out) {
-  Member& member = table[slot];
   const bool up = record->status == RecordStatus::kUp;
-  // Another process: where the earlier one proved its key says nothing of this one.
-  if (member.record->instance != record->instance) {
-    member.proven = Endpoint{};
-    if (up) note_arrival(now, member);
-  }
-  retire(table.set_record(slot, record));
+  if (take_up(slot, record) && up) note_arrival(now, table[slot]);
   last_news = now.mono;
   move_to(now, slot, up ? MemberState::kAlive : MemberState::kLeft, out);
   queue.erase(slot);
@@ -157,7 +163,7 @@ void Membership::State::move_to(Now now, Slot slot, MemberState to, Output& out)
   }
   out.events.push_back(
       MemberChanged{.record = member.record, .from = from, .to = to, .is_new = member.restored});
-  member.restored = false;
+  member.restored = member.missed = false;
   last_news = now.mono;
   arm_gossip(now);
 }
@@ -267,15 +273,19 @@ Membership::State::Applied Membership::State::forged() {
   return Applied::kRefused;
 }
 
-GossipItem Membership::State::own_suspicion(Slot slot) const {
+GossipItem Membership::State::own_suspicion(Slot slot) {
   const NodeRecord& record = *table[slot].record;
-  return {.record = {}, .suspicion = sign_suspicion(identity, self->network, record.id, record.number)};
+  const auto sign = [&] { return sign_suspicion(identity, self->network, record.id, record.number); };
+  const auto it = suspicions.find(slot);
+  if (it == suspicions.end()) return {.record = {}, .suspicion = sign()};
+  if (!is_self(it->second.told.accuser)) it->second.told = sign();
+  return {.record = {}, .suspicion = it->second.told};
 }
 
 void Membership::State::suspect(Now now, Slot slot, const Suspicion& s, Output& out) {
   CHECK(table[slot].state == MemberState::kAlive);
   const auto draw = static_cast<std::uint16_t>(timer_rng.below(65536));
-  const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, s.number, draw, s.accuser), {}}).first;
+  const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, s.number, draw, s.accuser), {}, s}).first;
   if (is_forming(now)) it->second.clock.keep_full();
   if (!config.parts.own_probe) it->second.clock.on_probe_silent();
   ++counters.suspicions_total;

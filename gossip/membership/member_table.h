@@ -35,6 +35,7 @@ struct Member {
   std::uint16_t rounds = 0;           // probe rounds and relays under way
   MemberState state = MemberState::kAlive;
   bool restored = false;  // of an earlier life: no verdict of ours, no event yet
+  bool missed = false;    // restored, and the mesh does without it: hearsay does not bring it back
   bool recheck_queued = false;
 };
 

@@ -358,6 +358,7 @@ std::uint64_t Membership::digest() const {
     const Member& member = s.table[s.table.at(i)];
     add(fact_hash(member.record->id, member.record->number));
     add(static_cast<std::uint64_t>(member.state) << 1 | (member.restored ? 1U : 0U));
+    add(member.missed ? 1U : 0U);
     add(static_cast<std::uint64_t>(member.since.time_since_epoch().count()));
   }
   for (const Slot slot : s.live.slots()) add(slot);

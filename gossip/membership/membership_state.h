@@ -38,7 +38,12 @@ inline constexpr std::size_t kSyncJobsMax = 8;
 inline constexpr std::size_t kSyncTriesMax = 3;      // of one page
 inline constexpr std::size_t kSyncPagesMax = 16384;  // of one exchange
 inline constexpr std::size_t kSyncExtra = 3;         // datagrams beside a newcomer's page
+// Suspects that are told beside an answer: of one accuser no more are heard than its credit.
+inline constexpr std::size_t kSuspectsHandedMax = kCreditMax;
 inline constexpr std::size_t kPushDatagramsMax = 8;  // after one page
+// A peer that agrees with us has seen the mesh, and has not just started as we have, if of those that an earlier life knew no more are
+// missing than one for so many that live.
+inline constexpr std::size_t kMissedShare = 3;
 inline constexpr std::size_t kGossipFanoutMax = 8;
 // Accusations are urgent, and few fit into a datagram: so many datagrams' worth to each peer while one comes next (one more if large
 // records leave gaps).
@@ -87,6 +92,7 @@ struct SyncJob {
 struct Suspected {
   SuspicionClock clock;
   TimerQueue::Handle timer;
+  Suspicion told;  // one that we can hand on: the first, or ours once it is signed
 };
 
 struct Membership::State {
@@ -116,12 +122,13 @@ struct Membership::State {
   Applied charge(Now now, Slot accuser, const Suspicion& s);
   bool genuine(Slot accuser, const Suspicion& s) const;
   Applied forged();  // counts it; the rest of its message is not heard
-  // Ours of that member, at the number that we hold.
-  GossipItem own_suspicion(Slot slot) const;
+  // Ours of that member, at the number that we hold. Of a suspect it is signed once.
+  GossipItem own_suspicion(Slot slot);
   bool takes_suspicions(Slot slot) const { return table[slot].record->minor >= kSuspicionMinor; }
   Applied apply_own(Now now, ByteView wire, std::uint64_t number, Output& out);
   void admit_unknown(Now now, const RecordRef& record, const Source& source, Output& out);
   void replace(Now now, Slot slot, const RecordRef& record, const Source& source, Output& out);
+  bool take_up(Slot slot, const RecordRef& record);
   void move_to(Now now, Slot slot, MemberState to, Output& out);
   void note_arrival(Now now, Member& member);
   void announce_new(Now now, Slot slot, Output& out);
@@ -184,10 +191,15 @@ struct Membership::State {
   void start_sync(Now now, const Contact& peer, std::size_t joins, Output& out);
   void send_sync(Now now, SyncJob& job, Output& out);
   void serve_sync(Now now, const Asker& asker, const Sync& m, SyncPage& reply, Output& out);
+  // The asker takes whom a page lists for alive: it is told which of them are suspects.
+  void hand_suspects(Slot asker, const MemberTable::Buckets& theirs, const PageRange& range, Output& out);
   void on_page(Now now, std::uint32_t id, const Contact& from, const SyncPage& m, Output& out);
   void push_missing(const SyncJob& job, const SyncPage& m, const Seen& seen, Output& out);
   void finish_sync(Now now, std::uint32_t id, bool ok, Output& out);
+  void note_missed();  // a peer holds just whom we hold
   void send_items(const Target& to, const GossipItems& items, Output& out);
+  // Appends it; if it has no room in a datagram, sends the others first.
+  void add_or_send(const Target& to, GossipItems& items, std::size_t& budget, const GossipItem& item, Output& out);
   bool add_item(GossipItems& items, std::size_t& budget, const GossipItem& item) const;
   GossipItem record_item(Slot slot) const;
 

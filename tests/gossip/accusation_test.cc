@@ -149,6 +149,54 @@ TEST(Accusation, TwelveAreToldToEachPeerAtOnce) {
   for (const auto& [peer, subjects] : told) EXPECT_EQ(subjects.size(), 12U) << peer;
 }
 
+TEST(Accusation, WhoAsksForTheMembersHearsWhoIsSuspect) {
+  Lab lab;
+  lab.know(40);
+  std::size_t most_at_once = 0;
+  const auto told_to = [&lab, &most_at_once](std::size_t asker, std::uint64_t bucket_hash) {
+    const RecordRef r = lab.record(asker, 1);
+    Sync sync;
+    for (std::size_t i = 0; i < kSyncBuckets; ++i) sync.buckets.push(bucket_hash);
+    sync.items.push(Lab::item(r));
+    std::set<NodeId> subjects;
+    for (bool more = true; more;) {
+      lab.told.clear();
+      const SyncPage page = lab.sync(asker, sync);
+      std::size_t at_once = 0;
+      for (const auto& [peer, subject] : lab.told) {
+        if (peer == asker) at_once += subjects.insert(subject).second ? 1 : 0;
+      }
+      most_at_once = std::max(most_at_once, at_once);
+      sync.after = page.last;
+      more = page.more;
+    }
+    return subjects;
+  };
+  EXPECT_TRUE(told_to(50, 0).empty());
+  lab.silent = {2};
+  lab.gossip(1, {lab.suspicion(2, 1, 1)});
+  ASSERT_EQ(lab.state(2), MemberState::kSuspect);
+  EXPECT_EQ(told_to(51, 0), std::set<NodeId>{lab.id(2)}) << "a newcomer";
+  EXPECT_EQ(told_to(3, 77), std::set<NodeId>{lab.id(2)}) << "who holds something else";
+  EXPECT_TRUE(told_to(2, 0).empty()) << "it is told by the answer to its ping";
+  EXPECT_TRUE(told_to(1, 0).empty()) << "nobody hears what it said itself";
+  lab.silent = {2};
+  lab.run(30s);
+  ASSERT_EQ(lab.state(2), MemberState::kFailed);
+  EXPECT_TRUE(told_to(52, 0).empty());
+
+  most_at_once = 0;
+  for (std::size_t i = 3; i <= 30; ++i) lab.silent.insert(i);
+  for (std::size_t i = 3; i <= 30; ++i) {
+    const std::size_t accuser = 31 + i % 10;
+    lab.gossip(accuser, {lab.suspicion(i, 1, accuser)});
+  }
+  const std::size_t suspects = lab.core->stats().suspect;
+  ASSERT_GT(suspects, 2 * kCreditMax);
+  EXPECT_GT(told_to(53, 0).size(), suspects / 2);
+  EXPECT_LE(most_at_once, kCreditMax);
+}
+
 TEST(Accusation, NodesBeforeItsMinorAreToldNone) {
   Lab lab;
   lab.know(6);

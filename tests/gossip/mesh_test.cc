@@ -301,6 +301,28 @@ TEST(Mesh, NewcomersDoNotListTheDeadForLong) {
   EXPECT_EQ(false_failures(mesh, {5}), 0U);
 }
 
+// It lists the dead for alive no longer than those do who told it.
+TEST(Mesh, ANewcomerSuspectsWhoIsSuspected) {
+  for (std::uint64_t seed = seed_or(81), end = seed + 5; seed < end; ++seed) {
+    SCOPED_TRACE("SEED=" + std::to_string(seed));
+    Mesh mesh(options_with(seed));
+    form_and_settle(mesh, 40);
+    mesh.kill(5);
+    const NodeId dead = mesh.id(5);
+    const auto listed = [&](std::size_t at) {
+      const auto view = mesh.core(at).find(dead);
+      return view ? std::optional(view->state) : std::nullopt;
+    };
+    ASSERT_TRUE(mesh.run_until([&] { return mesh.all_see(5, MemberState::kSuspect); }, 30s));
+    mesh.run_for(1s);
+    ASSERT_EQ(listed(0), MemberState::kSuspect);
+    const std::size_t newcomer = mesh.start(0);
+    ASSERT_TRUE(mesh.run_until([&] { return listed(newcomer).has_value(); }, 2s));
+    EXPECT_TRUE(mesh.run_until([&] { return listed(newcomer) != MemberState::kAlive; }, 200ms));
+    EXPECT_EQ(false_failures(mesh, {5}), 0U);
+  }
+}
+
 // Two hundred processes on two cores: for ten seconds nobody runs on time.
 TEST(Mesh, FormingWhileStarvedOfCpuFailsNobody) {
   for (std::uint64_t seed = seed_or(90), end = seed + 2; seed < end; ++seed) {

@@ -41,7 +41,7 @@ TEST(Scenarios, WhatOnceFailedPasses) {
 }
 
 TEST(Scenarios, ThoseThatComeWithWeftPass) {
-  for (const char* name : {"smoke", "partition", "one-way-partition", "clock-chaos", "nats", "mixed-faults"}) {
+  for (const char* name : {"smoke", "partition", "one-way-partition", "clock-chaos", "nats", "mixed-faults", "rolling-restart"}) {
     expect_passed(run(std::string(WEFT_SOURCE_DIR "/testnet/scenarios/") + name + ".toml"), name);
   }
 }
