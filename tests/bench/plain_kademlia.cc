@@ -3,7 +3,7 @@
 //   plain_kademlia --matrix FILE.csv [--seed 1] [--nodes 1024] [--model exponential|weibull|pareto] [--median-session-ms N] [--access-us 2500]
 //                  [--warm-s 3600] [--measure-s 3600] [--lookup-every-s 600] [--limit-ms 4000] [--target key|node]
 //                  [--k 16] [--alpha 3] [--tell 8] [--want 1] [--refresh-s 900] [--refresh-want K] [--timeout-rtts 3] [--timeout-ms 0] [--learn 1]
-//                  [--rtt-mean-us 0 --rtt-median-us 0]
+//                  [--rtt-mean-us 0 --rtt-median-us 0] [--by-steps 0] [--request 0] [--ping-full 0] [--penalty-ms 0]
 //
 // A model, not weft's code: nodes are numbers, a message is an event. It has what Maymounkov, Mazieres 2002 describe (buckets of k, a cache of as
 // many spares, iterative lookups with alpha requests under way, refreshes of buckets that no lookup has visited) and the parameters that Li et al.
@@ -13,6 +13,13 @@
 //   A contact that does not answer leaves, and the newest spare takes its place.
 // - A lookup begins with the k nearest known; each answer names the `tell` nearest. It ends when the `want` nearest that are not silent have answered;
 //   whoever has not answered after the timeout is silent: --timeout-rtts round trips to it, which is known exactly, or --timeout-ms.
+// - With --by-steps 1 a lookup goes as OverSim's default settings have it (IterativeLookup: no use of all parallel responses, no new request on a
+//   timeout or where an answer brings nothing new): of the requests of a step the first answer counts, the others are lost but for the target's own;
+//   it is followed by as many requests as it has named nodes among the --tell nearest, alpha at most; when none is under way, by alpha. It ends, too, with
+//   whoever knows nobody nearer to the id than itself.
+// - With --request 1 the node that was found is sent a request of 100 bytes and answers it; the time of that counts. With --penalty-ms a failed one
+//   counts that much in the mean (Heep 2010: 10 s).
+// - With --ping-full 1 whoever hears of a newcomer for a full bucket asks its longest known contact whether it lives (section 2.2), once at a time.
 // - A node is replaced by a newcomer the instant it dies. A newcomer knows one node that lives, looks for its own id with want = k, and then for an id
 //   in each bucket that is farther than its nearest contact.
 // - A bucket that no lookup visited for --refresh-s is looked up. These lookups and a newcomer's end when the --refresh-want nearest have answered: k, as
@@ -59,7 +66,7 @@ struct Settings {
       {"seed", 1},        {"nodes", 1024},  {"median-session-ms", 2'495'000}, {"access-us", 2500}, {"warm-s", 3600},    {"measure-s", 3600},
       {"lookup-every-s", 600}, {"limit-ms", 4000}, {"k", 16},                 {"alpha", 3},        {"tell", 8},         {"want", 1},
       {"refresh-s", 900}, {"refresh-want", 0}, {"timeout-rtts", 3},           {"timeout-ms", 0},   {"learn", 1},
-      {"rtt-mean-us", 0}, {"rtt-median-us", 0}};
+      {"rtt-mean-us", 0}, {"rtt-median-us", 0}, {"by-steps", 0},              {"request", 0},      {"ping-full", 0},    {"penalty-ms", 0}};
   std::uint64_t operator[](std::string_view name) const { return n.find(name)->second; }
 };
 
@@ -67,6 +74,7 @@ struct Bucket {
   std::vector<Who> live;    // the longest known first
   std::vector<Who> spares;  // the newest last
   std::uint64_t visited = 0;
+  bool pinging = false;
 };
 struct Person {
   Id id = 0;
@@ -92,6 +100,8 @@ struct Lookup {
   bool counted = false;
   bool over = false;
   std::size_t asked = 0;
+  std::size_t step = 0;
+  std::size_t open = 0;               // of --by-steps: requests of this step
   std::vector<Candidate> candidates;  // nearest first
   std::function<void(const Lookup&)> then;
 };
@@ -222,6 +232,29 @@ class Mesh {
     if (known || bucket.live.size() < s_["k"]) return bucket.live.push_back(peer);
     bucket.spares.push_back(peer);
     if (bucket.spares.size() > s_["k"]) bucket.spares.erase(bucket.spares.begin());
+    if (s_["ping-full"] != 0 && !bucket.pinging) ping(who, bucket_of(who, people_[peer].id));
+  }
+  void ping(Who who, std::size_t place) {
+    Bucket& bucket = people_[who].buckets[place];
+    const Who oldest = bucket.live.front();
+    bucket.pinging = true;
+    count(0, 0);
+    const std::uint64_t way = one_way(who, oldest);
+    auto answered = std::make_shared<bool>(false);
+    at(now_ + way, [this, who, oldest, way, answered] {
+      if (!people_[oldest].alive) return;
+      count(0, 0);
+      learn(oldest, who);
+      at(now_ + way, [this, who, oldest, answered] {
+        *answered = true;
+        learn(who, oldest);
+      });
+    });
+    at(now_ + (s_["timeout-ms"] != 0 ? s_["timeout-ms"] * 1000 : s_["timeout-rtts"] * 2 * way), [this, who, oldest, place, answered] {
+      if (!people_[who].alive) return;
+      people_[who].buckets[place].pinging = false;
+      if (!*answered) forget(who, oldest);
+    });
   }
   void forget(Who who, Who peer) {
     if (!people_[who].alive) return;
@@ -272,7 +305,21 @@ class Mesh {
     auto lookup = std::make_shared<Lookup>(Lookup{.asker = who, .target = target, .want = want, .began = now_, .right_at_begin = nearest_but(who, target),
                                                   .counted = counted, .candidates = known(who, target, s_["k"]), .then = std::move(then)});
     if (target != people_[who].id) people_[who].buckets[bucket_of(who, target)].visited = now_;
-    pump(lookup);
+    if (by_steps(*lookup)) step(lookup, s_["alpha"]);
+    else pump(lookup);
+  }
+  bool by_steps(const Lookup& lookup) const { return s_["by-steps"] != 0 && lookup.want == 1; }
+  void step(const std::shared_ptr<Lookup>& lookup, std::size_t most) {
+    if (lookup->over || !people_[lookup->asker].alive) return;
+    for (Candidate& candidate : lookup->candidates) {
+      if (most == 0) break;
+      if (candidate.state != State::kHeard) continue;
+      candidate.state = State::kAsked;
+      --most;
+      ++lookup->open;
+      ask(lookup, candidate.who);
+    }
+    if (lookup->open == 0) end(lookup);
   }
   void pump(const std::shared_ptr<Lookup>& lookup) {
     if (lookup->over || !people_[lookup->asker].alive) return;
@@ -299,11 +346,19 @@ class Mesh {
     if (s_.target_node && !by_id_.contains(lookup->target)) return;
     const auto first = std::ranges::find(lookup->candidates, State::kAnswered, &Candidate::state);
     const bool found = first != lookup->candidates.end() && (first->who == lookup->right_at_begin || first->who == nearest_but(lookup->asker, lookup->target));
-    const std::uint64_t took = now_ - lookup->began;
+    std::uint64_t took = now_ - lookup->began;
     ++lookups_;
+    if (s_["request"] != 0 && found) {
+      took += 2 * one_way(lookup->asker, first->who);
+      count(0, 0);
+      count(0, 0);
+      wire_bytes_ += 200;
+    }
     asked_ += lookup->asked;
     if (!found || took > s_["limit-ms"] * 1000) ++failed_;
-    if (first != lookup->candidates.end()) took_.push_back(took);
+    if (s_["penalty-ms"] != 0 && (!found || took > s_["limit-ms"] * 1000)) took = s_["penalty-ms"] * 1000;
+    else if (first == lookup->candidates.end()) return;
+    took_.push_back(took);
   }
   std::uint64_t one_way(Who a, Who b) const {
     if (s_["rtt-mean-us"] != 0) return drawn_rtt(a, b) / 2;
@@ -335,17 +390,19 @@ class Mesh {
     const std::uint64_t way = one_way(asker, peer);
     const std::uint64_t patience = s_["timeout-ms"] != 0 ? s_["timeout-ms"] * 1000 : s_["timeout-rtts"] * 2 * way;
     auto answered = std::make_shared<bool>(false);
-    at(now_ + way, [this, lookup, asker, peer, way, answered] {
+    at(now_ + way, [this, lookup, asker, peer, way, asked_in = lookup->step, answered] {
       if (!people_[peer].alive) return;
       std::vector<Candidate> named = known(peer, lookup->target, s_["tell"]);
+      const bool knows_nearer = !named.empty() && named.front().away < (people_[peer].id ^ lookup->target);
       std::erase_if(named, [asker](const Candidate& one) { return one.who == asker; });
       if (s_["learn"] != 0) learn(peer, asker);
       count(0, named.size());
-      at(now_ + way, [this, lookup, asker, peer, answered, named = std::move(named)] {
+      at(now_ + way, [this, lookup, asker, peer, asked_in, answered, knows_nearer, named = std::move(named)] {
         *answered = true;
         if (!people_[asker].alive) return;
         learn(asker, peer);
-        take(lookup, peer, named);
+        if (by_steps(*lookup)) take_step(lookup, peer, named, asked_in, knows_nearer);
+        else take(lookup, peer, named);
       });
     });
     at(now_ + patience, [this, lookup, asker, peer, answered] {
@@ -353,8 +410,32 @@ class Mesh {
       if (measuring_) ++unanswered_;
       forget(asker, peer);
       if (const auto it = std::ranges::find(lookup->candidates, peer, &Candidate::who); it != lookup->candidates.end()) it->state = State::kSilent;
-      pump(lookup);
+      if (by_steps(*lookup)) end_request(lookup);
+      else pump(lookup);
     });
+  }
+  void end_request(const std::shared_ptr<Lookup>& lookup) {
+    if (!lookup->over && --lookup->open == 0) step(lookup, s_["alpha"]);
+  }
+  void take_step(const std::shared_ptr<Lookup>& lookup, Who peer, const std::vector<Candidate>& named, std::size_t asked_in, bool knows_nearer) {
+    if (lookup->over) return;
+    // Whoever knows nobody nearer takes itself for the node that is meant; late is not too late for that.
+    if (asked_in != lookup->step && knows_nearer) return end_request(lookup);
+    if (const auto it = std::ranges::find(lookup->candidates, peer, &Candidate::who); it != lookup->candidates.end()) it->state = State::kAnswered;
+    --lookup->open;
+    ++lookup->step;
+    if (!knows_nearer) {
+      std::erase_if(lookup->candidates, [peer](const Candidate& one) { return one.who != peer; });
+      return end(lookup);
+    }
+    std::size_t news = 0;
+    for (const Candidate& one : named) {
+      const auto it = std::ranges::lower_bound(lookup->candidates, one.away, {}, &Candidate::away);
+      if (it != lookup->candidates.end() && it->away == one.away) continue;
+      if (static_cast<std::size_t>(it - lookup->candidates.begin()) < s_["tell"]) ++news;
+      lookup->candidates.insert(it, one);
+    }
+    step(lookup, std::min<std::size_t>(lookup->open == 0 ? std::max<std::size_t>(news, 1) : news, s_["alpha"]));
   }
   void take(const std::shared_ptr<Lookup>& lookup, Who peer, const std::vector<Candidate>& named) {
     if (lookup->over) return;

@@ -5,6 +5,7 @@
     cmake --build build/release --target static_lookups
     tests/bench/static_lookups.py dead --seeds 10 --plot docs/experiments-dead.svg        the plot needs python3-matplotlib
     tests/bench/static_lookups.py hostile --seeds 10 --only 'weft'
+    tests/bench/static_lookups.py exact        what fails of greedy paths by calculation, ids of 16 bits and all of them taken
 
 What was run lies in --out and is not run again; --fresh begins anew.
 """
@@ -147,9 +148,46 @@ def plot(experiment, results, path):
     figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
 
 
+def exact_xor(dead, bits):
+    """The share of paths that fail if each node has one contact a bucket, drawn from all of the bucket, and hands on to the one nearest to the target that
+    lives. `lives[d]`: the path from distance d arrives. A contact in the bucket of bit i, which has to differ, corrects it and draws the bits below it anew;
+    of equal buckets the highest is best. In the highest the target itself may be the contact, and it lives."""
+    lives, sums = [1.0], [0.0, 1.0]
+    for distance in range(1, 1 << bits):
+        arrives, silent = 0.0, 1.0
+        for bit in reversed(range(distance.bit_length())):
+            if not distance >> bit & 1:
+                continue
+            size, first = 1 << bit, distance >> (bit + 1) << (bit + 1)
+            highest = first == 0
+            others = sums[first + size] - sums[first] - (1 if highest else 0)
+            arrives += silent * ((1 / size if highest else 0) + (1 - dead) * others / size)
+            silent *= dead * ((size - 1) / size if highest else 1)
+        lives.append(arrives)
+        sums.append(sums[-1] + arrives)
+    return 1 - sum(lives[1:]) / (len(lives) - 1)
+
+
+def exact_bits(dead, bits, stuck):
+    """The same where each hop corrects one of the bits that differ and leaves the others: with h of them left, 2 or more, it is stuck with `stuck(h)`."""
+    failed = 0.0
+    for h in range(1, bits + 1):
+        failed += math.comb(bits, h) * (1 - math.prod(1 - stuck(left) for left in range(2, h + 1)))
+    return failed / (2 ** bits - 1)
+
+
+def exact():
+    shares = EXPERIMENTS["dead"]["shares"]
+    rows = {"XOR": lambda dead: exact_xor(dead, 16), "hypercube": lambda dead: exact_bits(dead, 16, lambda left: dead ** left),
+            "tree": lambda dead: exact_bits(dead, 16, lambda left: dead)}
+    print(f"| failed, %, by calculation | {' | '.join(f'{share} %' for share in shares)} |\n" + "| --- " * (len(shares) + 1) + "|")
+    for name, failed in rows.items():
+        print(f"| {name} | " + " | ".join(f"{100 * failed(share / 100):.2f}" for share in shares) + " |")
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    args.add_argument("experiment", choices=EXPERIMENTS)
+    args.add_argument("experiment", choices=[*EXPERIMENTS, "exact"])
     args.add_argument("--seeds", type=int, default=10)
     args.add_argument("--lookups", type=int, default=2000, help="of a seed and share")
     args.add_argument("--only", help="of the settings, with semicolons")
@@ -159,6 +197,8 @@ def main():
     args.add_argument("--fresh", action="store_true")
     args.add_argument("--plot", metavar="FILE")
     args = args.parse_args()
+    if args.experiment == "exact":
+        return exact()
     args.out.mkdir(parents=True, exist_ok=True)
     spec = EXPERIMENTS[args.experiment]
     settings = args.only.split(";") if args.only else list(spec["settings"])

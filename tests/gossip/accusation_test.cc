@@ -164,7 +164,7 @@ TEST(Accusation, WhoAsksForTheMembersHearsWhoIsSuspect) {
       const SyncPage page = lab.sync(asker, sync);
       std::size_t at_once = 0;
       for (const auto& [peer, subject] : lab.told) {
-        if (peer == asker) at_once += subjects.insert(subject).second ? 1 : 0;
+        if (peer == asker) at_once += subjects.insert(subject).second ? 1U : 0U;
       }
       most_at_once = std::max(most_at_once, at_once);
       sync.after = page.last;
