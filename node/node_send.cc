@@ -25,7 +25,7 @@ void NodeCore::State::drain(Now now, Output& out) {
     while (!failed_at_once.empty()) {
       const std::uint32_t rpc = failed_at_once.back();
       failed_at_once.pop_back();
-      if (RequestTable::Request* r = requests.find(rpc)) give_up(now, *r, out);
+      if (RequestTable::Request* r = requests.find(rpc)) give_up(now, *r, /*unsent=*/true, out);
     }
   }
 }
@@ -90,6 +90,7 @@ void NodeCore::State::carry_out_membership(Now now, Output& out) {
                    .early_ok = early_ok(m),
                    .may_rehandshake = asked.may_rehandshake,
                    .once = asked.once,
+                   .look_again = asked.look_again,
                    .patience = asked.patience},
                   m, out);
         },
@@ -168,7 +169,7 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
     // The owner still gets its one answer.
     switch (info.owner) {
       case Owner::kDht: untold.push_back(info.tag); break;
-      case Owner::kMembership: membership->on_timeout(now, info.tag, gossip_out); break;
+      case Owner::kMembership: membership->on_unsent(now, info.tag, gossip_out); break;
       case Owner::kState: untold_state.push_back(info.tag); break;
       case Owner::kPingOp:
         out.events.push_back(PingDone{static_cast<OpId>(info.tag), std::unexpected(OpError::kOverloaded)});
@@ -231,7 +232,7 @@ bool NodeCore::State::pick_endpoint(Now now, RequestTable::Request& r) {
     const Scope s = scope(e);
     if (s == Scope::kUnusable || s == Scope::kLinkLocal) continue;
     any = true;
-    if (!peers.may_try(now.mono, e)) continue;
+    if (!peers.may_try(now.mono, e, r.look_again ? kBackoffOfSecondLooks : kBackoffMax)) continue;
     r.endpoint = index + 1;
     r.tried = e;
     return true;
@@ -278,7 +279,7 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
   RequestTable::Request* r = requests.find(rpc);
   if (r == nullptr) return;
   if (now.mono >= r->give_up_at) {
-    give_up(now, *r, out);
+    give_up(now, *r, /*unsent=*/false, out);
     return;
   }
   ++r->attempt;
@@ -331,7 +332,7 @@ void NodeCore::State::tell_slow(Now now, const RequestTable::Request& r, Output&
   drain(now, out);
 }
 
-void NodeCore::State::give_up(Now now, RequestTable::Request& r, Output& out) {
+void NodeCore::State::give_up(Now now, RequestTable::Request& r, bool unsent, Output& out) {
   const Owner owner = r.owner;
   const RequestTag tag_of = r.tag;
   if (r.tried != Endpoint{}) peers.silent(now.mono, r.tried);
@@ -339,7 +340,10 @@ void NodeCore::State::give_up(Now now, RequestTable::Request& r, Output& out) {
   requests.close(r);
   switch (owner) {
     case Owner::kDht: dht.on_timeout(now, tag_of, dht_out); break;
-    case Owner::kMembership: membership->on_timeout(now, tag_of, gossip_out); break;
+    case Owner::kMembership:
+      if (unsent) membership->on_unsent(now, tag_of, gossip_out);
+      else membership->on_timeout(now, tag_of, gossip_out);
+      break;
     case Owner::kState: shared.on_timeout(now, tag_of, state_out); break;
     case Owner::kPingOp:
       out.events.push_back(
@@ -376,6 +380,8 @@ void NodeCore::State::on_event(Now now, gossip::Event& event, Output& out) {
     on_own_record_seen(now, seen->record, std::nullopt, out);
   } else if (const auto* done = std::get_if<gossip::SyncDone>(&event)) {
     on_sync_done(now, *done, out);
+  } else if (const auto* gone = std::get_if<gossip::MemberForgotten>(&event)) {
+    keep_member(now, gone->id, /*erase=*/true);
   }
 }
 
@@ -383,7 +389,7 @@ void NodeCore::State::on_member_changed(Now now, const gossip::MemberChanged& ch
   const NodeId& id = change.record->id;
   switch (change.to) {
     case gossip::MemberState::kAlive:
-      dirty_members[id] = false;
+      keep_member(now, id, /*erase=*/false);
       // Others came to us, who have no seeds or none that answers: this is the mesh.
       if (joins.empty() && !in_mesh_from) in_mesh_from = now.mono + kSettle;
       break;
@@ -397,13 +403,16 @@ void NodeCore::State::on_member_changed(Now now, const gossip::MemberChanged& ch
       dht.forget(now, id);
       shared.forget(now, id);
       sessions.forget(id);
-      dirty_members[id] = true;
+      keep_member(now, id, /*erase=*/true);
       break;
   }
-  if (!flush_armed) {
-    flush_armed = true;
-    timers.arm(now.mono + rng.jitter(kMemberFlush, {1, 2}), tag(Timer::kFlush));
-  }
+}
+
+void NodeCore::State::keep_member(Now now, const NodeId& id, bool erase) {
+  dirty_members[id] = erase;
+  if (flush_armed) return;
+  flush_armed = true;
+  timers.arm(now.mono + rng.jitter(kMemberFlush, {1, 2}), tag(Timer::kFlush));
 }
 
 }  // namespace weft::node

@@ -65,10 +65,12 @@ struct NodeCore::State {
   void reply_in_session(Now now, const ReplyTo& to, const M& message, Output& out);
   void on_request_timer(Now now, std::uint32_t rpc, Output& out);
   void tell_slow(Now now, const RequestTable::Request& r, Output& out);
-  void give_up(Now now, RequestTable::Request& r, Output& out);
+  void give_up(Now now, RequestTable::Request& r, bool unsent, Output& out);
   void on_event(Now now, dht::Event& event, Output& out);
   void on_event(Now now, gossip::Event& event, Output& out);
   void on_member_changed(Now now, const gossip::MemberChanged& change);
+  // Its row is written, or erased, before long.
+  void keep_member(Now now, const NodeId& id, bool erase);
 
   // ---- node_receive.cc
   void on_result(Now now, const Sessions::Result& result, Output& out);

@@ -106,9 +106,9 @@ Duration PeerStats::backoff(const Tried& tried) {
   return std::min<Duration>(kBackoffFirst * (1 << (tried.failures - 1)), kBackoffMax);
 }
 
-bool PeerStats::may_try(Instant now, const Endpoint& endpoint) const {
+bool PeerStats::may_try(Instant now, const Endpoint& endpoint, Duration most) const {
   const Tried* entry = tried_.find(endpoint);
-  return entry == nullptr || entry->answered || now >= entry->used + backoff(*entry);
+  return entry == nullptr || entry->answered || now >= entry->used + std::min(backoff(*entry), most);
 }
 
 void PeerStats::answered(Instant now, const Endpoint& endpoint) {

@@ -40,6 +40,8 @@ inline constexpr std::size_t kPeersMeasuredMax = 4096;
 inline constexpr std::size_t kEndpointsTriedMax = 4096;
 inline constexpr Duration kBackoffFirst = 1s;
 inline constexpr Duration kBackoffMax = 32s;
+// For a second look at a member that somebody says is alive. Membership has one in 2 s of a member, and 50 a second of all.
+inline constexpr Duration kBackoffOfSecondLooks = 2s;
 
 class RttEstimate {
  public:
@@ -77,8 +79,8 @@ class PeerStats {
   // Surer than that.
   bool none_late() const { return late_ < kLateNone; }
 
-  // May a handshake be sent to this endpoint now?
-  bool may_try(Instant now, const Endpoint& endpoint) const;
+  // May a handshake be sent to this endpoint now? After a silent one it waits no longer than `most`.
+  bool may_try(Instant now, const Endpoint& endpoint, Duration most = kBackoffMax) const;
   void answered(Instant now, const Endpoint& endpoint);
   void silent(Instant now, const Endpoint& endpoint);
 

@@ -46,6 +46,7 @@ struct RequestInfo {
   bool may_rehandshake = true;
   bool may_be_gone = false;      // only named by others, or asked in the background: worth kFewTries, or one
   bool once = false;             // is not sent again
+  bool look_again = false;       // an address that was silent waits for kBackoffOfSecondLooks at most
   Duration patience{};           // total, at most kPatienceMax; 0: a few RTOs
   std::optional<dht::TraceContext> trace{};
 };

@@ -126,12 +126,13 @@ void Membership::State::compare_digests(Now now, const Contact& peer, std::uint6
                                         bool stranger, Output& out) {
   if (theirs == table.digest()) {
     mismatch_since.reset();
-    note_missed();
     if (agreed_digest != theirs) agreements = 0;
     agreed_digest = theirs;
     if (agreements > 0 && agreed_peer == peer.id) return;
     agreed_peer = peer.id;
-    if (++agreements >= kAgreementsEnough) queue.drop_records();
+    if (++agreements < kAgreementsEnough) return;
+    queue.drop_records();
+    note_missed();
     return;
   }
   agreements = 0;
@@ -233,26 +234,34 @@ void Membership::State::serve_sync(Now now, const Asker& asker, const Sync& m, S
   reply.last = end.last;
 }
 
-// Each behind the records without which it is not heard, as this may overtake the page: its accuser's, and the suspect's.
+// Each in one datagram with the records without which it is not heard, as this may overtake the page: its accuser's, and the suspect's.
 void Membership::State::hand_suspects(Slot asker, const MemberTable::Buckets& theirs, const PageRange& range, Output& out) {
   if (!takes_suspicions(asker)) return;
   const Target to = target(asker);
+  constexpr std::size_t room = kPayloadBytesMax - kGossipHeadBytes;
   GossipItems items;
-  std::size_t budget = kPayloadBytesMax - kGossipHeadBytes;
-  const auto add = [&](const GossipItem& item) {
-    const auto same = [&](const GossipItem& other) { return !item.record.empty() && other.record.data() == item.record.data(); };
-    if (std::ranges::none_of(items, same)) add_or_send(to, items, budget, item, out);
-  };
+  std::size_t budget = room;
   std::size_t handed = 0;
+  std::size_t datagrams = 1;
   for (const auto& [slot, suspected] : suspicions) {
     const NodeId& id = table[slot].record->id;
     const bool listed = (!range.after || *range.after < id) && (!range.last || id <= *range.last) && theirs[bucket_of(id)] != table.buckets()[bucket_of(id)];
-    const Slot accuser = table.find(suspected.told.accuser);
-    if (!listed || slot == asker || accuser == asker || accuser == kNoSlot || !is_live(table[accuser].state)) continue;
-    if (handed++ == kSuspectsHandedMax) break;
-    add(record_item(accuser));
-    add(record_item(slot));
-    add({.record = {}, .suspicion = suspected.told});
+    if (!listed || slot == asker) continue;
+    // In its first accuser's name, so that each one's credit bears some of it; if that is gone, in ours.
+    const Slot accuser = table.find(suspected.first.accuser);
+    const bool gone = accuser == kNoSlot || !is_live(table[accuser].state);
+    if (accuser == asker || (gone && !suspected.own)) continue;
+    const GossipItem needed[] = {record_item(gone ? self_slot : accuser), record_item(slot), {.record = {}, .suspicion = gone ? *suspected.own : suspected.first}};
+    std::size_t bytes = 0;
+    for (const GossipItem& item : needed) bytes += wire_size(item);
+    if (bytes > budget || items.size() + std::size(needed) > kGossipItemsMax) {
+      if (++datagrams > kSuspectDatagramsMax) break;
+      send_items(to, items, out);
+      items.clear();
+      budget = room;
+    }
+    for (const GossipItem& item : needed) CHECK(add_item(items, budget, item));
+    if (++handed == kSuspectsHandedMax) break;
   }
   if (!items.empty()) send_items(to, items, out);
 }
@@ -303,7 +312,7 @@ void Membership::State::push_missing(const SyncJob& job, const SyncPage& m, cons
     if (slot == peer) return true;
     if (!append(record_item(slot))) return false;
     const auto suspected = suspicions.find(slot);
-    return suspected == suspicions.end() || !tell_doubts || append({.record = {}, .suspicion = suspected->second.told});
+    return suspected == suspicions.end() || !tell_doubts || append({.record = {}, .suspicion = suspected->second.first});
   };
   for (const Slot slot : seen.stale) {
     if (!push(slot)) return;
@@ -317,11 +326,15 @@ void Membership::State::push_missing(const SyncJob& job, const SyncPage& m, cons
   if (!full && !items.empty()) send_items(to, items, out);
 }
 
+void Membership::State::mark_missed(Member& member) {
+  if (!member.restored || member.missed || member.state != MemberState::kFailed) return;
+  member.missed = true;
+  --unheard;
+}
+
 void Membership::State::note_missed() {
-  const auto is_restored = [this](Slot slot) { return table[slot].restored && !table[slot].missed; };
-  const auto missing = static_cast<std::size_t>(std::ranges::count_if(failed.slots(), is_restored));
-  if (missing == 0 || missing > live.size() / kMissedShare) return;
-  for (const Slot slot : failed.slots()) table[slot].missed = table[slot].restored;
+  if (unheard == 0 || unheard > live.size() / kMissedShare || !jobs.empty()) return;
+  for (const Slot slot : failed.slots()) mark_missed(table[slot]);
 }
 
 void Membership::State::finish_sync(Now now, std::uint32_t id, bool ok, Output& out) {

@@ -49,7 +49,7 @@ Membership::State::Applied Membership::State::apply_record(Now now, ByteView wir
       recheck(now, slot, source.peer);
       return Applied::kSame;
     }
-  } else if (table.size() >= config.members_max && !make_room()) {
+  } else if (table.size() >= config.members_max && !make_room(&out)) {
     ++counters.records_refused_total;
     return Applied::kIgnored;
   }
@@ -58,10 +58,7 @@ Membership::State::Applied Membership::State::apply_record(Now now, ByteView wir
     ++counters.records_refused_total;
     return Applied::kRefused;
   }
-  if (slot != kNoSlot && table[slot].missed && source.peer != id && (*record)->status == RecordStatus::kUp) {
-    take_up(slot, *record);
-    recheck(now, slot, source.peer);
-  } else if (slot != kNoSlot) {
+  if (slot != kNoSlot) {
     replace(now, slot, *record, source, out);
   } else {
     (void)seen.ids.try_push(id);
@@ -122,19 +119,17 @@ void Membership::State::announce_new(Now now, Slot slot, Output& out) {
   last_news = now.mono;
 }
 
-// True if it is of another process: where the earlier one proved its key says nothing of this one.
-bool Membership::State::take_up(Slot slot, const RecordRef& record) {
-  const bool other = table[slot].record->instance != record->instance;
-  if (other) table[slot].proven = Endpoint{};
-  retire(table.set_record(slot, record));
-  return other;
-}
-
 // A higher number, signed by its owner: the only thing that changes a member or makes it leave.
 void Membership::State::replace(Now now, Slot slot, const RecordRef& record, const Source& source,
                                 Output& out) {
+  Member& member = table[slot];
   const bool up = record->status == RecordStatus::kUp;
-  if (take_up(slot, record) && up) note_arrival(now, table[slot]);
+  // Another process: where the earlier one proved its key says nothing of this one.
+  if (member.record->instance != record->instance) {
+    member.proven = Endpoint{};
+    if (up) note_arrival(now, member);
+  }
+  retire(table.set_record(slot, record));
   last_news = now.mono;
   move_to(now, slot, up ? MemberState::kAlive : MemberState::kLeft, out);
   queue.erase(slot);
@@ -163,6 +158,9 @@ void Membership::State::move_to(Now now, Slot slot, MemberState to, Output& out)
   }
   out.events.push_back(
       MemberChanged{.record = member.record, .from = from, .to = to, .is_new = member.restored});
+  // It is news to others that start anew as we did.
+  if (member.missed && to == MemberState::kAlive) queue.push(slot, member.record);
+  if (from == MemberState::kFailed && member.restored && !member.missed) --unheard;
   member.restored = member.missed = false;
   last_news = now.mono;
   arm_gossip(now);
@@ -278,14 +276,14 @@ GossipItem Membership::State::own_suspicion(Slot slot) {
   const auto sign = [&] { return sign_suspicion(identity, self->network, record.id, record.number); };
   const auto it = suspicions.find(slot);
   if (it == suspicions.end()) return {.record = {}, .suspicion = sign()};
-  if (!is_self(it->second.told.accuser)) it->second.told = sign();
-  return {.record = {}, .suspicion = it->second.told};
+  if (!it->second.own) it->second.own = sign();
+  return {.record = {}, .suspicion = *it->second.own};
 }
 
 void Membership::State::suspect(Now now, Slot slot, const Suspicion& s, Output& out) {
   CHECK(table[slot].state == MemberState::kAlive);
   const auto draw = static_cast<std::uint16_t>(timer_rng.below(65536));
-  const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, s.number, draw, s.accuser), {}, s}).first;
+  const auto it = suspicions.emplace(slot, Suspected{SuspicionClock(now.mono, s.number, draw, s.accuser), {}, s, is_self(s.accuser) ? std::optional(s) : std::nullopt}).first;
   if (is_forming(now)) it->second.clock.keep_full();
   if (!config.parts.own_probe) it->second.clock.on_probe_silent();
   ++counters.suspicions_total;
@@ -333,9 +331,11 @@ void Membership::State::on_refute_timer(Now now, Output& out) {
   if (wanted_above && *wanted_above >= self->number) want_number(now, *wanted_above, out);
 }
 
-void Membership::State::forget(Slot slot) {
+void Membership::State::forget(Slot slot, Output* out) {
   const Member& member = table[slot];
   CHECK(!is_live(member.state));
+  if (out != nullptr) out->events.push_back(MemberForgotten{member.record->id});
+  if (member.restored && !member.missed && member.state == MemberState::kFailed) --unheard;
   failed.remove(slot);
   queue.erase(slot);
   retire(member.record);
@@ -343,7 +343,7 @@ void Membership::State::forget(Slot slot) {
 }
 
 // Forgets the member that has been failed or left for longest. False if all are live or busy.
-bool Membership::State::make_room() {
+bool Membership::State::make_room(Output* out) {
   Slot oldest = kNoSlot;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const Slot slot = table.at(i);
@@ -352,11 +352,11 @@ bool Membership::State::make_room() {
     if (oldest == kNoSlot || member.since < table[oldest].since) oldest = slot;
   }
   if (oldest == kNoSlot) return false;
-  forget(oldest);
+  forget(oldest, out);
   return true;
 }
 
-void Membership::State::sweep(Now now) {
+void Membership::State::sweep(Now now, Output& out) {
   for (std::size_t i = table.size(); i-- > 0;) {
     const Slot slot = table.at(i);
     const Member& member = table[slot];
@@ -365,7 +365,7 @@ void Membership::State::sweep(Now now) {
         member.state == MemberState::kFailed && now.mono - member.since >= config.forget_failed;
     const bool old_left =
         member.state == MemberState::kLeft && now.mono - member.since >= kForgetLeft;
-    if (old_failed || old_left) forget(slot);
+    if (old_failed || old_left) forget(slot, &out);
   }
 }
 

@@ -68,12 +68,13 @@ void Membership::restore(Now now, const RecordRef& record) {
   State& s = *state_;
   s.begin();
   if (s.table.find(record->id) != kNoSlot) return;
-  if (s.table.size() >= s.config.members_max && !s.make_room()) return;
+  if (s.table.size() >= s.config.members_max && !s.make_room(nullptr)) return;
   const bool up = record->status == RecordStatus::kUp;
   const Slot slot =
       s.table.insert(record, up ? MemberState::kFailed : MemberState::kLeft, now.mono);
   s.table[slot].restored = true;
   if (up) s.failed.insert(slot, s.order_rng);
+  if (up) ++s.unheard;
   s.arm_retry(now);
 }
 
@@ -274,6 +275,15 @@ void Membership::on_timeout(Now now, RequestTag tag, Output& out) {
   }
 }
 
+void Membership::on_unsent(Now now, RequestTag tag, Output& out) {
+  State& s = *state_;
+  const auto entry = s.requests.peek(tag);
+  if (entry && entry->purpose == Purpose::kDirect) s.rounds[entry->owner].probe.on_unsent();
+  // A nack would say that we have asked.
+  if (entry && entry->purpose == Purpose::kRelay) s.relays[entry->owner].askers.clear();
+  on_timeout(now, tag, out);
+}
+
 void Membership::State::on_timer(Now now, TimerQueue::Tag tag, Output& out) {
   switch (static_cast<Timer>(tag & 0xff)) {
     case kProbeTimer:
@@ -290,7 +300,7 @@ void Membership::State::on_timer(Now now, TimerQueue::Tag tag, Output& out) {
       return step_suspicion(now, static_cast<Slot>(tag >> 8), out);
     case kSweepTimer:
       timers.arm(now.mono + kSweepEvery, kSweepTimer);
-      return sweep(now);
+      return sweep(now, out);
   }
 }
 

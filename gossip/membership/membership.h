@@ -93,7 +93,11 @@ struct SyncDone {
   NodeId peer;
   bool ok = false;
 };
-using Event = std::variant<MemberChanged, NumberWanted, OwnRecordSeen, SyncDone>;
+// Failed or left for long, or the one that gave way to another: what is kept of it may go.
+struct MemberForgotten {
+  NodeId id;
+};
+using Event = std::variant<MemberChanged, NumberWanted, OwnRecordSeen, SyncDone, MemberForgotten>;
 
 // Messages in requests hold views into the member table: valid until the next call.
 struct Request {
@@ -107,6 +111,8 @@ struct Request {
   bool may_rehandshake = true;
   // NodeCore sends it once.
   bool once = false;
+  // Somebody says that it lives: an address that was silent is tried again sooner.
+  bool look_again = false;
 };
 struct Reply {
   ReplyTo to;
@@ -182,6 +188,8 @@ class Membership {
   void on_sync_page(Now now, RequestTag tag, const Contact& from, const SyncPage& m, Output& out);
   void on_slow(Now now, RequestTag tag, Output& out);
   void on_timeout(Now now, RequestTag tag, Output& out);
+  // In place of on_timeout: the request did not leave (no address that may be tried now, too many requests).
+  void on_unsent(Now now, RequestTag tag, Output& out);
 
   void on_deadline(Now now, Output& out);
   std::optional<Instant> next_deadline();

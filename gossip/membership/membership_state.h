@@ -38,8 +38,9 @@ inline constexpr std::size_t kSyncJobsMax = 8;
 inline constexpr std::size_t kSyncTriesMax = 3;      // of one page
 inline constexpr std::size_t kSyncPagesMax = 16384;  // of one exchange
 inline constexpr std::size_t kSyncExtra = 3;         // datagrams beside a newcomer's page
-// Suspects that are told beside an answer: of one accuser no more are heard than its credit.
+// Suspects that are told beside an answer: of one accuser no more are heard than its credit. In so many datagrams at most.
 inline constexpr std::size_t kSuspectsHandedMax = kCreditMax;
+inline constexpr std::size_t kSuspectDatagramsMax = 4;
 inline constexpr std::size_t kPushDatagramsMax = 8;  // after one page
 // A peer that agrees with us has seen the mesh, and has not just started as we have, if of those that an earlier life knew no more are
 // missing than one for so many that live.
@@ -92,7 +93,8 @@ struct SyncJob {
 struct Suspected {
   SuspicionClock clock;
   TimerQueue::Handle timer;
-  Suspicion told;  // one that we can hand on: the first, or ours once it is signed
+  Suspicion first;               // as its accuser signed it
+  std::optional<Suspicion> own;  // signed when first needed
 };
 
 struct Membership::State {
@@ -128,7 +130,6 @@ struct Membership::State {
   Applied apply_own(Now now, ByteView wire, std::uint64_t number, Output& out);
   void admit_unknown(Now now, const RecordRef& record, const Source& source, Output& out);
   void replace(Now now, Slot slot, const RecordRef& record, const Source& source, Output& out);
-  bool take_up(Slot slot, const RecordRef& record);
   void move_to(Now now, Slot slot, MemberState to, Output& out);
   void note_arrival(Now now, Member& member);
   void announce_new(Now now, Slot slot, Output& out);
@@ -148,9 +149,9 @@ struct Membership::State {
   bool may_recheck(Now now, const Member& member) const {
     return !member.recheck_queued && member.rounds == 0 && now.mono >= member.recheck_after;
   }
-  bool make_room();
-  void forget(Slot slot);
-  void sweep(Now now);
+  bool make_room(Output* out);
+  void forget(Slot slot, Output* out);
+  void sweep(Now now, Output& out);
 
   // ---- probing.cc
   void on_probe_timer(Now now, Output& out);
@@ -196,7 +197,8 @@ struct Membership::State {
   void on_page(Now now, std::uint32_t id, const Contact& from, const SyncPage& m, Output& out);
   void push_missing(const SyncJob& job, const SyncPage& m, const Seen& seen, Output& out);
   void finish_sync(Now now, std::uint32_t id, bool ok, Output& out);
-  void note_missed();  // a peer holds just whom we hold
+  void note_missed();  // peers hold just whom we hold
+  void mark_missed(Member& member);
   void send_items(const Target& to, const GossipItems& items, Output& out);
   // Appends it; if it has no room in a datagram, sends the others first.
   void add_or_send(const Target& to, GossipItems& items, std::size_t& budget, const GossipItem& item, Output& out);
@@ -240,6 +242,7 @@ struct Membership::State {
   RequestTable requests;
   std::vector<Round> rounds;
   std::vector<Relay> relays;
+  std::size_t unheard = 0;  // failed, restored and not missed
   std::map<Slot, Suspected> suspicions;
   RecheckQueue rechecks;
   std::vector<SyncJob> jobs;

@@ -33,6 +33,8 @@ std::optional<Verdict> ProbeRound::verdict(Instant now) const {
   if (vouched_) return Verdict::kVouched;
   if (open_ > 0) return std::nullopt;
   if (wants_relays_ && !relays_done_) return std::nullopt;
+  // Nobody has asked it, as far as we know. A suspect is judged all the same where there is nobody else to ask.
+  if (unsent_ && reacted_ == 0 && (kind_ != ProbeKind::kVerify || asked_ > 0)) return Verdict::kVoid;
   if (stalled_ > Duration::zero() && stalled_ * 4 >= now - started_) return Verdict::kVoid;
   return Verdict::kSilent;
 }

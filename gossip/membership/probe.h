@@ -40,6 +40,8 @@ class ProbeRound {
   void on_nack();  // a relay answered, the member did not
   void on_relay_timeout();
   void on_direct_timeout() { direct_open_ = false; }
+  // The direct ping did not leave: its silence says nothing.
+  void on_unsent() { unsent_ = true; }
   // The own loop stood still for that long.
   void on_stall(Duration by) { stalled_ += by; }
 
@@ -63,6 +65,7 @@ class ProbeRound {
   bool direct_open_ = true;
   bool answered_ = false;
   bool vouched_ = false;
+  bool unsent_ = false;
 };
 
 }  // namespace weft::gossip

@@ -81,7 +81,7 @@ bool Membership::State::start_round(Now now, Slot slot, ProbeKind kind,
   const auto index = static_cast<std::uint32_t>(free - rounds.begin());
   if (index == kRoundsMax) return false;
   if (free == rounds.end()) rounds.emplace_back();
-  const bool wants_relays = is_live(table[slot].state);
+  const bool wants_relays = is_live(table[slot].state) || (kind == ProbeKind::kRecheck && table[slot].missed);
   Round& round = rounds[index];
   round.probe = ProbeRound(now.mono, kind, wants_relays);
   round.slot = slot;
@@ -100,7 +100,8 @@ bool Membership::State::start_round(Now now, Slot slot, ProbeKind kind,
                           .message = make_ping(slot, with_gossip),
                           .patience = patience(slot),
                           .may_rehandshake = true,
-                          .once = !config.parts.tries});
+                          .once = !config.parts.tries,
+                          .look_again = kind == ProbeKind::kRecheck});
   return true;
 }
 
@@ -143,6 +144,8 @@ void Membership::State::settle_round(Now now, std::uint32_t index, Output& out) 
       // Enough to accuse nobody, not to acquit: a suspicion stays until the member answers us, answers for itself by a new number, or
       // relays drawn anew agree that it is silent. Else one liar among three relays would keep the dead alive.
       health.on_success();
+      // Of an earlier life, with no verdict of this one: whoever told us of it and the relay agree.
+      if (table[round.slot].missed) return move_to(now, round.slot, MemberState::kAlive, out);
       [[fallthrough]];
     case Verdict::kVoid:
       if (round.probe.kind() == ProbeKind::kVerify) {
@@ -158,6 +161,7 @@ void Membership::State::settle_round(Now now, std::uint32_t index, Output& out) 
 void Membership::State::on_silent(Now now, const Round& round, Output& out) {
   const Slot slot = round.slot;
   const ProbeKind kind = round.probe.kind();
+  mark_missed(table[slot]);  // if it is of an earlier life: this is a verdict
   if (kind == ProbeKind::kRetry) return;
   ++counters.probe_failures_total;
   if (kind == ProbeKind::kPeriodic) {
