@@ -78,6 +78,7 @@ EXPERIMENTS = {
             "5m": {"median_session": '"5m"', "duration": '"20m"', "t": '"15m"', "from": '"15m"'},
             "23m": {"median_session": '"23m"', "duration": '"40m"', "t": '"30m"', "from": '"30m"'},
             "3h": {"median_session": '"3h"', "duration": '"70m"', "t": '"1h"', "from": '"1h"'},
+            "84s, want 1": {"dht.lookup_want": "1"},
             "84s, refresh 30s": {"dht.refresh": '"30s"'},
             "84s, refresh 30s, want 1": {"dht.refresh": '"30s"', "dht.lookup_want": "1"},
         },
@@ -500,9 +501,21 @@ PLOTS = {"rhea": plot_rhea, "li": plot_li, "swim": plot_swim, "lifeguard": plot_
          "colluders": plot_colluders, "heep": plot_heep}
 
 
+def draw_bamboo(axes, folder):
+    """What `plain_kademlia.py bamboo` has kept there, with timeouts of 2 s."""
+    import plain_kademlia
+    kept = {setting: [row | {"right_share": 1 - row["failed_share"]} for row in rows]
+            for setting, rows in plain_kademlia.kept_results("bamboo", folder).items() if setting.endswith("timeout-ms 2000")}
+    xs = [int(setting.split()[1].rstrip(",")) / 60_000 for setting in kept]
+    for axis, field, unit in zip(axes, ("right_share", "wire_bytes_s", "p50_ms"), (100, 1, 1)):
+        points(axis, xs, kept, field, unit, label="Bamboo (a model), unsealed", color="gray", linestyle="--")
+
+
 def draw_plain(experiment, axes, folder):
     """What plain_kademlia.py has kept there: Kademlia as it was published, in the same network."""
     import plain_kademlia
+    if experiment == "rhea":
+        return draw_bamboo(axes, folder)
     spec = plain_kademlia.EXPERIMENTS[experiment]
     best = dict(plain_kademlia.best_of(plain_kademlia.kept_results(experiment, folder), spec))
     xs = [interval(rows, spec["cost"])[0] for rows in best.values()]
@@ -535,7 +548,7 @@ def main():
     args.add_argument("--fresh", action="store_true")
     args.add_argument("--kept", action="store_true", help="runs nothing: tells and draws what lies in --out")
     args.add_argument("--plot", metavar="FILE")
-    args.add_argument("--plain", metavar="DIR", help="of li and heep: also what plain_kademlia.py has kept there")
+    args.add_argument("--plain", metavar="DIR", help="of li, heep and rhea: also what plain_kademlia.py has kept there")
     args = args.parse_args()
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)

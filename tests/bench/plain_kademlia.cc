@@ -20,55 +20,18 @@
 // - With --request 1 the node that was found is sent a request of 100 bytes and answers it; the time of that counts. With --penalty-ms a failed one
 //   counts that much in the mean (Heep 2010: 10 s).
 // - With --ping-full 1 whoever hears of a newcomer for a full bucket asks its longest known contact whether it lives (section 2.2), once at a time.
-// - A node is replaced by a newcomer the instant it dies. A newcomer knows one node that lives, looks for its own id with want = k, and then for an id
-//   in each bucket that is farther than its nearest contact.
+// - A newcomer (plain_world.h) looks for its own id with want = k, and then for an id in each bucket that is farther than its nearest contact.
 // - A bucket that no lookup visited for --refresh-s is looked up. These lookups and a newcomer's end when the --refresh-want nearest have answered: k, as
 //   theirs do (section 2.3), unless told otherwise.
-// - Round trips are the matrix's between the nodes' regions and what each end's line adds, as in testnet/sim/weather.h; or, with --rtt-mean-us and
-//   --rtt-median-us, drawn for each pair from the log-normal distribution of that mean and median (King's measurements, which Li et al. used, have
-//   178 and 156 ms). Nothing is lost or queued.
 //
 // A lookup is right if it ends within the limit with the node that was the nearest living one when it began or ended (--target node: with the node whose
-// id was asked for, if that lives when it ends). Lookups of askers that die are not counted. `bytes_s`: of requests and answers, 20 a message and 4 for
-// each id that it names (Li et al.), per living node and second. `wire_bytes_s`: as OverSim would send them, which Heep used: 28 bytes of IP and UDP,
-// 26 for each contact (20 of id, 6 of address), 20 for an id, 12 for kind and nonce; these sizes are ours.
-#include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <functional>
-#include <iterator>
-#include <map>
-#include <memory>
-#include <numbers>
-#include <queue>
-#include <string>
-#include <string_view>
+// id was asked for, if that lives when it ends). Lookups of askers that die are not counted.
+#include "tests/bench/plain_world.h"
 
-#include "testnet/churn_model.h"
-#include "testnet/rtt_matrix.h"
-
-namespace weft::testnet {
+namespace weft::testnet::plain {
 namespace {
 
-using Id = std::uint64_t;
-using Who = std::uint32_t;  // position in everybody who ever lived
-
 constexpr std::size_t kBuckets = 64;
-constexpr std::uint64_t kSecond = 1'000'000;  // times are microseconds
-
-struct Settings {
-  std::string matrix;
-  ChurnModel model = ChurnModel::kExponential;
-  bool target_node = false;
-  std::map<std::string, std::uint64_t, std::less<>> n = {
-      {"seed", 1},        {"nodes", 1024},  {"median-session-ms", 2'495'000}, {"access-us", 2500}, {"warm-s", 3600},    {"measure-s", 3600},
-      {"lookup-every-s", 600}, {"limit-ms", 4000}, {"k", 16},                 {"alpha", 3},        {"tell", 8},         {"want", 1},
-      {"refresh-s", 900}, {"refresh-want", 0}, {"timeout-rtts", 3},           {"timeout-ms", 0},   {"learn", 1},
-      {"rtt-mean-us", 0}, {"rtt-median-us", 0}, {"by-steps", 0},              {"request", 0},      {"ping-full", 0},    {"penalty-ms", 0}};
-  std::uint64_t operator[](std::string_view name) const { return n.find(name)->second; }
-};
 
 struct Bucket {
   std::vector<Who> live;    // the longest known first
@@ -76,15 +39,6 @@ struct Bucket {
   std::uint64_t visited = 0;
   bool pinging = false;
 };
-struct Person {
-  Id id = 0;
-  std::size_t region = 0;
-  std::uint64_t line = 0;  // one way
-  std::uint64_t session = 0;
-  bool alive = true;
-  std::vector<Bucket> buckets = std::vector<Bucket>(kBuckets);
-};
-
 enum class State : std::uint8_t { kHeard, kAsked, kAnswered, kSilent };
 struct Candidate {
   Id away = 0;
@@ -106,96 +60,35 @@ struct Lookup {
   std::function<void(const Lookup&)> then;
 };
 
-class Mesh {
+class Mesh final : public World {
  public:
-  Mesh(const Settings& settings, const RttMatrix& matrix) : s_(settings), matrix_(matrix), rng_(Rng(settings["seed"]).fork("plain kademlia")) {
-    for (std::uint64_t i = 0; i < s_["nodes"]; ++i) {
-      const Who who = born();
-      people_[who].session = static_cast<std::uint64_t>(draw_rest_of_session(s_.model, median(), rng_).count()) * 1000;
-    }
-    // Those of the beginning know some of each other, and look around in the first minute.
-    for (Who who = 0; who < people_.size(); ++who) {
-      for (std::size_t i = 0; i < s_["k"]; ++i) learn(who, static_cast<Who>(rng_.below(people_.size())));
-      at(rng_.below(60 * kSecond), [this, who] { look_around(who); });
-      live(who);
-    }
-  }
-
-  void run() {
-    const std::uint64_t end = (s_["warm-s"] + s_["measure-s"]) * kSecond;
-    at(s_["warm-s"] * kSecond, [this] { measuring_ = true; });
-    while (!queue_.empty() && queue_.top().at <= end) {
-      const Event event = std::move(const_cast<Event&>(queue_.top()));
-      queue_.pop();
-      now_ = event.at;
-      event.what();
-    }
-  }
-  void tell() {
-    std::ranges::sort(took_);
-    const auto percentile = [this](double share) { return took_.empty() ? 0.0 : static_cast<double>(took_[static_cast<std::size_t>(share * static_cast<double>(took_.size() - 1))]) / 1000; };
-    double sum = 0;
-    for (const std::uint64_t us : took_) sum += static_cast<double>(us) / 1000;
-    const double ended = static_cast<double>(std::max<std::size_t>(took_.size(), 1));
-    const double node_seconds = static_cast<double>(s_["nodes"] * s_["measure-s"]);
-    std::printf("{\"lookups\":%zu,\"failed\":%zu,\"p50_ms\":%.1f,\"mean_ms\":%.1f,\"p95_ms\":%.1f,\"asked_mean\":%.2f,\"bytes_s\":%.3f,\"wire_bytes_s\":%.2f,"
-                "\"messages_s\":%.4f,\"unanswered_share\":%.4f,\"rtt_p50_ms\":%.1f}\n",
-                lookups_, failed_, percentile(0.5), sum / ended, percentile(0.95), static_cast<double>(asked_) / ended,
-                static_cast<double>(20 * messages_ + 4 * names_) / node_seconds, static_cast<double>(wire_bytes_) / node_seconds,
-                static_cast<double>(messages_) / node_seconds, static_cast<double>(unanswered_) / static_cast<double>(std::max<std::uint64_t>(requests_, 1)), rtt_p50());
-  }
+  Mesh(const Settings& settings, const RttMatrix& matrix) : World(settings, matrix, "plain kademlia") {}
 
  private:
-  struct Event {
-    std::uint64_t at = 0;
-    std::uint64_t order = 0;
-    std::function<void()> what;
-    bool operator<(const Event& other) const { return at != other.at ? at > other.at : order > other.order; }
-  };
-  void at(std::uint64_t when, std::function<void()> what) { queue_.push({when, order_++, std::move(what)}); }
   std::size_t refresh_want() const { return s_["refresh-want"] != 0 ? s_["refresh-want"] : s_["k"]; }
-  Milliseconds median() const { return Milliseconds(static_cast<std::int64_t>(s_["median-session-ms"])); }
+  std::vector<Bucket>& buckets(Who who) {
+    while (buckets_.size() <= who) buckets_.emplace_back(kBuckets);
+    return buckets_[who];
+  }
 
   // ---- who lives
-  Who born() {
-    const auto who = static_cast<Who>(people_.size());
-    Person person;
-    do person.id = rng_.next();
-    while (by_id_.contains(person.id));
-    person.region = region_of(s_["seed"], who, matrix_.regions.size());
-    person.line = rng_.below(2 * s_["access-us"] + 1);
-    by_id_.emplace(person.id, who);
-    place_.push_back(static_cast<std::uint32_t>(alive_.size()));
-    alive_.push_back(who);
-    people_.push_back(std::move(person));
-    return who;
+  // Those of the beginning know some of each other, and look around in the first minute.
+  void first(Who who) override {
+    for (std::size_t i = 0; i < s_["k"]; ++i) learn(who, static_cast<Who>(rng_.below(people_.size())));
+    at(rng_.below(60 * kSecond), [this, who] { look_around(who); });
   }
-  void live(Who who) {
-    at(now_ + people_[who].session, [this, who] { die(who); });
-    next_lookup(who);
+  void came(Who who, Who told) override { learn(who, told); }
+  void begins(Who who) override { look_around(who); }
+  void lives(Who who) override {
     at(now_ + rng_.below(s_["refresh-s"] * kSecond + 1), [this, who] { refresh(who); });
   }
-  void die(Who who) {
-    people_[who].alive = false;
-    people_[who].buckets.clear();
-    by_id_.erase(people_[who].id);
-    const std::uint32_t place = place_[who];
-    alive_[place] = alive_.back();
-    place_[alive_[place]] = place;
-    alive_.pop_back();
-    const Who told = alive_[rng_.below(alive_.size())];
-    const Who newcomer = born();
-    people_[newcomer].session = static_cast<std::uint64_t>(draw_session(s_.model, median(), rng_).count()) * 1000;
-    learn(newcomer, told);
-    live(newcomer);
-    look_around(newcomer);
-  }
+  void went(Who who) override { buckets(who).clear(); }
   void look_around(Who who) {
     if (!people_[who].alive) return;
     look_up(who, people_[who].id, s_["k"], false, [this, who](const Lookup&) {
       std::size_t deepest = 0;
       for (std::size_t i = 0; i < kBuckets; ++i) {
-        if (!people_[who].buckets[i].live.empty()) deepest = i;
+        if (!buckets(who)[i].live.empty()) deepest = i;
       }
       for (std::size_t i = 0; i < deepest; ++i) look_up(who, id_in(who, i), refresh_want(), false, {});
     });
@@ -226,7 +119,7 @@ class Mesh {
   std::size_t bucket_of(Who who, Id id) const { return static_cast<std::size_t>(std::countl_zero(people_[who].id ^ id)); }
   void learn(Who who, Who peer) {
     if (who == peer || !people_[who].alive) return;
-    Bucket& bucket = people_[who].buckets[bucket_of(who, people_[peer].id)];
+    Bucket& bucket = buckets(who)[bucket_of(who, people_[peer].id)];
     std::erase(bucket.spares, peer);
     const bool known = std::erase(bucket.live, peer) > 0;
     if (known || bucket.live.size() < s_["k"]) return bucket.live.push_back(peer);
@@ -235,30 +128,23 @@ class Mesh {
     if (s_["ping-full"] != 0 && !bucket.pinging) ping(who, bucket_of(who, people_[peer].id));
   }
   void ping(Who who, std::size_t place) {
-    Bucket& bucket = people_[who].buckets[place];
+    Bucket& bucket = buckets(who)[place];
     const Who oldest = bucket.live.front();
     bucket.pinging = true;
     count(0, 0);
-    const std::uint64_t way = one_way(who, oldest);
-    auto answered = std::make_shared<bool>(false);
-    at(now_ + way, [this, who, oldest, way, answered] {
-      if (!people_[oldest].alive) return;
+    const auto there = [this, who, oldest] {
       count(0, 0);
       learn(oldest, who);
-      at(now_ + way, [this, who, oldest, answered] {
-        *answered = true;
-        learn(who, oldest);
-      });
-    });
-    at(now_ + (s_["timeout-ms"] != 0 ? s_["timeout-ms"] * 1000 : s_["timeout-rtts"] * 2 * way), [this, who, oldest, place, answered] {
-      if (!people_[who].alive) return;
-      people_[who].buckets[place].pinging = false;
-      if (!*answered) forget(who, oldest);
+      return [this, who, oldest] { learn(who, oldest); };
+    };
+    World::ask(who, oldest, there, [this, who, oldest] { forget(who, oldest); });
+    at(now_ + patience(one_way(who, oldest)), [this, who, place] {
+      if (people_[who].alive) buckets(who)[place].pinging = false;
     });
   }
   void forget(Who who, Who peer) {
     if (!people_[who].alive) return;
-    Bucket& bucket = people_[who].buckets[bucket_of(who, people_[peer].id)];
+    Bucket& bucket = buckets(who)[bucket_of(who, people_[peer].id)];
     std::erase(bucket.spares, peer);
     if (std::erase(bucket.live, peer) == 0 || bucket.spares.empty()) return;
     bucket.live.push_back(bucket.spares.back());
@@ -266,7 +152,7 @@ class Mesh {
   }
   std::vector<Candidate> known(Who who, Id target, std::size_t count) const {
     std::vector<Candidate> out;
-    for (const Bucket& bucket : people_[who].buckets) {
+    for (const Bucket& bucket : buckets_[who]) {
       for (const Who peer : bucket.live) out.push_back({.away = people_[peer].id ^ target, .who = peer});
     }
     const auto kept = std::min(count, out.size());
@@ -282,29 +168,23 @@ class Mesh {
     if (!people_[who].alive) return;
     std::size_t deepest = 0;
     for (std::size_t i = 0; i < kBuckets; ++i) {
-      if (!people_[who].buckets[i].live.empty()) deepest = i;
+      if (!buckets(who)[i].live.empty()) deepest = i;
     }
     for (std::size_t i = 0; i <= deepest; ++i) {
-      if (now_ - people_[who].buckets[i].visited >= s_["refresh-s"] * kSecond) look_up(who, id_in(who, i), refresh_want(), false, {});
+      if (now_ - buckets(who)[i].visited >= s_["refresh-s"] * kSecond) look_up(who, id_in(who, i), refresh_want(), false, {});
     }
     at(now_ + s_["refresh-s"] * kSecond, [this, who] { refresh(who); });
   }
 
   // ---- lookups
-  void next_lookup(Who who) {
-    // Exponential gaps: the model's, with that mean (the median of an exponential is ln 2 of it).
-    const auto gap = draw_session(ChurnModel::kExponential, Milliseconds(static_cast<std::int64_t>(s_["lookup-every-s"] * 693)), rng_);
-    at(now_ + static_cast<std::uint64_t>(gap.count()) * 1000, [this, who] {
-      if (!people_[who].alive) return;
-      const Id target = s_.target_node ? people_[alive_[rng_.below(alive_.size())]].id : rng_.next();
-      look_up(who, target, s_["want"], measuring_, {});
-      next_lookup(who);
-    });
+  void look_up_now(Who who) override {
+    const Id target = s_.target_node ? people_[someone()].id : rng_.next();
+    look_up(who, target, s_["want"], measuring_, {});
   }
   void look_up(Who who, Id target, std::size_t want, bool counted, std::function<void(const Lookup&)> then) {
     auto lookup = std::make_shared<Lookup>(Lookup{.asker = who, .target = target, .want = want, .began = now_, .right_at_begin = nearest_but(who, target),
                                                   .counted = counted, .candidates = known(who, target, s_["k"]), .then = std::move(then)});
-    if (target != people_[who].id) people_[who].buckets[bucket_of(who, target)].visited = now_;
+    if (target != people_[who].id) buckets(who)[bucket_of(who, target)].visited = now_;
     if (by_steps(*lookup)) step(lookup, s_["alpha"]);
     else pump(lookup);
   }
@@ -350,9 +230,8 @@ class Mesh {
     ++lookups_;
     if (s_["request"] != 0 && found) {
       took += 2 * one_way(lookup->asker, first->who);
-      count(0, 0);
-      count(0, 0);
-      wire_bytes_ += 200;
+      count(0, 0, 100);
+      count(0, 0, 100);
     }
     asked_ += lookup->asked;
     if (!found || took > s_["limit-ms"] * 1000) ++failed_;
@@ -360,35 +239,12 @@ class Mesh {
     else if (first == lookup->candidates.end()) return;
     took_.push_back(took);
   }
-  std::uint64_t one_way(Who a, Who b) const {
-    if (s_["rtt-mean-us"] != 0) return drawn_rtt(a, b) / 2;
-    const Person& from = people_[a];
-    const Person& to = people_[b];
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(matrix_.rtt[from.region][to.region]).count()) / 2 + from.line + to.line;
-  }
-  // The same for a pair whenever it is asked for. Box and Muller's normal deviate; of a log-normal distribution the mean is exp(sigma^2 / 2) medians.
-  std::uint64_t drawn_rtt(Who a, Who b) const {
-    const auto uniform = [](Rng& rng) { return (static_cast<double>(rng.next() >> 11) + 0.5) / static_cast<double>(std::uint64_t{1} << 53); };
-    Rng rng(s_["seed"] << 48 ^ std::uint64_t{std::min(a, b)} << 24 ^ std::max(a, b));
-    const double median = static_cast<double>(s_["rtt-median-us"]);
-    const double sigma = std::sqrt(2 * std::log(static_cast<double>(s_["rtt-mean-us"]) / median));
-    const double normal = std::sqrt(-2 * std::log(uniform(rng))) * std::cos(2 * std::numbers::pi * uniform(rng));
-    return static_cast<std::uint64_t>(median * std::exp(sigma * normal));
-  }
-  void count(std::size_t ids, std::size_t contacts) {
-    if (!measuring_) return;
-    ++messages_;
-    names_ += ids + contacts;
-    // Each message also names its sender.
-    wire_bytes_ += 28 + 12 + 26 + 20 * ids + 26 * contacts;
-  }
   void ask(const std::shared_ptr<Lookup>& lookup, Who peer) {
     const Who asker = lookup->asker;
     ++lookup->asked;
     count(1, 0);
     if (measuring_) ++requests_;
     const std::uint64_t way = one_way(asker, peer);
-    const std::uint64_t patience = s_["timeout-ms"] != 0 ? s_["timeout-ms"] * 1000 : s_["timeout-rtts"] * 2 * way;
     auto answered = std::make_shared<bool>(false);
     at(now_ + way, [this, lookup, asker, peer, way, asked_in = lookup->step, answered] {
       if (!people_[peer].alive) return;
@@ -405,7 +261,7 @@ class Mesh {
         else take(lookup, peer, named);
       });
     });
-    at(now_ + patience, [this, lookup, asker, peer, answered] {
+    at(now_ + patience(way), [this, lookup, asker, peer, answered] {
       if (*answered) return;
       if (measuring_) ++unanswered_;
       forget(asker, peer);
@@ -446,74 +302,15 @@ class Mesh {
     }
     pump(lookup);
   }
-  double rtt_p50() {
-    std::vector<std::uint64_t> drawn;
-    for (int i = 0; i < 20'000; ++i) drawn.push_back(2 * one_way(alive_[rng_.below(alive_.size())], alive_[rng_.below(alive_.size())]));
-    std::ranges::sort(drawn);
-    return static_cast<double>(drawn[drawn.size() / 2]) / 1000;
-  }
-
-  const Settings& s_;
-  const RttMatrix& matrix_;
-  Rng rng_;
-  std::uint64_t now_ = 0;
-  std::uint64_t order_ = 0;
-  std::priority_queue<Event> queue_;
-  std::vector<Person> people_;
-  std::map<Id, Who> by_id_;  // the living
-  std::vector<Who> alive_;
-  std::vector<std::uint32_t> place_;  // in alive_
-  bool measuring_ = false;
-  std::size_t lookups_ = 0;
-  std::size_t failed_ = 0;
-  std::size_t asked_ = 0;
-  std::vector<std::uint64_t> took_;
-  std::uint64_t messages_ = 0;
-  std::uint64_t names_ = 0;
-  std::uint64_t wire_bytes_ = 0;
-  std::uint64_t requests_ = 0;
-  std::uint64_t unanswered_ = 0;
+  std::vector<std::vector<Bucket>> buckets_;  // by who
 };
 
-bool read(Settings& settings, std::string_view name, const char* value) {
-  if (!name.starts_with("--")) return false;
-  name.remove_prefix(2);
-  if (name == "matrix") return settings.matrix = value, true;
-  if (name == "target") return settings.target_node = value == std::string_view("node"), settings.target_node || value == std::string_view("key");
-  if (name == "model") {
-    const auto model = parse_churn_model(value);
-    if (model) settings.model = *model;
-    return model.has_value();
-  }
-  const auto it = settings.n.find(name);
-  if (it == settings.n.end()) return false;
-  char* end = nullptr;
-  it->second = std::strtoull(value, &end, 10);
-  return end != value && *end == '\0';
-}
-
-int main_of(int argc, char** argv) {
-  Settings settings;
-  bool good = argc % 2 == 1;
-  for (int i = 1; good && i + 1 < argc; i += 2) good = read(settings, argv[i], argv[i + 1]);
-  for (const char* name : {"nodes", "k", "alpha", "tell", "want", "refresh-s", "lookup-every-s", "measure-s", "median-session-ms"}) good = good && settings[name] > 0;
-  if (!good || settings["nodes"] < 2 || settings["rtt-mean-us"] < settings["rtt-median-us"]) {
-    std::fprintf(stderr, "plain_kademlia: see the head of plain_kademlia.cc for what it takes\n");
-    return 2;
-  }
-  std::ifstream file(settings.matrix);
-  const auto matrix = parse_rtt_matrix(std::string(std::istreambuf_iterator<char>(file), {}));
-  if (!matrix) {
-    std::fprintf(stderr, "plain_kademlia: %s: %s\n", settings.matrix.c_str(), matrix.error().c_str());
-    return 2;
-  }
-  Mesh mesh(settings, *matrix);
-  mesh.run();
-  mesh.tell();
-  return 0;
-}
-
 }  // namespace
-}  // namespace weft::testnet
+}  // namespace weft::testnet::plain
 
-int main(int argc, char** argv) { return weft::testnet::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  weft::testnet::plain::Settings settings;
+  settings.n.insert({{"k", 16}, {"alpha", 3}, {"tell", 8}, {"want", 1}, {"refresh-s", 900}, {"refresh-want", 0}, {"learn", 1},
+                     {"by-steps", 0}, {"request", 0}, {"ping-full", 0}, {"penalty-ms", 0}});
+  return weft::testnet::plain::main_of<weft::testnet::plain::Mesh>(argc, argv, std::move(settings), {"k", "alpha", "tell", "want", "refresh-s"});
+}
