@@ -119,6 +119,9 @@ TEST(PeerStats, AnAddressThatNeverAnsweredIsTriedEverLessOften) {
   for (int i = 0; i < 20; ++i) stats.silent(at(3s), victim);
   EXPECT_FALSE(stats.may_try(at(3s + kBackoffMax - 1ms), victim));
   EXPECT_TRUE(stats.may_try(at(3s + kBackoffMax), victim));
+  // Somebody says that who names it lives.
+  EXPECT_FALSE(stats.may_try(at(3s + kBackoffOfSecondLooks - 1ms), victim, kBackoffOfSecondLooks));
+  EXPECT_TRUE(stats.may_try(at(3s + kBackoffOfSecondLooks), victim, kBackoffOfSecondLooks));
 }
 
 TEST(PeerStats, AnAddressThatOnceAnsweredIsTriedFreely) {
