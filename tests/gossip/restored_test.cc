@@ -77,6 +77,54 @@ TEST(Restored, AProbeThatDidNotLeaveSaysNothing) {
   EXPECT_TRUE(lab.out.events.empty());
 }
 
+TEST(Restored, ARelayThatCannotAskSaysNothing) {
+  for (const bool sent : {true, false}) {
+    Lab lab;
+    lab.know(4);
+    lab.core->on_ping_req(lab.stamp(), lab.asker(3), {lab.id(2)}, lab.out);
+    ASSERT_EQ(lab.out.requests.size(), 1U);
+    const RequestTag tag = lab.out.requests[0].tag;
+    lab.out.requests.clear();
+    if (sent) lab.core->on_timeout(lab.stamp(), tag, lab.out);
+    else lab.core->on_unsent(lab.stamp(), tag, lab.out);
+    EXPECT_EQ(lab.out.replies.size(), sent ? 1U : 0U);
+  }
+}
+
+// Whose turn it is, and whose address is not to be tried: a nack, of a relay that has asked, makes a suspect, silence of relays none.
+TEST(Restored, RelaysDecideAboutWhomWeCannotAsk) {
+  for (const bool nack : {true, false}) {
+    Lab lab;
+    lab.know(6);
+    lab.settle(2);
+    std::optional<RequestTag> direct;
+    for (int i = 0; !direct && i < 100; ++i) {
+      lab.now = *lab.core->next_deadline();
+      lab.core->on_deadline(lab.stamp(), lab.out);
+      for (const Request& request : lab.out.requests) {
+        if (!std::holds_alternative<Ping>(request.message)) continue;
+        const std::size_t who = lab.by_id.at(request.to.id);
+        if (who == 2) {
+          direct = request.tag;
+          continue;
+        }
+        const Ack ack{.number = 1, .instance = 100 + who, .digest = lab.core->facts_digest(), .observed = Lab::endpoint(0), .items = {}, .state = {}};
+        lab.core->on_ack(lab.stamp(), request.tag, 1ms, lab.contact(who), ack, lab.out);
+      }
+      lab.out.clear();
+    }
+    ASSERT_TRUE(direct);
+    lab.core->on_unsent(lab.stamp(), *direct, lab.out);
+    const std::vector<Request> relays = std::exchange(lab.out.requests, {});
+    ASSERT_EQ(relays.size(), 3U);
+    for (const Request& request : relays) {
+      if (nack) lab.core->on_ping_req_reply(lab.stamp(), request.tag, {.answered = false}, lab.out);
+      else lab.core->on_timeout(lab.stamp(), request.tag, lab.out);
+    }
+    EXPECT_EQ(lab.state(2), nack ? S::kSuspect : S::kAlive);
+  }
+}
+
 TEST(Restored, WhomTheMeshDoesWithoutIsAskedFirst) {
   Lab lab;
   start_anew(lab);
