@@ -1,10 +1,49 @@
 // Gossip messages, and full exchanges: when one starts, how its pages are asked, served and used.
 #include "gossip/membership/membership_state.h"
 
+#include <span>
+
 #include "crypto/check.h"
 #include "crypto/planted.h"
 
 namespace weft::gossip {
+namespace {
+
+// Items for one peer in as many datagrams as they need, `most` of them. The last leaves by finish().
+class Batch {
+ public:
+  Batch(const Target& to, std::size_t most, Output& out) : to_(to), left_(most), out_(out) {}
+  // All of `together` in one datagram, for which they are not too large. False: that would be one too many.
+  bool add(std::span<const GossipItem> together) {
+    std::size_t bytes = 0;
+    for (const GossipItem& item : together) bytes += wire_size(item);
+    CHECK(bytes <= kRoom && together.size() <= kGossipItemsMax);
+    if (bytes > budget_ || items_.size() + together.size() > kGossipItemsMax) {
+      if (left_ <= 1) return false;
+      --left_;
+      finish();
+    }
+    for (const GossipItem& item : together) items_.push(item);
+    budget_ -= bytes;
+    return true;
+  }
+  bool add(const GossipItem& item) { return add({&item, 1}); }
+  void finish() {
+    if (!items_.empty()) out_.sends.push_back({to_, Gossip{items_}});
+    items_.clear();
+    budget_ = kRoom;
+  }
+
+ private:
+  static constexpr std::size_t kRoom = kPayloadBytesMax - kGossipHeadBytes;
+  Target to_;
+  std::size_t left_;
+  Output& out_;
+  GossipItems items_;
+  std::size_t budget_ = kRoom;
+};
+
+}  // namespace
 
 // SWIM 4.1: each update is sent lambda * log(n) times by each member.
 std::size_t Membership::State::transmit_limit() const {
@@ -27,14 +66,6 @@ bool Membership::State::add_item(GossipItems& items, std::size_t& budget,
 
 void Membership::State::send_items(const Target& to, const GossipItems& items, Output& out) {
   out.sends.push_back({to, Gossip{items}});
-}
-
-void Membership::State::add_or_send(const Target& to, GossipItems& items, std::size_t& budget, const GossipItem& item, Output& out) {
-  if (add_item(items, budget, item)) return;
-  send_items(to, items, out);
-  items.clear();
-  budget = kPayloadBytesMax - kGossipHeadBytes;
-  CHECK(add_item(items, budget, item));
 }
 
 // Members to gossip with: random ones of those whose key we proved. Only who has proved fewer than kAcquainted adds a stranger,
@@ -109,11 +140,10 @@ void Membership::State::on_gossip_timer(Now now, Output& out) {
     constexpr std::size_t room = kPayloadBytesMax - kGossipHeadBytes;
     GossipItems items;
     queue.fill(items, queue.accusation_next() ? kAccusingDatagrams * room : room, transmit_limit(), slot, takes_suspicions(slot));
-    for (int i = planted(Plant::kGossipFlood) ? 16 : 1; i > 0 && !items.empty(); --i) {
-      GossipItems datagram;
-      std::size_t left = room;
-      for (const GossipItem& item : items) add_or_send(target(slot), datagram, left, item, out);
-      send_items(target(slot), datagram, out);
+    for (int i = planted(Plant::kGossipFlood) ? 16 : 1; i > 0; --i) {
+      Batch batch(target(slot), items.size(), out);
+      for (const GossipItem& item : items) CHECK(batch.add(item));
+      batch.finish();
     }
   }
   arm_gossip(now);
@@ -237,12 +267,8 @@ void Membership::State::serve_sync(Now now, const Asker& asker, const Sync& m, S
 // Each in one datagram with the records without which it is not heard, as this may overtake the page: its accuser's, and the suspect's.
 void Membership::State::hand_suspects(Slot asker, const MemberTable::Buckets& theirs, const PageRange& range, Output& out) {
   if (!takes_suspicions(asker)) return;
-  const Target to = target(asker);
-  constexpr std::size_t room = kPayloadBytesMax - kGossipHeadBytes;
-  GossipItems items;
-  std::size_t budget = room;
+  Batch batch(target(asker), kSuspectDatagramsMax, out);
   std::size_t handed = 0;
-  std::size_t datagrams = 1;
   for (const auto& [slot, suspected] : suspicions) {
     const NodeId& id = table[slot].record->id;
     const bool listed = (!range.after || *range.after < id) && (!range.last || id <= *range.last) && theirs[bucket_of(id)] != table.buckets()[bucket_of(id)];
@@ -252,18 +278,9 @@ void Membership::State::hand_suspects(Slot asker, const MemberTable::Buckets& th
     const bool gone = accuser == kNoSlot || !is_live(table[accuser].state);
     if (accuser == asker || (gone && !suspected.own)) continue;
     const GossipItem needed[] = {record_item(gone ? self_slot : accuser), record_item(slot), {.record = {}, .suspicion = gone ? *suspected.own : suspected.first}};
-    std::size_t bytes = 0;
-    for (const GossipItem& item : needed) bytes += wire_size(item);
-    if (bytes > budget || items.size() + std::size(needed) > kGossipItemsMax) {
-      if (++datagrams > kSuspectDatagramsMax) break;
-      send_items(to, items, out);
-      items.clear();
-      budget = room;
-    }
-    for (const GossipItem& item : needed) CHECK(add_item(items, budget, item));
-    if (++handed == kSuspectsHandedMax) break;
+    if (!batch.add(needed) || ++handed == kSuspectsHandedMax) break;
   }
-  if (!items.empty()) send_items(to, items, out);
+  batch.finish();
 }
 
 void Membership::State::on_page(Now now, std::uint32_t id, const Contact& from, const SyncPage& m,
@@ -294,36 +311,20 @@ void Membership::State::on_page(Now now, std::uint32_t id, const Contact& from, 
 // failed: then it will look again).
 void Membership::State::push_missing(const SyncJob& job, const SyncPage& m, const Seen& seen,
                                      Output& out) {
-  GossipItems items;
-  std::size_t budget = kPayloadBytesMax - kGossipHeadBytes;
-  std::size_t datagrams = 0;
-  const Target to = target_of(job.peer);
-  const auto append = [&](const GossipItem& item) {
-    if (add_item(items, budget, item)) return true;
-    send_items(to, items, out);
-    items.clear();
-    budget = kPayloadBytesMax - kGossipHeadBytes;
-    if (++datagrams == kPushDatagramsMax) return false;
-    return add_item(items, budget, item);
-  };
+  Batch batch(target_of(job.peer), kPushDatagramsMax, out);
   const Slot peer = table.find(job.peer.id);
   const bool tell_doubts = peer != kNoSlot && takes_suspicions(peer);
   const auto push = [&](Slot slot) {
     if (slot == peer) return true;
-    if (!append(record_item(slot))) return false;
+    if (!batch.add(record_item(slot))) return false;
     const auto suspected = suspicions.find(slot);
-    return suspected == suspicions.end() || !tell_doubts || append({.record = {}, .suspicion = suspected->second.first});
+    return suspected == suspicions.end() || !tell_doubts || batch.add({.record = {}, .suspicion = suspected->second.first});
   };
-  for (const Slot slot : seen.stale) {
-    if (!push(slot)) return;
-  }
+  bool room = true;
+  for (std::size_t i = 0; room && i < seen.stale.size(); ++i) room = push(seen.stale[i]);
   const PageRange range{job.after, m.more ? std::optional(m.last) : std::nullopt};
-  bool full = false;
-  for_each_missing(table, job.sent, m.buckets, range, seen.ids, [&](Slot slot) {
-    full = !push(slot);
-    return !full;
-  });
-  if (!full && !items.empty()) send_items(to, items, out);
+  for_each_missing(table, job.sent, m.buckets, range, seen.ids, [&](Slot slot) { return room = room && push(slot); });
+  batch.finish();
 }
 
 void Membership::State::mark_missed(Member& member) {

@@ -200,8 +200,6 @@ struct Membership::State {
   void note_missed();  // peers hold just whom we hold
   void mark_missed(Member& member);
   void send_items(const Target& to, const GossipItems& items, Output& out);
-  // Appends it; if it has no room in a datagram, sends the others first.
-  void add_or_send(const Target& to, GossipItems& items, std::size_t& budget, const GossipItem& item, Output& out);
   bool add_item(GossipItems& items, std::size_t& budget, const GossipItem& item) const;
   GossipItem record_item(Slot slot) const;
 
