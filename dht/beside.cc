@@ -14,7 +14,7 @@ bool Beside::advance(Now now, Core& core, OpKey op, Output& out) {
     if (over()) return false;
     if (!walk_) {
       const NodeId target = judged_ ? place_beside(key_, next_++, nodes_, replicas_) : elsewhere_;
-      walk_.emplace(now, core, op, Walk::Options{.target = target, .message = FindNode{.target = target}, .want = replicas_, .background = false});
+      walk_.emplace(now, core, op, Walk::Options{.target = target, .message = FindNode{.target = target}, .want = replicas_, .background = false, .hurry = true});
     }
     walk_->pump(now, core, out);
     if (!walk_->ended(core, out)) return false;

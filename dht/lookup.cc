@@ -95,9 +95,24 @@ std::size_t Lookup::count(State state) const {
       order_, [this, state](std::uint16_t slot) { return pool_[slot].state == state; }));
 }
 
+// The path knows most of the `want` closest, if the mesh is as large as it is said to be.
+bool Lookup::nearest_named(std::size_t path) const {
+  if (options_.nodes == 0 || answered_ == 0 || options_.want <= options_.parallelism) return false;
+  const std::uint64_t expected = std::min<std::uint64_t>(options_.want, options_.nodes);
+  const std::uint64_t spacing = UINT64_MAX / options_.nodes;
+  std::size_t near = 0;
+  for (const std::uint16_t slot : order_) {
+    const Candidate& candidate = pool_[slot];
+    if (load_be64(candidate.away.bytes.data()) / expected > spacing) break;
+    if (candidate.known(path) && candidate.state != State::kSilent) ++near;
+  }
+  return near * kKnownOfWantedDen >= expected * kKnownOfWantedNum;
+}
+
 // How many requests of a path may run that are not slow.
 std::size_t Lookup::width(std::size_t path) const {
   const std::size_t most = std::max(options_.parallelism, options_.parallelism_max);
+  if (nearest_named(path)) return std::max(most, options_.want);
   std::size_t seen = 0;
   bool closing = true;
   for (const std::uint16_t slot : order_) {

@@ -11,6 +11,11 @@
 // - At most `parallelism` requests run that are not slow; each slow or silent peer widens that by
 //   one, up to parallelism_max. As soon as the kClosingResponders nearest candidates have answered
 //   nothing nearer is expected, and the rest of the `want` closest are asked at full width.
+//   Nor is it once two thirds of the `want` are known that are as near as a mesh of `nodes` has them: then all `want`
+//   closest are asked at once. They are asked anyway, and three answers less are waited for. With an estimate that is
+//   too high nothing changes; with one too low some are asked whom nearer ones would have spared. Made-up nodes that a
+//   liar names near the target are asked sooner, not more of them. (Kubo's optimistic provide ends its walk by the
+//   same estimate; here a put needs an answer of each holder, so it is the last round that begins sooner.)
 // - Nobody is asked twice. At most kCandidatesMax are remembered, the nearest.
 // - The result holds responders only.
 //
@@ -44,6 +49,9 @@ inline constexpr std::size_t kClosingResponders = 3;
 inline constexpr std::size_t kOutstandingMax = 32;
 inline constexpr std::size_t kOutstandingOfPath = 8;
 inline constexpr std::size_t kPathsMax = 8;
+// The share of the `want` that is known as near as the mesh's size puts them when nothing nearer is expected.
+inline constexpr std::size_t kKnownOfWantedNum = 2;
+inline constexpr std::size_t kKnownOfWantedDen = 3;
 
 class Lookup {
  public:
@@ -54,6 +62,7 @@ class Lookup {
     std::size_t parallelism = 3;
     std::size_t parallelism_max = 8;  // both of each path
     std::size_t paths = 1;            // at most kPathsMax
+    std::uint64_t nodes = 0;          // how many the mesh has, by estimate; 0: not known, or not to be gone by
   };
   // What is known of one asked peer.
   struct Visit {
@@ -130,6 +139,7 @@ class Lookup {
   bool make_room(const Distance& away, std::size_t path);
   std::uint16_t free_slot();
   std::size_t width(std::size_t path) const;
+  bool nearest_named(std::size_t path) const;
   std::size_t outstanding_max() const;
   bool may_ask(std::size_t path) const;
   std::optional<Target> next_of(std::size_t path, Duration at);

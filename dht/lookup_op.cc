@@ -23,7 +23,8 @@ void LookupOp::start(Now now, Core& core, Output& out) {
                               .message = question(options_.target, options_.want),
                               .want = options_.want,
                               .paths = options_.paths,
-                              .background = background()});
+                              .background = background(),
+                              .hurry = !background()});
   advance(now, core, out);
 }
 

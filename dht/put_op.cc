@@ -23,7 +23,8 @@ void PutOp::start(Now now, Core& core, Output& out) {
                                              .newer_than = remembered_},
                               .want = replicas_,
                               .paths = options_.paths,
-                              .background = false});
+                              .background = false,
+                              .hurry = true});
   if (know_here(core, out)) commit_ahead(now, core, out);
   advance(now, core, out);
 }

@@ -28,7 +28,8 @@ Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
       lookup_({.self = core.self(), .target = options.target, .want = options.want,
                .parallelism = core.config.parallelism,
                .parallelism_max = core.config.parallelism_max,
-               .paths = paths_of(core, options)}) {
+               .paths = paths_of(core, options),
+               .nodes = options.hurry ? core.size.nodes() : 0}) {
   core.seed(now, lookup_);
   core.table.note_lookup(now, options.target);
   ++core.counters.lookups_total;

@@ -66,9 +66,9 @@ struct Outcome {
 
 // Drives a lookup over the graph; answers come back in random order.
 Outcome drive(Rng& rng, const Graph& graph, const Contact& from, const NodeId& target,
-              std::size_t want, std::size_t paths = 1) {
+              std::size_t want, std::size_t paths = 1, std::uint64_t nodes = 0) {
   Lookup lookup({.self = from.id, .target = target, .want = want, .parallelism = 3,
-                 .parallelism_max = 8, .paths = paths});
+                 .parallelism_max = 8, .paths = paths, .nodes = nodes});
   auto seeds = graph.answer(from.id, target);
   for (const Contact& seed : seeds) lookup.seed(seed);
   std::set<NodeId> asked;
@@ -233,6 +233,56 @@ TEST(Lookup, EachSlowRequestOpensOneSlotAndWidens) {
   for (std::size_t i = 1; i < 5; ++i) lookup.on_slow(people[i].id);
   pump();
   EXPECT_EQ(asked, 10U) << "never more than five that are not slow";
+}
+
+// The last round of a lookup for 12 of 600: how many more are asked once the first of three has answered and named so
+// many of the 12 nearest, and as many others as make 20, in a mesh that is said to have so many nodes as would put the twelfth
+// where it is, times `factor` / 100.
+std::size_t asked_after_naming(std::size_t nearest, std::uint64_t factor, std::size_t want = 12) {
+  Rng rng(test_seed(57));
+  auto people = people_of(rng, 600);
+  const NodeId target = id_of("target");
+  std::ranges::sort(people, [&](const Contact& a, const Contact& b) { return closer(target, a.id, b.id); });
+  const std::uint64_t even = UINT64_MAX / distance_head(people[11].id, target) * 12;
+  Lookup lookup({.self = people[599].id, .target = target, .want = want, .parallelism = 3, .parallelism_max = 8,
+                 .nodes = even / 100 * factor});
+  for (std::size_t i = 500; i < 503; ++i) lookup.seed(people[i]);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(lookup.next());
+  EXPECT_FALSE(lookup.next()) << "nobody has answered yet";
+  std::vector<Contact> named(people.begin(), people.begin() + static_cast<std::ptrdiff_t>(nearest));
+  named.insert(named.end(), people.begin() + 100, people.begin() + 120 - static_cast<std::ptrdiff_t>(nearest));
+  lookup.on_reply(people[500].id, 1ms, named);
+  std::size_t more = 0;
+  while (lookup.next()) ++more;
+  return more;
+}
+
+TEST(Lookup, OnceMostOfTheNearestAreKnownAllAreAskedAtOnce) {
+  EXPECT_EQ(asked_after_naming(12, 99), 10U) << "twelve under way";
+  EXPECT_EQ(asked_after_naming(8, 99), 10U) << "two thirds";
+  EXPECT_EQ(asked_after_naming(7, 99), 1U) << "fewer";
+  EXPECT_EQ(asked_after_naming(12, 0), 1U) << "nothing is known of the mesh's size";
+  EXPECT_EQ(asked_after_naming(12, 10'000), 1U) << "they are not as near as that";
+  EXPECT_EQ(asked_after_naming(12, 99, 3), 1U) << "no more than three are wanted";
+}
+
+TEST(Lookup, TheMeshsSizeCostsFewRequestsAndLosesNobody) {
+  Rng rng(test_seed(58));
+  const Graph graph(rng, 600);
+  std::size_t queries = 0;
+  std::size_t without = 0;
+  for (int round = 0; round < 100; ++round) {
+    const Contact& from = graph.people[rng.below(graph.people.size())];
+    const NodeId target = id_of("target" + std::to_string(rng.next()));
+    Rng again = rng;
+    without += drive(again, graph, from, target, 12).queries;
+    const Outcome out = drive(rng, graph, from, target, 12, 1, 600);
+    ASSERT_TRUE(out.ended);
+    EXPECT_EQ(out.closest, graph.living_nearest(from.id, target, 12));
+    EXPECT_LE(out.widest, 12U);
+    queries += out.queries;
+  }
+  EXPECT_LE(queries * 10, without * 11) << "a tenth more at most";
 }
 
 TEST(Lookup, ContactsThatTheReplierCouldNotReachAreNotTakenUp) {
