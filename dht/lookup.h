@@ -12,7 +12,7 @@
 //   one, up to parallelism_max. As soon as the kClosingResponders nearest candidates have answered
 //   nothing nearer is expected, and the rest of the `want` closest are asked at full width.
 //   Nor is it once two thirds of the `want` are known that are as near as a mesh of `nodes` has them: then all `want`
-//   closest are asked at once. They are asked anyway, and three answers less are waited for. With an estimate that is
+//   closest are asked at once (Walk::Options::hurry). They are asked anyway, and three answers less are waited for. With an estimate that is
 //   too high nothing changes; with one too low some are asked whom nearer ones would have spared. Made-up nodes that a
 //   liar names near the target are asked sooner, not more of them. (Kubo's optimistic provide ends its walk by the
 //   same estimate; here a put needs an answer of each holder, so it is the last round that begins sooner.)
@@ -40,6 +40,7 @@
 
 #include "crypto/effects.h"
 #include "dht/crowd.h"
+#include "dht/known.h"
 
 namespace weft::dht {
 
@@ -106,6 +107,9 @@ class Lookup {
   std::vector<NodeId> missing(std::size_t max) const;
   // Peers nearer than `id` whose answers are awaited and not late.
   std::size_t awaited_nearer_than(const NodeId& id) const;
+  // Whom the next to be asked need not name, nearest first: who has answered, was a seed, or was named by two at one address. Nobody if
+  // the lookup follows several paths, or wants so few that what is spared is less than the tags.
+  Known known(std::uint32_t salt) const;
   // Requests made; the longest chain of namings among the `want` closest responders.
   std::size_t queries() const { return asked_.size(); }
   std::size_t hops() const;
@@ -126,6 +130,7 @@ class Lookup {
     std::optional<Duration> rtt;
     std::uint16_t contacts = 0;
     std::uint8_t known_to = 0;  // paths, a bit each
+    bool agreed = false;        // two have named it at one address
     std::uint8_t path = 0;      // that asked it
 
     bool known(std::size_t which) const { return ((known_to >> which) & 1) != 0; }

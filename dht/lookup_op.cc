@@ -23,8 +23,7 @@ void LookupOp::start(Now now, Core& core, Output& out) {
                               .message = question(options_.target, options_.want),
                               .want = options_.want,
                               .paths = options_.paths,
-                              .background = background(),
-                              .hurry = !background()});
+                              .background = background()});
   advance(now, core, out);
 }
 

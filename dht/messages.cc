@@ -58,6 +58,28 @@ void read_contacts(Reader& r, Contacts& contacts) {
   }
 }
 
+// The last field, which is not there if nobody is known.
+void write_known(Writer& w, const Known& known) {
+  if (known.tags.empty()) return;
+  const MutableBytes room = w.bin_room(sizeof known.salt + known.tags.size());
+  if (room.empty()) return;
+  store_le(room.data(), known.salt);
+  std::ranges::copy(known.tags, room.begin() + sizeof known.salt);
+}
+
+void read_known(Reader& r, Known& known) {
+  known = {};
+  if (!r.next_is_bin()) return;
+  const ByteView raw = r.bin(sizeof known.salt + kKnownTagsMax);
+  if (r.failed()) return;
+  if (raw.size() <= sizeof known.salt) return r.fail(DecodeError::kBadValue);
+  known.salt = load_le<std::uint32_t>(raw.data());
+  for (const std::uint8_t tag : raw.subspan(sizeof known.salt)) known.tags.push(tag);
+}
+
+// Elements of an array that ends with it.
+std::size_t with_known(std::size_t fields, const Known& known) { return fields + (known.tags.empty() ? 0 : 1); }
+
 Stored read_stored(Reader& r) {
   const auto status = static_cast<StoreStatus>(r.uint(static_cast<std::uint64_t>(StoreStatus::kFailed)));
   return {.status = status, .seq = r.uint(kSeqMax)};
@@ -81,8 +103,9 @@ std::size_t value_bytes(const HeldValue& value) { return 5 + 3 + value.blob.size
 std::size_t store_item_bytes(const StoreItem& item) { return 2 + 32 + 5 + 3 + item.blob.size(); }
 
 void encode(Writer& w, std::uint32_t rpc, const FindNode& m) {
-  w.array(5).uint(kFindNode).uint(rpc).bin(m.target.bytes).uint(m.contacts_max);
+  w.array(with_known(5, m.known)).uint(kFindNode).uint(rpc).bin(m.target.bytes).uint(m.contacts_max);
   w.boolean(m.want_token);
+  write_known(w, m.known);
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Nodes& m) {
@@ -92,10 +115,11 @@ void encode(Writer& w, std::uint32_t rpc, const Nodes& m) {
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Get& m) {
-  w.array(7).uint(kGet).uint(rpc).bin(m.key.bytes);
+  w.array(with_known(7, m.known)).uint(kGet).uint(rpc).bin(m.key.bytes);
   write_id(w, m.author);
   write_id(w, m.after);
   w.boolean(m.want_token).uint(m.newer_than);
+  write_known(w, m.known);
 }
 
 void encode(Writer& w, std::uint32_t rpc, const Values& m) {
@@ -163,6 +187,7 @@ std::optional<DecodeError> decode(Reader& r, FindNode& m) {
   m.target.bytes = r.bin_exact<32>();
   m.contacts_max = static_cast<std::uint8_t>(r.uint(kContactsPerReply));
   m.want_token = r.boolean();
+  read_known(r, m.known);
   return r.finish();
 }
 
@@ -178,6 +203,7 @@ std::optional<DecodeError> decode(Reader& r, Get& m) {
   m.after = read_id(r);
   m.want_token = r.boolean();
   m.newer_than = r.uint(kSeqMax);
+  read_known(r, m.known);
   return r.finish();
 }
 

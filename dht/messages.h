@@ -11,6 +11,7 @@
 #include "crypto/contact.h"
 #include "crypto/inline_vec.h"
 #include "crypto/wire.h"
+#include "dht/known.h"
 
 namespace weft::dht {
 
@@ -54,6 +55,7 @@ struct FindNode {
   NodeId target = {};
   std::uint8_t contacts_max = kContactsPerReply;  // 0: just answer
   bool want_token = false;                        // a write token for `target`
+  Known known = {};                               // need not be named
 };
 struct Nodes {
   std::optional<Token> token = std::nullopt;
@@ -67,6 +69,7 @@ struct Get {
   // Values with this number or a lower one are left out: a writer who remembers its number, or a
   // holder who asks whether another holds the same, need not be sent the bytes.
   std::uint64_t newer_than = 0;
+  Known known = {};  // need not be named
 };
 struct HeldValue {
   std::uint32_t remaining_s = 0;  // of its signed lifetime, counted down by holders

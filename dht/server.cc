@@ -16,25 +16,30 @@ constexpr std::size_t kNamedMin = 4;
 
 // Contacts near `target` that may be named to the asker, as far as they fit. Whoever was silent
 // when last asked is not handed on; nor, if there are kNamedMin others, who was not heard for longer than is believed.
-void fill_contacts(Now now, const Core& core, const Asker& asker, const NodeId& target, std::size_t max,
+// Whom the asker knows counts as named.
+void fill_contacts(Now now, const Core& core, const Asker& asker, const NodeId& target, std::size_t max, const Known& known,
                    std::size_t room, InlineVec<Contact, kContactsPerReply>& contacts) {
   if (max == 0) return;
+  const KnownSet known_there(known);
+  std::size_t named = 0;
   const auto name = [&](const RoutingTable::Entry& entry) {
     if (entry.contact.id == asker.contact.id) return true;
     if (!may_be_named_to(entry.contact.endpoint, asker.contact.endpoint)) return true;
-    const std::size_t bytes = contact_bytes(entry.contact);
-    if (bytes > room) return false;
-    room -= bytes;
-    contacts.push(entry.contact);
-    return contacts.size() < max && !contacts.full();
+    if (!known_there.has(entry.contact.id)) {
+      const std::size_t bytes = contact_bytes(entry.contact);
+      if (bytes > room) return false;
+      room -= bytes;
+      contacts.push(entry.contact);
+    }
+    return ++named < max && !contacts.full();
   };
   core.table.visit_nearest(target, [&](const RoutingTable::Entry& entry) {
     return !core.table.believed(now, entry) || name(entry);
   });
-  if (contacts.size() >= std::min(max, kNamedMin)) return;
+  if (named >= std::min(max, kNamedMin)) return;
   core.table.visit_nearest(target, [&](const RoutingTable::Entry& entry) {
     if (entry.failures > 0 || core.table.believed(now, entry)) return true;
-    return name(entry) && contacts.size() < kNamedMin;
+    return name(entry) && named < kNamedMin;
   });
 }
 
@@ -132,7 +137,7 @@ void serve_find_node(Now now, Core& core, const Asker& asker, const FindNode& m,
   if (asker.reply_max < kNodesHeadBytes) return;
   std::size_t room = asker.reply_max - kNodesHeadBytes;
   reply.token = token_for(now, core, asker, m.target, m.want_token, room);
-  fill_contacts(now, core, asker, m.target, m.contacts_max, room, reply.contacts);
+  fill_contacts(now, core, asker, m.target, m.contacts_max, m.known, room, reply.contacts);
 }
 
 void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& reply) {
@@ -167,7 +172,7 @@ void serve_get(Now now, Core& core, const Asker& asker, const Get& m, Values& re
       return !reply.more && offer(held);
     });
   }
-  fill_contacts(now, core, asker, m.key, m.after ? 0 : kContactsPerReply, room, reply.contacts);
+  fill_contacts(now, core, asker, m.key, m.after ? 0 : kContactsPerReply, m.known, room, reply.contacts);
 }
 
 bool serve_get_later(Now now, Core& core, const Asker& asker, const Get& m, Values& reply,

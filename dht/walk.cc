@@ -37,8 +37,12 @@ Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
 
 void Walk::pump(Now now, Core& core, Output& out) {
   while (const auto to = lookup_.next(now.mono - began_)) {
+    const Known known = lookup_.known(static_cast<std::uint32_t>(core.rng.next()));
     std::visit(
-        [&](const auto& m) { core.ask(op_, Role::kWalk, *to, m, options_.background, out); },
+        [&](auto m) {
+          m.known = known;
+          core.ask(op_, Role::kWalk, *to, m, options_.background, out);
+        },
         options_.message);
   }
 }

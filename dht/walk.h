@@ -16,7 +16,7 @@ class Walk {
     std::size_t want = 20;
     std::size_t paths = 0;  // 0: as the node is configured; upkeep goes by one
     bool background = false;
-    bool hurry = false;  // somebody waits for all of the closest: the last round begins by the mesh's size (lookup.h)
+    bool hurry = false;  // a put waits for all of the closest: the last round begins by the mesh's size (lookup.h)
   };
   Walk(Now now, Core& core, OpKey op, const Options& options);
 

@@ -75,6 +75,8 @@ inline bool early_ok(const dht::StoreMany&) { return false; }
 
 // That came with Traced: a member of a lower one is asked without it.
 inline constexpr std::uint32_t kTracedMinor = 4;
+// That came with what the asker knows (dht/known.h): a member of a lower one is not told, nor who is no member where there is membership.
+inline constexpr std::uint32_t kKnownMinor = 6;
 // The protocol minor that came with a request: a member of a lower one is not asked.
 template <class M>
 constexpr std::uint32_t minor_of(const M&) {

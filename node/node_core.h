@@ -31,7 +31,7 @@
 
 namespace weft::node {
 
-inline constexpr std::uint32_t kProtocolMinor = 5;
+inline constexpr std::uint32_t kProtocolMinor = 6;
 
 struct Seed {
   std::optional<NodeId> id;  // another key at the endpoint is refused

@@ -30,6 +30,12 @@ void NodeCore::State::drain(Now now, Output& out) {
   }
 }
 
+bool NodeCore::State::takes_known(const NodeId& peer) const {
+  if (membership == nullptr || config.membership.alone) return config.membership.alone;
+  const auto member = membership->find(peer);
+  return member && member->record->minor >= kKnownMinor;
+}
+
 void NodeCore::State::carry_out_dht(Now now, Output& out) {
   if (dht_out.empty()) return;
   std::swap(dht_out, dht_work);
@@ -44,15 +50,22 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
             const auto member = membership->find(asked.to.id);
             if (member && member->record->minor < minor_of(m)) return untold.push_back(asked.tag);
           }
-          request(now,
-                  {.owner = Owner::kDht,
-                   .tag = asked.tag,
-                   .reply_kind = reply_kind(m),
-                   .to = asked.to,
-                   .early_ok = early_ok(m),
-                   .may_be_gone = (asked.stranger || asked.background) && (membership == nullptr || !membership->find(asked.to.id)),
-                   .trace = asked.trace},
-                  m, out);
+          const RequestInfo info = {
+              .owner = Owner::kDht,
+              .tag = asked.tag,
+              .reply_kind = reply_kind(m),
+              .to = asked.to,
+              .early_ok = early_ok(m),
+              .may_be_gone = (asked.stranger || asked.background) && (membership == nullptr || !membership->find(asked.to.id)),
+              .trace = asked.trace};
+          if constexpr (requires { m.known; }) {
+            if (!m.known.tags.empty() && !takes_known(asked.to.id)) {
+              auto plain = m;
+              plain.known = {};
+              return request(now, info, plain, out);
+            }
+          }
+          request(now, info, m, out);
         },
         asked.message);
   }

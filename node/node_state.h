@@ -49,6 +49,8 @@ struct NodeCore::State {
   // Carries out everything the cores have asked for, until they ask for nothing more.
   void drain(Now now, Output& out);
   void carry_out_dht(Now now, Output& out);
+  // Whether it is told whom we know (dht/known.h): a member whose record says that it reads that. Without membership all are taken to.
+  bool takes_known(const NodeId& peer) const;
   void carry_out_membership(Now now, Output& out);
   void carry_out_state(Now now, Output& out);
   // Once and without an answer: in the session with the peer, or with a handshake.

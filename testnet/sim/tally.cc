@@ -51,6 +51,9 @@ M read(Reader& r) {
   return message;
 }
 
+// In the model that counts names one has four bytes, and a tag has one.
+std::size_t tags_as_names(const dht::Known& known) { return (known.tags.size() + 3) / 4; }
+
 }  // namespace
 
 std::optional<ByteView> payload_of(ByteView datagram) {
@@ -84,7 +87,8 @@ void Tally::sent(ByteView datagram) {
   if (payload && !payload->empty()) {
     Reader r(*payload);
     kind = node::read_head(r).kind % kKinds;
-    if (kind == dht::kFindNode || kind == dht::kGet) ++names_;
+    if (kind == dht::kFindNode) names_ += 1 + tags_as_names(read<dht::FindNode>(r).known);
+    else if (kind == dht::kGet) names_ += 1 + tags_as_names(read<dht::Get>(r).known);
     else if (kind == dht::kNodes) names_ += read<dht::Nodes>(r).contacts.size();
     else if (kind == dht::kValues) names_ += read<dht::Values>(r).contacts.size();
   }

@@ -23,6 +23,8 @@ std::string failure(const dht::OpFailure& f) {
   return s;
 }
 
+std::string known(const dht::Known& k) { return k.tags.empty() ? "" : ", knows " + text(k.tags.size()); }
+
 std::string_view status(dht::StoreStatus s) {
   switch (s) {
     case dht::StoreStatus::kStored: return "held";
@@ -113,7 +115,7 @@ std::string Teller::payload(ByteView bytes) const {
     case gossip::kSyncPage: s = "SyncPage" + items(read(gossip::SyncPage{}).items); break;
     case dht::kFindNode: {
       const auto m = read(dht::FindNode{});
-      s = "FindNode " + name(m.target) + (m.want_token ? ", token wanted" : "");
+      s = "FindNode " + name(m.target) + (m.want_token ? ", token wanted" : "") + known(m.known);
       break;
     }
     case dht::kNodes: {
@@ -125,7 +127,7 @@ std::string Teller::payload(ByteView bytes) const {
       const auto m = read(dht::Get{});
       s = "Get " + name(m.key) + (m.author ? " of " + name(*m.author) : "") +
           (m.newer_than > 0 ? " newer than " + text(m.newer_than) : "") +
-          (m.want_token ? ", token wanted" : "");
+          (m.want_token ? ", token wanted" : "") + known(m.known);
       break;
     }
     case dht::kValues: {

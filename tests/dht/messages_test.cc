@@ -75,19 +75,28 @@ void round_trip(std::uint32_t rpc, const M& m) {
   EXPECT_TRUE(decoded(longer, more).has_value());
 }
 
+// One time in two none.
+Known random_known(Rng& rng) {
+  Known known{};
+  if (rng.chance({1, 2})) return known;
+  known.salt = static_cast<std::uint32_t>(rng.next());
+  for (std::size_t i = 1 + rng.below(kKnownTagsMax); i > 0; --i) known.tags.push(static_cast<std::uint8_t>(rng.next()));
+  return known;
+}
+
 TEST(Messages, EveryMessageSurvivesTheRoundTripAndNoTruncationDoes) {
   Rng rng(test_seed(21));
   for (int round = 0; round < 30; ++round) {
     const auto rpc = static_cast<std::uint32_t>(rng.next());
     round_trip(rpc, FindNode{.target = random_id(rng),
                              .contacts_max = static_cast<std::uint8_t>(rng.below(21)),
-                             .want_token = rng.chance({1, 2})});
+                             .want_token = rng.chance({1, 2}), .known = random_known(rng)});
     Nodes nodes;
     if (rng.chance({1, 2})) nodes.token = random_token(rng);
     for (std::size_t i = rng.below(21); i > 0; --i) nodes.contacts.push(random_contact(rng));
     round_trip(rpc, nodes);
     Get get{.key = random_id(rng), .want_token = rng.chance({1, 2}),
-            .newer_than = rng.below(kSeqMax + 1)};
+            .newer_than = rng.below(kSeqMax + 1), .known = random_known(rng)};
     if (rng.chance({1, 2})) get.author = random_id(rng);
     if (rng.chance({1, 2})) get.after = random_id(rng);
     round_trip(rpc, get);
@@ -281,6 +290,16 @@ TEST(Messages, ImpossibleContentIsRefused) {
   FindNode find;
   const auto target = [](Writer& w) { w.bin(Bytes(32, 7)); };
   EXPECT_EQ(decoded(message(target, number(21), no), find), DecodeError::kBadValue);
+  const auto known = [](std::size_t bytes) { return [bytes](Writer& w) { w.bin(Bytes(bytes, 1)); }; };
+  EXPECT_FALSE(decoded(message(target, number(20), no, known(5)), find).has_value());
+  EXPECT_EQ(find.known.salt, 0x01010101U);
+  EXPECT_EQ(find.known.tags.size(), 1U);
+  EXPECT_EQ(decoded(message(target, number(20), no, known(4)), find), DecodeError::kBadValue) << "a salt and no tag";
+  EXPECT_EQ(decoded(message(target, number(20), no, known(4 + kKnownTagsMax + 1)), find), DecodeError::kTooLarge);
+  EXPECT_EQ(decoded(message(target, number(20), no, known(5), no), find), DecodeError::kTrailing);
+  EXPECT_EQ(decoded(message(target, number(20), no, nil), find), DecodeError::kTrailing);
+  EXPECT_FALSE(decoded(message(target, number(20), no), find).has_value());
+  EXPECT_TRUE(find.known.tags.empty()) << "of the message before";
 }
 
 }  // namespace

@@ -124,6 +124,11 @@ TEST(ProtocolDht, Messages) {
   const auto contacts_max = static_cast<std::uint8_t>(number(find, "contacts_max"));
   expect_message(find, FindNode{.target = id(find, "target"), .contacts_max = contacts_max,
                                 .want_token = number(find, "want_token") != 0});
+  const Vector& knowing = all.at("FindNode-known");
+  Known known{.salt = static_cast<std::uint32_t>(number(knowing, "salt"))};
+  for (const char* name : {"known1", "known2"}) known.tags.push(known_tag(known.salt, id(knowing, name)));
+  EXPECT_EQ(to_hex(ByteView(known.tags.data(), known.tags.size())), knowing.at("tags"));
+  expect_message(knowing, FindNode{.target = id(knowing, "target"), .known = known});
   const Vector& nodes_vector = all.at("Nodes");
   Nodes nodes{.token = maybe_token(nodes_vector)};
   nodes.contacts.push(contact(nodes_vector, "contact1"));

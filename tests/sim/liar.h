@@ -30,12 +30,13 @@ class Liar {
 
   const Identity& identity() const { return identity_; }
   // Its own record, signed as it should be.
-  RecordRef record(std::uint64_t number) const {
+  RecordRef record(std::uint64_t number, std::uint32_t minor = 0) const {
     RecordFields fields;
     fields.number = number;
     fields.instance = 4711;
     fields.endpoints = {at};
     fields.network = open_network("sim").id;
+    fields.minor = minor;
     fields.name = "liar";
     return make_record(identity_, fields);
   }
