@@ -4,15 +4,11 @@
 
 namespace weft::dht {
 
-std::uint8_t known_tag(std::uint32_t salt, const NodeId& id) {
+std::uint16_t known_tag(std::uint16_t salt, const NodeId& id) {
   ByteArray<16> key{};
   store_le(key.data(), salt);
   std::ranges::copy(as_bytes("weft-knw"), key.begin() + 8);
-  return static_cast<std::uint8_t>(siphash(key, id.bytes));
-}
-
-KnownSet::KnownSet(const Known& known) : salt_(known.salt) {
-  for (const std::uint8_t tag : known.tags) tags_.set(tag);
+  return static_cast<std::uint16_t>(siphash(key, id.bytes));
 }
 
 }  // namespace weft::dht

@@ -251,7 +251,7 @@ InlineVec<Distance, kCrowdMost> Lookup::nearest_known() const {
   return out;
 }
 
-Known Lookup::known(std::uint32_t salt) const {
+Known Lookup::known(std::uint16_t salt) const {
   Known out{.salt = salt};
   if (options_.paths != 1 || options_.want <= options_.parallelism) return out;
   for (const std::uint16_t slot : order_) {

@@ -109,7 +109,7 @@ class Lookup {
   std::size_t awaited_nearer_than(const NodeId& id) const;
   // Whom the next to be asked need not name, nearest first: who has answered, was a seed, or was named by two at one address. Nobody if
   // the lookup follows several paths, or wants so few that what is spared is less than the tags.
-  Known known(std::uint32_t salt) const;
+  Known known(std::uint16_t salt) const;
   // Requests made; the longest chain of namings among the `want` closest responders.
   std::size_t queries() const { return asked_.size(); }
   std::size_t hops() const;

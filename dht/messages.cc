@@ -4,6 +4,7 @@ namespace weft::dht {
 namespace {
 
 constexpr std::size_t kContactV4Bytes = 32 + 6;
+constexpr std::size_t kTagBytes = sizeof(std::uint16_t);  // of what the asker knows, and its salt
 
 void write_token(Writer& w, const std::optional<Token>& token) {
   if (token) {
@@ -61,20 +62,20 @@ void read_contacts(Reader& r, Contacts& contacts) {
 // The last field, which is not there if nobody is known.
 void write_known(Writer& w, const Known& known) {
   if (known.tags.empty()) return;
-  const MutableBytes room = w.bin_room(sizeof known.salt + known.tags.size());
+  const MutableBytes room = w.bin_room(kTagBytes * (1 + known.tags.size()));
   if (room.empty()) return;
   store_le(room.data(), known.salt);
-  std::ranges::copy(known.tags, room.begin() + sizeof known.salt);
+  for (std::size_t i = 0; i < known.tags.size(); ++i) store_le(room.data() + kTagBytes * (1 + i), known.tags[i]);
 }
 
 void read_known(Reader& r, Known& known) {
   known = {};
   if (!r.next_is_bin()) return;
-  const ByteView raw = r.bin(sizeof known.salt + kKnownTagsMax);
+  const ByteView raw = r.bin(kTagBytes * (1 + kKnownTagsMax));
   if (r.failed()) return;
-  if (raw.size() <= sizeof known.salt) return r.fail(DecodeError::kBadValue);
-  known.salt = load_le<std::uint32_t>(raw.data());
-  for (const std::uint8_t tag : raw.subspan(sizeof known.salt)) known.tags.push(tag);
+  if (raw.size() <= kTagBytes || raw.size() % kTagBytes != 0) return r.fail(DecodeError::kBadValue);
+  known.salt = load_le<std::uint16_t>(raw.data());
+  for (std::size_t at = kTagBytes; at < raw.size(); at += kTagBytes) known.tags.push(load_le<std::uint16_t>(raw.data() + at));
 }
 
 // Elements of an array that ends with it.

@@ -20,12 +20,11 @@ constexpr std::size_t kNamedMin = 4;
 void fill_contacts(Now now, const Core& core, const Asker& asker, const NodeId& target, std::size_t max, const Known& known,
                    std::size_t room, InlineVec<Contact, kContactsPerReply>& contacts) {
   if (max == 0) return;
-  const KnownSet known_there(known);
   std::size_t named = 0;
   const auto name = [&](const RoutingTable::Entry& entry) {
     if (entry.contact.id == asker.contact.id) return true;
     if (!may_be_named_to(entry.contact.endpoint, asker.contact.endpoint)) return true;
-    if (!known_there.has(entry.contact.id)) {
+    if (!is_known(known, entry.contact.id)) {
       const std::size_t bytes = contact_bytes(entry.contact);
       if (bytes > room) return false;
       room -= bytes;

@@ -37,7 +37,7 @@ Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
 
 void Walk::pump(Now now, Core& core, Output& out) {
   while (const auto to = lookup_.next(now.mono - began_)) {
-    const Known known = lookup_.known(static_cast<std::uint32_t>(core.rng.next()));
+    const Known known = lookup_.known(static_cast<std::uint16_t>(core.rng.next()));
     std::visit(
         [&](auto m) {
           m.known = known;

@@ -51,8 +51,8 @@ M read(Reader& r) {
   return message;
 }
 
-// In the model that counts names one has four bytes, and a tag has one.
-std::size_t tags_as_names(const dht::Known& known) { return (known.tags.size() + 3) / 4; }
+// In the model that counts names one has four bytes, and a tag has two.
+std::size_t tags_as_names(const dht::Known& known) { return (known.tags.size() + 1) / 2; }
 
 }  // namespace
 

@@ -79,8 +79,8 @@ void round_trip(std::uint32_t rpc, const M& m) {
 Known random_known(Rng& rng) {
   Known known{};
   if (rng.chance({1, 2})) return known;
-  known.salt = static_cast<std::uint32_t>(rng.next());
-  for (std::size_t i = 1 + rng.below(kKnownTagsMax); i > 0; --i) known.tags.push(static_cast<std::uint8_t>(rng.next()));
+  known.salt = static_cast<std::uint16_t>(rng.next());
+  for (std::size_t i = 1 + rng.below(kKnownTagsMax); i > 0; --i) known.tags.push(static_cast<std::uint16_t>(rng.next()));
   return known;
 }
 
@@ -291,12 +291,13 @@ TEST(Messages, ImpossibleContentIsRefused) {
   const auto target = [](Writer& w) { w.bin(Bytes(32, 7)); };
   EXPECT_EQ(decoded(message(target, number(21), no), find), DecodeError::kBadValue);
   const auto known = [](std::size_t bytes) { return [bytes](Writer& w) { w.bin(Bytes(bytes, 1)); }; };
-  EXPECT_FALSE(decoded(message(target, number(20), no, known(5)), find).has_value());
-  EXPECT_EQ(find.known.salt, 0x01010101U);
+  EXPECT_FALSE(decoded(message(target, number(20), no, known(4)), find).has_value());
+  EXPECT_EQ(find.known.salt, 0x0101U);
   EXPECT_EQ(find.known.tags.size(), 1U);
-  EXPECT_EQ(decoded(message(target, number(20), no, known(4)), find), DecodeError::kBadValue) << "a salt and no tag";
-  EXPECT_EQ(decoded(message(target, number(20), no, known(4 + kKnownTagsMax + 1)), find), DecodeError::kTooLarge);
-  EXPECT_EQ(decoded(message(target, number(20), no, known(5), no), find), DecodeError::kTrailing);
+  EXPECT_EQ(decoded(message(target, number(20), no, known(2)), find), DecodeError::kBadValue) << "a salt and no tag";
+  EXPECT_EQ(decoded(message(target, number(20), no, known(5)), find), DecodeError::kBadValue) << "half a tag";
+  EXPECT_EQ(decoded(message(target, number(20), no, known(2 + 2 * kKnownTagsMax + 2)), find), DecodeError::kTooLarge);
+  EXPECT_EQ(decoded(message(target, number(20), no, known(4), no), find), DecodeError::kTrailing);
   EXPECT_EQ(decoded(message(target, number(20), no, nil), find), DecodeError::kTrailing);
   EXPECT_FALSE(decoded(message(target, number(20), no), find).has_value());
   EXPECT_TRUE(find.known.tags.empty()) << "of the message before";
