@@ -4,11 +4,14 @@
 
 namespace weft::dht {
 
-std::uint16_t known_tag(std::uint16_t salt, const NodeId& id) {
+std::uint16_t known_tag(std::uint16_t salt, const NodeId& id, const Endpoint& endpoint) {
   ByteArray<16> key{};
   store_le(key.data(), salt);
   std::ranges::copy(as_bytes("weft-knw"), key.begin() + 8);
-  return static_cast<std::uint16_t>(siphash(key, id.bytes));
+  ByteArray<32 + kEndpointWireMax> tagged;
+  std::ranges::copy(id.bytes, tagged.begin());
+  const std::size_t size = 32 + encode_endpoint(endpoint, MutableBytes(tagged).subspan(32));
+  return static_cast<std::uint16_t>(siphash(key, ByteView(tagged).first(size)));
 }
 
 }  // namespace weft::dht

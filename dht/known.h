@@ -3,18 +3,18 @@
 // Near the end of a lookup all who are asked know the same neighbourhood, and each names the same twenty. A request may carry a tag of 16
 // bits for each contact that need not be named again; an answer leaves out those whose tag is among them, which count as named.
 //
+// A tag is of an id at one address: whoever knows the node at another one names it. So nobody can hide a node by naming it at a wrong address
+// before others name it at the right one, nor does a node that has moved stay hidden.
+//
 // Bounds: kKnownTagsMax tags, with which a FindNode still fits the padding of an INIT. An unknown contact is left out by chance once in 3,000
 // answers (20 tags of 65,536): under churn the nearest to a target may be known to one node alone. Each request has its own salt, so
-// nobody can grind an id whose tag is that of another node.
-// What a liar can do: as who is asked, nothing that it could not do by naming nobody. As who was asked before, name a node at a wrong address,
-// so that the asker would have the right one left out: so only those count as known who answered, who stand in the own table,
-// or whom two have named at one address (Lookup::known); and of several paths nobody is told what others named.
+// nobody can grind an id whose tag is that of another node. Of several paths nobody is told what others named.
 #pragma once
 
 #include <algorithm>
 
+#include "crypto/contact.h"
 #include "crypto/inline_vec.h"
-#include "crypto/node_id.h"
 
 namespace weft::dht {
 
@@ -26,11 +26,11 @@ struct Known {
   bool operator==(const Known&) const = default;
 };
 
-// The tag of one contact under a request's salt.
-std::uint16_t known_tag(std::uint16_t salt, const NodeId& id);
+// The tag of a node at an address under a request's salt.
+std::uint16_t known_tag(std::uint16_t salt, const NodeId& id, const Endpoint& endpoint);
 // Whether a contact's tag is among them.
-inline bool is_known(const Known& known, const NodeId& id) {
-  return !known.tags.empty() && std::ranges::find(known.tags, known_tag(known.salt, id)) != known.tags.end();
+inline bool is_known(const Known& known, const Contact& contact) {
+  return !known.tags.empty() && std::ranges::find(known.tags, known_tag(known.salt, contact.id, contact.endpoint)) != known.tags.end();
 }
 
 }  // namespace weft::dht

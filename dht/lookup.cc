@@ -66,7 +66,6 @@ bool Lookup::add(const Contact& contact, const NodeId& named_by, std::uint32_t h
   const Distance away = distance(contact.id, options_.target);
   const auto bit = static_cast<std::uint8_t>(1U << path);
   if (Candidate* known = find(contact.id)) {
-    known->agreed |= named_by != known->named_by && contact.endpoint == known->to.endpoints[0];
     // Another address for it: a liar who named the first one cannot hide the peer.
     if (known->state == State::kHeard && std::ranges::find(known->to.endpoints, contact.endpoint) == known->to.endpoints.end()) {
       known->to.endpoints.try_push(contact.endpoint);
@@ -255,9 +254,10 @@ Known Lookup::known(std::uint16_t salt) const {
   Known out{.salt = salt};
   if (options_.paths != 1 || options_.want <= options_.parallelism) return out;
   for (const std::uint16_t slot : order_) {
-    const Candidate& candidate = pool_[slot];
-    const bool proven = candidate.state == State::kAnswered || candidate.named_by == NodeId{} || candidate.agreed;
-    if (proven && !out.tags.try_push(known_tag(salt, candidate.to.id))) break;
+    const Target& to = pool_[slot].to;
+    for (const Endpoint& endpoint : to.endpoints) {
+      if (!out.tags.try_push(known_tag(salt, to.id, endpoint))) return out;
+    }
   }
   return out;
 }

@@ -107,7 +107,7 @@ class Lookup {
   std::vector<NodeId> missing(std::size_t max) const;
   // Peers nearer than `id` whose answers are awaited and not late.
   std::size_t awaited_nearer_than(const NodeId& id) const;
-  // Whom the next to be asked need not name, nearest first: who has answered, was a seed, or was named by two at one address. Nobody if
+  // Whom the next to be asked need not name, nearest first, at each address that is known. Nobody if
   // the lookup follows several paths, or wants so few that what is spared is less than the tags.
   Known known(std::uint16_t salt) const;
   // Requests made; the longest chain of namings among the `want` closest responders.
@@ -130,7 +130,6 @@ class Lookup {
     std::optional<Duration> rtt;
     std::uint16_t contacts = 0;
     std::uint8_t known_to = 0;  // paths, a bit each
-    bool agreed = false;        // two have named it at one address
     std::uint8_t path = 0;      // that asked it
 
     bool known(std::size_t which) const { return ((known_to >> which) & 1) != 0; }

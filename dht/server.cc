@@ -24,7 +24,7 @@ void fill_contacts(Now now, const Core& core, const Asker& asker, const NodeId& 
   const auto name = [&](const RoutingTable::Entry& entry) {
     if (entry.contact.id == asker.contact.id) return true;
     if (!may_be_named_to(entry.contact.endpoint, asker.contact.endpoint)) return true;
-    if (!is_known(known, entry.contact.id)) {
+    if (!is_known(known, entry.contact)) {
       const std::size_t bytes = contact_bytes(entry.contact);
       if (bytes > room) return false;
       room -= bytes;

@@ -29,15 +29,17 @@ Walk::Walk(Now now, Core& core, OpKey op, const Options& options)
                .parallelism = core.config.parallelism,
                .parallelism_max = core.config.parallelism_max,
                .paths = paths_of(core, options),
-               .nodes = options.hurry ? core.size.nodes() : 0}) {
+               .nodes = options.hurry && core.size.samples() >= kCrowdSamples ? core.mesh_size() : 0}) {
   core.seed(now, lookup_);
   core.table.note_lookup(now, options.target);
   ++core.counters.lookups_total;
 }
 
+Known Walk::known_now(Core& core) const { return lookup_.known(static_cast<std::uint16_t>(core.rng.next())); }
+
 void Walk::pump(Now now, Core& core, Output& out) {
   while (const auto to = lookup_.next(now.mono - began_)) {
-    const Known known = lookup_.known(static_cast<std::uint16_t>(core.rng.next()));
+    const Known known = known_now(core);
     std::visit(
         [&](auto m) {
           m.known = known;
@@ -90,7 +92,7 @@ bool Walk::ended(Core& core, Output& out) {
   std::ranges::sort(short_of_contacts_, [this](const NodeId& a, const NodeId& b) {
     return closer(options_.target, a, b);
   });
-  const FindNode message{.target = options_.target};
+  const FindNode message{.target = options_.target, .known = known_now(core)};
   for (const Target& to : lookup_.closest(SIZE_MAX)) {
     if (contacts_open_ == kContactsAskedMax) break;
     if (std::ranges::find(short_of_contacts_, to.id) == short_of_contacts_.end()) continue;

@@ -38,6 +38,8 @@ class Walk {
   std::vector<Holder> holders() const;
 
  private:
+  Known known_now(Core& core) const;
+
   OpKey op_;
   Instant began_;
   Options options_;

@@ -11,23 +11,30 @@
 namespace weft::dht {
 namespace {
 
-TEST(Known, ATagIsOfTheSaltAndTheId) {
+const Endpoint kHere = Endpoint::v4(10, 0, 0, 1, 9338);
+const Endpoint kThere = Endpoint::v4(10, 0, 0, 1, 9339);
+
+TEST(Known, ATagIsOfTheSaltTheIdAndTheAddress) {
   std::set<std::uint16_t> tags;
   for (std::uint16_t salt = 0; salt < 64; ++salt) {
-    EXPECT_EQ(known_tag(salt, id_of("a")), known_tag(salt, id_of("a")));
-    tags.insert(known_tag(salt, id_of("a")));
+    EXPECT_EQ(known_tag(salt, id_of("a"), kHere), known_tag(salt, id_of("a"), kHere));
+    EXPECT_NE(known_tag(salt, id_of("a"), kHere), known_tag(salt, id_of("a"), kThere));
+    tags.insert(known_tag(salt, id_of("a"), kHere));
   }
   EXPECT_GE(tags.size(), 62U) << "whoever has the tag of another under one salt has not under the next";
-  EXPECT_EQ(known_tag(7, NodeId{}), 0x6822);
 }
 
-TEST(Known, ThoseAreKnownThatWereTold) {
+TEST(Known, ThoseAreKnownThatWereToldOf) {
+  Rng rng(test_seed(70));
+  auto people = people_of(rng, 1001);
   Known known{.salt = 5};
-  EXPECT_FALSE(is_known(known, id_of("a")));
-  known.tags.push(known_tag(5, id_of("a")));
-  EXPECT_TRUE(is_known(known, id_of("a")));
+  EXPECT_FALSE(is_known(known, people[1000]));
+  known.tags.push(known_tag(5, people[1000].id, people[1000].endpoint));
+  EXPECT_TRUE(is_known(known, people[1000]));
+  people[1000].endpoint = kThere;
+  EXPECT_FALSE(is_known(known, people[1000])) << "it has moved";
   std::size_t mistaken = 0;
-  for (int i = 0; i < 1000; ++i) mistaken += is_known(known, id_of(std::to_string(i))) ? 1U : 0U;
+  for (int i = 0; i < 1000; ++i) mistaken += is_known(known, people[static_cast<std::size_t>(i)]) ? 1U : 0U;
   EXPECT_LE(mistaken, 1U) << "one of 65,536";
 }
 
@@ -43,25 +50,22 @@ struct Asked {
     for (std::size_t i = 20; i < 23; ++i) lookup.seed(people[i]);
     while (lookup.next()) {}
   }
-  bool knows(std::size_t i) const { return is_known(lookup.known(9), people[i].id); }
+  bool knows(std::size_t i) const { return is_known(lookup.known(9), people[i]); }
 };
 
-TEST(Known, ALookupTellsOfSeedsAndOfThoseThatAnsweredOrThatTwoHaveNamedAtOneAddress) {
+TEST(Known, ALookupTellsOfEachAtTheAddressesThatItKnows) {
   Asked a;
   EXPECT_EQ(a.lookup.known(9).tags.size(), 3U) << "the seeds";
-  Contact moved = a.people[2];
-  moved.endpoint = Endpoint::v4(10, 250, 0, 1, 9338);
-  a.lookup.on_reply(a.people[20].id, 1ms, std::vector{a.people[0], a.people[1], a.people[2]});
-  EXPECT_EQ(a.lookup.known(9).tags.size(), 3U) << "one may have named a wrong address";
-  a.lookup.learn(a.people[20].id, std::vector{a.people[1]});
-  EXPECT_FALSE(a.knows(1)) << "the same one says it again";
-  a.lookup.on_reply(a.people[21].id, 1ms, std::vector{a.people[1], moved});
+  Contact wrong = a.people[2];
+  wrong.endpoint = Endpoint::v4(10, 250, 0, 1, 9338);
+  a.lookup.on_reply(a.people[20].id, 1ms, std::vector{a.people[0], a.people[1], wrong});
+  EXPECT_TRUE(a.knows(0));
   EXPECT_TRUE(a.knows(1));
-  EXPECT_FALSE(a.knows(2)) << "two addresses";
-  EXPECT_FALSE(a.knows(0));
-  while (a.lookup.next()) {}
-  a.lookup.on_reply(a.people[0].id, 1ms, {});
-  EXPECT_TRUE(a.knows(0)) << "it has answered";
+  EXPECT_FALSE(a.knows(2)) << "at its own address nobody has named it: who knows that names it";
+  EXPECT_EQ(a.lookup.known(9).tags.size(), 6U);
+  a.lookup.on_reply(a.people[21].id, 1ms, std::vector{a.people[2]});
+  EXPECT_TRUE(a.knows(2));
+  EXPECT_EQ(a.lookup.known(9).tags.size(), 7U) << "both of its addresses";
 }
 
 TEST(Known, OfSeveralPathsAndForFewNobodyIsTold) {
@@ -77,7 +81,7 @@ TEST(Known, TheNearestAreToldOf) {
   for (std::size_t i = people.size(); i-- > 0;) lookup.seed(people[i]);
   const Known known = lookup.known(3);
   ASSERT_TRUE(known.tags.full());
-  for (std::size_t i = 0; i < kKnownTagsMax; ++i) EXPECT_EQ(known.tags[i], known_tag(3, people[i].id));
+  for (std::size_t i = 0; i < kKnownTagsMax; ++i) EXPECT_EQ(known.tags[i], known_tag(3, people[i].id, people[i].endpoint));
 }
 
 TEST(Known, AnAnswerLeavesThemOutAndCountsThemAsNamed) {
@@ -101,10 +105,10 @@ TEST(Known, AnAnswerLeavesThemOutAndCountsThemAsNamed) {
   dht.on_find_node(now, asker, {.target = target}, all);
   ASSERT_EQ(all.contacts.size(), kContactsPerReply);
   Known known{.salt = 11};
-  for (std::size_t i = 0; i < 15; ++i) known.tags.push(known_tag(11, all.contacts[i].id));
+  for (std::size_t i = 0; i < 15; ++i) known.tags.push(known_tag(11, all.contacts[i].id, all.contacts[i].endpoint));
   std::vector<NodeId> expected;
   for (const Contact& contact : all.contacts) {
-    if (!is_known(known, contact.id)) expected.push_back(contact.id);
+    if (!is_known(known, contact)) expected.push_back(contact.id);
   }
   Nodes rest;
   dht.on_find_node(now, asker, {.target = target, .known = known}, rest);

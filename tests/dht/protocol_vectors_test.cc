@@ -126,7 +126,10 @@ TEST(ProtocolDht, Messages) {
                                 .want_token = number(find, "want_token") != 0});
   const Vector& knowing = all.at("FindNode-known");
   Known known{.salt = static_cast<std::uint16_t>(number(knowing, "salt"))};
-  for (const char* name : {"known1", "known2"}) known.tags.push(known_tag(known.salt, id(knowing, name)));
+  for (const char* name : {"known1", "known2"}) {
+    const Contact told = contact(knowing, name);
+    known.tags.push(known_tag(known.salt, told.id, told.endpoint));
+  }
   expect_message(knowing, FindNode{.target = id(knowing, "target"), .known = known});
   const Vector& nodes_vector = all.at("Nodes");
   Nodes nodes{.token = maybe_token(nodes_vector)};
@@ -138,6 +141,8 @@ TEST(ProtocolDht, Messages) {
                           .after = maybe_id(get, "after"),
                           .want_token = number(get, "want_token") != 0,
                           .newer_than = number(get, "newer_than")});
+  const Vector& getting = all.at("Get-known");
+  expect_message(getting, Get{.key = id(getting, "target"), .known = known});
   const Vector& values_vector = all.at("Values");
   Values values{.token = maybe_token(values_vector), .more = number(values_vector, "more") != 0};
   const Bytes blob = bytes(values_vector, "blob");

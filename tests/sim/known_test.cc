@@ -10,8 +10,8 @@ struct Heard {
   std::size_t with_tags = 0;
 };
 
-// What a member of this minor is asked in puts and lookups of five others.
-Heard heard_by_a_member_of(std::uint32_t minor) {
+// What somebody is asked in puts and lookups of five others: a member of this minor, or one without a record.
+Heard heard_by(std::optional<std::uint32_t> minor) {
   SimNetwork net({.seed = seed_or(1), .link = {}});
   Ledger ledger(net);
   form(net, 5);
@@ -33,19 +33,26 @@ Heard heard_by_a_member_of(std::uint32_t minor) {
     }
   };
   for (std::size_t i = 0; i < 5; ++i) {
-    member.gossip(i, {member.record(1, minor)->wire});
+    if (minor) member.gossip(i, {member.record(1, *minor)->wire});
     member.say(i, dht::FindNode{.target = net.id(i)});
   }
   net.run_for(2s);
-  for (std::size_t i = 0; i < 5; ++i) EXPECT_TRUE(ledger.put(i, "k" + std::to_string(i), "v").result.has_value());
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_TRUE(ledger.put(i, "k" + std::to_string(i), "v").result.has_value());
+    (void)ledger.lookup(i, dht::key_of_text("t" + std::to_string(i)));
+    net.run_for(2s);
+  }
   return heard;
 }
 
 TEST(Known, IsToldToMembersWhoseRecordSaysThatTheyReadIt) {
-  const Heard older = heard_by_a_member_of(node::kKnownMinor - 1);
+  const Heard older = heard_by(node::kKnownMinor - 1);
   EXPECT_GE(older.requests, 5U);
   EXPECT_EQ(older.with_tags, 0U);
-  const Heard newer = heard_by_a_member_of(node::kKnownMinor);
+  const Heard stranger = heard_by(std::nullopt);
+  EXPECT_GE(stranger.requests, 5U);
+  EXPECT_EQ(stranger.with_tags, 0U);
+  const Heard newer = heard_by(node::kKnownMinor);
   EXPECT_GE(newer.requests, 5U);
   EXPECT_GE(newer.with_tags, 5U);
 }
