@@ -12,7 +12,7 @@
 //   one, up to parallelism_max. As soon as the kClosingResponders nearest candidates have answered
 //   nothing nearer is expected, and the rest of the `want` closest are asked at full width.
 //   Nor is it once two thirds of the `want` are known that are as near as a mesh of `nodes` has them: then all `want`
-//   closest are asked at once (Walk::Options::hurry). They are asked anyway, and three answers less are waited for. With an estimate that is
+//   closest are asked at once (Walk::Options::hurry), if somebody has answered, whichever path asked it. They are asked anyway, and three answers less are waited for. With an estimate that is
 //   too high nothing changes; with one too low some are asked whom nearer ones would have spared. Made-up nodes that a
 //   liar names near the target are asked sooner, not more of them. (Kubo's optimistic provide ends its walk by the
 //   same estimate; here a put needs an answer of each holder, so it is the last round that begins sooner.)

@@ -38,7 +38,7 @@ TEST(Known, ThoseAreKnownThatWereToldOf) {
   EXPECT_LE(mistaken, 1U) << "one of 65,536";
 }
 
-// A lookup that has asked the first of `people`, its seeds the first three.
+// A lookup that has asked its three seeds, number 20 to 22 of `people`, the nearest of whom is number 0.
 struct Asked {
   std::vector<Contact> people;
   Lookup lookup;

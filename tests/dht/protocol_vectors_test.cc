@@ -142,7 +142,7 @@ TEST(ProtocolDht, Messages) {
                           .want_token = number(get, "want_token") != 0,
                           .newer_than = number(get, "newer_than")});
   const Vector& getting = all.at("Get-known");
-  expect_message(getting, Get{.key = id(getting, "target"), .known = known});
+  expect_message(getting, Get{.key = id(getting, "key"), .known = known});
   const Vector& values_vector = all.at("Values");
   Values values{.token = maybe_token(values_vector), .more = number(values_vector, "more") != 0};
   const Bytes blob = bytes(values_vector, "blob");
