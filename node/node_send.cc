@@ -57,6 +57,7 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
               .to = asked.to,
               .early_ok = early_ok(m),
               .may_be_gone = (asked.stranger || asked.background) && (membership == nullptr || !membership->find(asked.to.id)),
+              .hedge = !asked.background,
               .trace = asked.trace};
           if constexpr (requires { m.known; }) {
             if (!m.known.tags.empty() && !takes_known(asked.to.id)) {
@@ -216,7 +217,8 @@ void NodeCore::State::request(Now now, RequestInfo info, const M& message, Outpu
     failed_at_once.push_back(r->rpc);
     return;
   }
-  r->timer = timers.arm(std::min(now.mono + r->rto, r->give_up_at), tag(Timer::kRequest, r->rpc));
+  const Duration look_after = r->hedge ? std::min(waits.hedge, r->rto) : r->rto;
+  r->timer = timers.arm(std::min(now.mono + look_after, r->give_up_at), tag(Timer::kRequest, r->rpc));
   transmit(now, *r, /*fresh_handshake=*/false, out);
 }
 template void NodeCore::State::request(Now, RequestInfo, const gossip::Ping&, Output&);
@@ -294,6 +296,11 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
   if (now.mono >= r->give_up_at) {
     give_up(now, *r, /*unsent=*/false, out);
     return;
+  }
+  if (const Instant again = r->sent_at + r->rto; r->attempt == 0 && now.mono < again) {
+    r->timer = timers.arm(std::min(again, r->give_up_at), tag(Timer::kRequest, rpc));
+    r->told_slow = true;
+    return tell_slow(now, *r, out);
   }
   ++r->attempt;
   const auto known = sessions.session_endpoint(r->to.id);

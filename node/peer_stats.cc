@@ -80,13 +80,14 @@ PeerStats::Waits PeerStats::waits(Instant now, const NodeId& peer) const {
   // A stranger's first answer includes a handshake: never less than the initial guess over two.
   const Duration all = std::max(all_.rto(), kRtoInitial / 2);
   const Peer* entry = peers_.find(peer);
-  if (entry == nullptr) return {all, all};
-  const Duration at_least(entry->at_least_us);
-  const Duration own = entry->estimate.known() ? entry->estimate.rto() : all;
-  const bool fresh = now - entry->used <= kStale;
-  const Duration longest = std::max(own, at_least);
-  if (!fresh) return {std::min(own, all), longest};
-  return {std::max(entry->samples >= kYoung ? own : std::min(own, all), at_least), longest};
+  const Duration at_least(entry == nullptr ? 0 : entry->at_least_us);
+  const Duration own = entry != nullptr && entry->estimate.known() ? entry->estimate.rto() : all;
+  const bool fresh = entry != nullptr && now - entry->used <= kStale;
+  const bool settled = fresh && entry->samples >= kYoung;
+  Duration rto = settled ? own : std::min(own, all);
+  if (fresh) rto = std::max(rto, at_least);
+  const bool late = fresh && at_least > Duration::zero();
+  return {.rto = rto, .hedge = settled || late ? rto : std::min(rto, all_.rto()), .longest = std::max(own, at_least)};
 }
 
 std::optional<Duration> PeerStats::rtt(const NodeId& peer) const {

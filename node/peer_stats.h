@@ -65,9 +65,10 @@ class PeerStats {
   void measured(Instant now, const NodeId& peer, Duration rtt);
   // A request that had been retransmitted was answered, so long after it was first sent.
   void answered_late(Instant now, const NodeId& peer, Duration since_first);
-  // Both within [kRtoMin, kRtoMax].
+  // All within [kRtoMin, kRtoMax].
   struct Waits {
     Duration rto;      // until a request to this peer is sent again
+    Duration hedge;    // until somebody else may be asked, too: `rto`, or of who is hardly known what all others need, if that is less
     Duration longest;  // what its own estimate, however old, gives, and at least `rto`: what to be patient by
   };
   Waits waits(Instant now, const NodeId& peer) const;

@@ -49,6 +49,28 @@ TEST(PeerStats, YoungAndStaleEstimatesAreCappedByWhatAllNeed) {
   EXPECT_EQ(stats.waits(at(65s), peer(1)).rto, kRtoInitial / 2);  // or was, a minute ago
 }
 
+// Somebody else may be asked sooner than a request is sent again: after what all others need, of whom one knows little of.
+TEST(PeerStats, AHedgeOfWhoIsHardlyKnownGoesByAllOthers) {
+  PeerStats stats;
+  EXPECT_EQ(stats.waits(at(1s), peer(3)).hedge, kRtoInitial) << "nobody was measured yet";
+  stats.measured(at(1s), peer(1), 1s);
+  EXPECT_EQ(stats.waits(at(1s), peer(3)).hedge, kRtoMax) << "all others are slow";
+  for (int i = 0; i < 100; ++i) stats.measured(at(2s), peer(2), 40ms);
+  EXPECT_EQ(stats.waits(at(3s), peer(3)).hedge, kRtoMin) << "a stranger";
+  EXPECT_EQ(stats.waits(at(3s), peer(1)).hedge, kRtoMin) << "measured once, in a bad moment";
+  EXPECT_EQ(stats.waits(at(3s), peer(1)).rto, kRtoInitial / 2);
+  stats.answered_late(at(3s), peer(4), 900ms);
+  EXPECT_EQ(stats.waits(at(3s), peer(4)).hedge, 900ms) << "just now it needed that";
+  EXPECT_EQ(stats.waits(at(70s), peer(4)).hedge, kRtoMin) << "a minute ago";
+  for (int i = 0; i < 7; ++i) stats.measured(at(4s), peer(1), 1s);
+  EXPECT_EQ(stats.waits(at(5s), peer(1)).hedge, stats.waits(at(5s), peer(1)).rto) << "well known, and slow";
+  for (std::uint8_t p = 0; p < 5; ++p) {
+    const PeerStats::Waits waits = stats.waits(at(5s), peer(p));
+    EXPECT_LE(waits.hedge, waits.rto);
+    EXPECT_LE(waits.rto, waits.longest);
+  }
+}
+
 TEST(PeerStats, HardlyAnyAnswerIsLate) {
   PeerStats stats;
   EXPECT_FALSE(stats.hardly_any_late()) << "nothing is known yet";

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "node/peer_stats.h"
 #include "tests/sim/helpers.h"
 
 namespace weft::node {
@@ -79,6 +80,35 @@ TEST(RequestTable, BehavesLikeAMap) {
     }
     ASSERT_EQ(table.size(), model.size());
   }
+}
+
+// A quarter dies at once. Whoever gets or looks up asks some of the dead before membership knows: it goes on after what the living need,
+// far sooner than a request to somebody hardly known is sent again.
+TEST(Hedge, WhatIsAskedOfTheDeadGoesOnBeforeRequestsAreSentAgain) {
+  sim::SimNetwork net({.seed = sim::seed_or(1), .link = {}});
+  sim::Ledger ledger(net);
+  constexpr std::size_t kNodes = 40;
+  sim::form(net, kNodes);
+  const auto key = [](std::size_t i) { return "k" + std::to_string(i); };
+  for (std::size_t i = 0; i < kNodes; ++i) EXPECT_TRUE(ledger.put(i, key(i), "v").result.has_value());
+  net.run_for(5s);
+  for (std::size_t i = 0; i < kNodes; i += 4) net.crash(i);
+  const Instant died = net.now().mono;
+  std::size_t past_the_dead = 0;
+  const auto timed = [&](auto operation) {
+    const Instant asked = net.now().mono;
+    EXPECT_TRUE(operation().result.has_value());
+    if (net.now().mono - asked >= kRtoMin) ++past_the_dead;
+  };
+  for (std::size_t i = 1; i < kNodes; i += 3) {
+    if (i % 4 == 0) continue;
+    timed([&] { return ledger.get(i, key((i + 7) % kNodes)); });
+    timed([&] { return ledger.lookup(i, dht::key_of_text(key(i))); });
+  }
+  const Duration took = net.now().mono - died;
+  EXPECT_LT(took, 2s) << "somebody may know of the deaths";
+  EXPECT_GE(past_the_dead, 5U);
+  EXPECT_LT(took, past_the_dead * 3 * kRtoMin) << "each waits for two or three of the dead one after the other";
 }
 
 }  // namespace
