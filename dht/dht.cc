@@ -34,6 +34,8 @@ struct Dht::State {
   void retire(Operation& operation);
   // Retires it; upkeep that waited for its end goes on.
   void ended(Now now, Operation& operation, Output& out);
+  // Hands on to its operation that the peer of a request is late, or slow.
+  void told(Now now, RequestTag tag, void (Operation::*what)(Now, Core&, const Asked&, Output&), Output& out);
   void settle(Now now, Output& out);
   template <class M, class Deliver>
   void answered(Now now, RequestTag tag, const M& m, Output& out, Deliver deliver);
@@ -372,17 +374,20 @@ void Dht::on_stored_many(Now now, RequestTag tag, Duration, const StoredMany& m,
   });
 }
 
-void Dht::on_slow(Now now, RequestTag tag, Output& out) {
-  State& s = *state_;
-  s.begin(now);
-  const auto it = s.core.asked.find(tag);
-  if (it == s.core.asked.end()) return;
-  const Asked asked = it->second;
-  Operation* operation = s.find(asked.op);
+void Dht::on_late(Now now, RequestTag tag, Output& out) { state_->told(now, tag, &Operation::on_late, out); }
+
+void Dht::on_slow(Now now, RequestTag tag, Output& out) { state_->told(now, tag, &Operation::on_slow, out); }
+
+void Dht::State::told(Now now, RequestTag tag, void (Operation::*what)(Now, Core&, const Asked&, Output&), Output& out) {
+  begin(now);
+  const auto it = core.asked.find(tag);
+  if (it == core.asked.end()) return;
+  const Asked asked_of = it->second;
+  Operation* operation = find(asked_of.op);
   if (operation == nullptr) return;
-  operation->on_slow(now, s.core, asked, out);
-  if (operation->done()) s.ended(now, *operation, out);
-  s.settle(now, out);
+  (operation->*what)(now, core, asked_of, out);
+  if (operation->done()) ended(now, *operation, out);
+  settle(now, out);
 }
 
 void Dht::on_timeout(Now now, RequestTag tag, Output& out) {

@@ -323,6 +323,7 @@ class Dht {
   void on_stored(Now now, RequestTag tag, Duration rtt, const Stored& m, Output& out);
   void on_compared(Now now, RequestTag tag, Duration rtt, const Compared& m, Output& out);
   void on_stored_many(Now now, RequestTag tag, Duration rtt, const StoredMany& m, Output& out);
+  void on_late(Now now, RequestTag tag, Output& out);     // longer than others need: a get asks somebody else
   void on_slow(Now now, RequestTag tag, Output& out);     // longer than expected: hedge
   void on_timeout(Now now, RequestTag tag, Output& out);  // given up
 

@@ -95,6 +95,12 @@ void GetOp::on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, cons
   advance(now, core, out);
 }
 
+void GetOp::on_late(Now now, Core& core, const Asked& asked, Output& out) {
+  if (beside_) return;
+  walk_->on_late(asked);
+  advance(now, core, out);
+}
+
 void GetOp::on_slow(Now now, Core& core, const Asked& asked, Output& out) {
   if (asked.role == Role::kPage) {
     Responder& responder = responders_[asked.peer.id];

@@ -38,6 +38,7 @@ class GetOp final : public Operation {
                  Output& out) override;
   void on_nodes(Now now, Core& core, const Asked& asked, Duration rtt, const Nodes& m,
                 Output& out) override;
+  void on_late(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_slow(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_timeout(Now now, Core& core, const Asked& asked, Output& out) override;
   void on_loaded(Now now, Core& core, Output& out) override;

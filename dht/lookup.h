@@ -4,7 +4,7 @@
 // Rules (Maymounkov, Mazieres 2002, section 2.3, with what later systems learned):
 // - It ends when the `want` closest candidates that are not silent have answered. Whoever was asked
 //   too long ago is set aside (on_slow): it no longer blocks the end and its slot is free; if it
-//   answers while the lookup runs it counts like any other. Only while slow peers outnumber those
+//   answers while the lookup runs it counts like any other. Who is late (on_late) frees its slot, too, and still blocks the end. Only while slow peers outnumber those
 //   who answered does the lookup wait for them, because then they are all there is; and where fewer are
 //   wanted than are asked at once, for those of the closest: nobody stands for the one that is missed.
 // - It asks the closest that were not asked, among the `want` closest, or the `parallelism` closest if these are more.
@@ -88,6 +88,8 @@ class Lookup {
   void on_reply(const NodeId& peer, Duration rtt, std::span<const Contact> contacts);
   // More contacts from a peer that has answered already.
   void learn(const NodeId& named_by, std::span<const Contact> contacts);
+  // An asked peer takes longer than others need: somebody else is asked in its place, and it is still waited for.
+  void on_late(const NodeId& peer);
   // An asked peer takes longer than expected.
   void on_slow(const NodeId& peer);
   // An asked peer was given up.
@@ -119,7 +121,7 @@ class Lookup {
   const NodeId& target() const { return options_.target; }
 
  private:
-  enum class State : std::uint8_t { kHeard, kAsked, kSlow, kAnswered, kSilent };
+  enum class State : std::uint8_t { kHeard, kAsked, kLate, kSlow, kAnswered, kSilent };
   struct Candidate {
     Distance away;
     Target to;  // the addresses named, the first one first

@@ -19,6 +19,7 @@ class Operation {
   virtual void on_stored(Now, Core&, const Asked&, const Stored&, Output&) {}
   virtual void on_compared(Now, Core&, const Asked&, const Compared&, Output&) {}
   virtual void on_stored_many(Now, Core&, const Asked&, const StoredMany&, Output&) {}
+  virtual void on_late(Now, Core&, const Asked&, Output&) {}
   virtual void on_slow(Now, Core&, const Asked&, Output&) {}
   virtual void on_timeout(Now, Core&, const Asked&, Output&) {}
   // The own value of this operation is durable, or could not be made so.

@@ -66,6 +66,10 @@ void Walk::on_values(const Asked& asked, Duration rtt, const Values& m) {
   if (ran_out_of_room(m)) short_of_contacts_.push_back(asked.peer.id);
 }
 
+void Walk::on_late(const Asked& asked) {
+  if (asked.role == Role::kWalk) lookup_.on_late(asked.peer.id);
+}
+
 void Walk::on_slow(const Asked& asked) {
   if (asked.role == Role::kContacts) {
     if (contacts_open_ > 0) --contacts_open_;

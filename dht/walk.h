@@ -25,6 +25,7 @@ class Walk {
   // Answers to requests of roles kWalk and kContacts.
   void on_nodes(const Asked& asked, Duration rtt, const Nodes& m);
   void on_values(const Asked& asked, Duration rtt, const Values& m);
+  void on_late(const Asked& asked);
   void on_slow(const Asked& asked);
   void on_timeout(const Asked& asked);
   // Goes on beyond the `want` closest.

@@ -57,7 +57,7 @@ void NodeCore::State::carry_out_dht(Now now, Output& out) {
               .to = asked.to,
               .early_ok = early_ok(m),
               .may_be_gone = (asked.stranger || asked.background) && (membership == nullptr || !membership->find(asked.to.id)),
-              .hedge = !asked.background,
+              .hedge = !asked.background && std::is_same_v<std::decay_t<decltype(m)>, dht::Get>,
               .trace = asked.trace};
           if constexpr (requires { m.known; }) {
             if (!m.known.tags.empty() && !takes_known(asked.to.id)) {
@@ -299,8 +299,8 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
   }
   if (const Instant again = r->sent_at + r->rto; r->attempt == 0 && now.mono < again) {
     r->timer = timers.arm(std::min(again, r->give_up_at), tag(Timer::kRequest, rpc));
-    r->told_slow = true;
-    return tell_slow(now, *r, out);
+    dht.on_late(now, r->tag, dht_out);
+    return drain(now, out);
   }
   ++r->attempt;
   const auto known = sessions.session_endpoint(r->to.id);

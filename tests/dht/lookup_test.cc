@@ -173,6 +173,36 @@ TEST(Lookup, ASilentPeerNeverBlocksTheEnd) {
   EXPECT_EQ(lookup.closest(4).size(), 4U) << "late, but the lookup was still there";
 }
 
+TEST(Lookup, SomebodyElseIsAskedInPlaceOfWhoIsLateAndStillWaitedFor) {
+  Rng rng(48);
+  const NodeId target = id_of("t");
+  const auto people = line_of(rng, 6, target);
+  Lookup lookup({.self = {}, .target = target, .want = 4, .parallelism = 2, .parallelism_max = 2});
+  for (const Contact& c : people) lookup.seed(c);
+  ASSERT_EQ(lookup.next()->id, people[0].id);
+  ASSERT_EQ(lookup.next()->id, people[1].id);
+  EXPECT_FALSE(lookup.next().has_value()) << "two at once";
+  lookup.on_late(people[0].id);
+  EXPECT_EQ(lookup.awaited_nearer_than(people[2].id), 1U) << "the late one is not counted on";
+  ASSERT_EQ(lookup.next()->id, people[2].id);
+  for (std::size_t i = 1; i < 5; ++i) {
+    lookup.on_reply(people[i].id, 1ms, {});
+    (void)lookup.next();
+  }
+  EXPECT_FALSE(lookup.finished()) << "it may still answer in time";
+  EXPECT_EQ(lookup.slow(), 0U);
+  Lookup answered = lookup;
+  answered.on_reply(people[0].id, 90ms, {});
+  EXPECT_TRUE(answered.finished());
+  EXPECT_EQ(answered.closest(1)[0].id, people[0].id);
+  Lookup silent = lookup;
+  silent.on_timeout(people[0].id);
+  EXPECT_TRUE(silent.finished());
+  lookup.on_slow(people[0].id);
+  EXPECT_TRUE(lookup.finished());
+  EXPECT_EQ(lookup.slow(), 1U);
+}
+
 TEST(Lookup, WaitsForTheSlowWhileTheyAreAllThereIs) {
   Rng rng(45);
   const NodeId target = id_of("t");

@@ -82,10 +82,10 @@ TEST(RequestTable, BehavesLikeAMap) {
   }
 }
 
-// A quarter dies at once. Whoever gets or looks up asks some of the dead before membership knows: it goes on after what the living need,
-// far sooner than a request to somebody hardly known is sent again.
-TEST(Hedge, WhatIsAskedOfTheDeadGoesOnBeforeRequestsAreSentAgain) {
-  sim::SimNetwork net({.seed = sim::seed_or(1), .link = {}});
+// A quarter dies at once. A get that asks some of the dead before membership knows goes on after what the living need, far sooner than a
+// request to somebody hardly known is sent again.
+TEST(Hedge, GetsGoOnPastTheDeadBeforeRequestsAreSentAgain) {
+  sim::SimNetwork net({.seed = sim::seed_or(2), .link = {}});
   sim::Ledger ledger(net);
   constexpr std::size_t kNodes = 40;
   sim::form(net, kNodes);
@@ -95,20 +95,20 @@ TEST(Hedge, WhatIsAskedOfTheDeadGoesOnBeforeRequestsAreSentAgain) {
   for (std::size_t i = 0; i < kNodes; i += 4) net.crash(i);
   const Instant died = net.now().mono;
   std::size_t past_the_dead = 0;
-  const auto timed = [&](auto operation) {
+  Duration waited{};
+  for (std::size_t get = 0; get < 12 * kNodes; ++get) {
+    const std::size_t from = get % kNodes;
+    if (from % 4 == 0) continue;
     const Instant asked = net.now().mono;
-    EXPECT_TRUE(operation().result.has_value());
-    if (net.now().mono - asked >= kRtoMin) ++past_the_dead;
-  };
-  for (std::size_t i = 1; i < kNodes; i += 3) {
-    if (i % 4 == 0) continue;
-    timed([&] { return ledger.get(i, key((i + 7) % kNodes)); });
-    timed([&] { return ledger.lookup(i, dht::key_of_text(key(i))); });
+    EXPECT_TRUE(ledger.get(from, key((7 * get + get / kNodes) % kNodes)).result.has_value());
+    const Duration took = net.now().mono - asked;
+    if (took < kRtoMin) continue;
+    ++past_the_dead;
+    waited += took;
   }
-  const Duration took = net.now().mono - died;
-  EXPECT_LT(took, 2s) << "somebody may know of the deaths";
+  EXPECT_LT(net.now().mono - died, 3s) << "somebody may know of the deaths";
   EXPECT_GE(past_the_dead, 5U);
-  EXPECT_LT(took, past_the_dead * 3 * kRtoMin) << "each waits for two or three of the dead one after the other";
+  EXPECT_LT(waited, past_the_dead * 2 * kRtoMin) << "each waits for one of the dead, or seldom two";
 }
 
 }  // namespace
