@@ -118,7 +118,7 @@ std::size_t Lookup::width(std::size_t path) const {
   for (const std::uint16_t slot : order_) {
     if (!pool_[slot].known(path)) continue;
     const State state = pool_[slot].state;
-    if (state == State::kSilent || state == State::kSlow || state == State::kLate) continue;
+    if (replaced(state)) continue;
     if (state != State::kAnswered) closing = false;
     if (!closing || ++seen == kClosingResponders) break;
   }
@@ -132,14 +132,14 @@ std::size_t Lookup::outstanding_max() const {
 
 bool Lookup::may_ask(std::size_t path) const {
   std::size_t active = 0;
-  std::size_t slow = 0;
+  std::size_t open = 0;
   for (const std::uint16_t slot : order_) {
     const Candidate& candidate = pool_[slot];
     if (candidate.path != path) continue;
     if (candidate.state == State::kAsked) ++active;
-    if (candidate.state == State::kSlow || candidate.state == State::kLate) ++slow;
+    if (awaited(candidate.state)) ++open;
   }
-  return active < width(path) && active + slow < outstanding_max();
+  return active < width(path) && open < outstanding_max();
 }
 
 std::optional<Target> Lookup::next(Duration at) {
@@ -159,7 +159,7 @@ std::optional<Target> Lookup::next_of(std::size_t path, Duration at) {
   for (const std::uint16_t slot : order_) {
     Candidate& candidate = pool_[slot];
     if (!candidate.known(path)) continue;
-    if (candidate.state == State::kSilent || candidate.state == State::kSlow || candidate.state == State::kLate) continue;
+    if (replaced(candidate.state)) continue;
     if (window++ == std::max(options_.want, options_.parallelism)) return std::nullopt;
     if (candidate.state != State::kHeard) continue;
     candidate.state = State::kAsked;
@@ -184,8 +184,7 @@ void Lookup::learn(const NodeId& named_by, std::span<const Contact> contacts) {
 
 void Lookup::on_reply(const NodeId& peer, Duration rtt, std::span<const Contact> contacts) {
   Candidate* candidate = find(peer);
-  if (candidate == nullptr) return;
-  if (candidate->state != State::kAsked && candidate->state != State::kLate && candidate->state != State::kSlow) return;
+  if (candidate == nullptr || !awaited(candidate->state)) return;
   candidate->state = State::kAnswered;
   candidate->rtt = rtt;
   candidate->contacts = static_cast<std::uint16_t>(contacts.size());
@@ -209,11 +208,9 @@ void Lookup::on_slow(const NodeId& peer) {
 
 void Lookup::on_timeout(const NodeId& peer) {
   Candidate* candidate = find(peer);
-  if (candidate == nullptr) return;
+  if (candidate == nullptr || !awaited(candidate->state)) return;
   if (candidate->state == State::kAsked) ++paths_[candidate->path].troubles;
-  if (candidate->state == State::kAsked || candidate->state == State::kLate || candidate->state == State::kSlow) {
-    candidate->state = State::kSilent;
-  }
+  candidate->state = State::kSilent;
 }
 
 bool Lookup::finished() const {

@@ -4,9 +4,10 @@
 // Rules (Maymounkov, Mazieres 2002, section 2.3, with what later systems learned):
 // - It ends when the `want` closest candidates that are not silent have answered. Whoever was asked
 //   too long ago is set aside (on_slow): it no longer blocks the end and its slot is free; if it
-//   answers while the lookup runs it counts like any other. Who is late (on_late) frees its slot, too, and still blocks the end. Only while slow peers outnumber those
+//   answers while the lookup runs it counts like any other. Only while slow peers outnumber those
 //   who answered does the lookup wait for them, because then they are all there is; and where fewer are
 //   wanted than are asked at once, for those of the closest: nobody stands for the one that is missed.
+//   Before that a peer may be late (on_late): its slot is free, too, but it still blocks the end.
 // - It asks the closest that were not asked, among the `want` closest, or the `parallelism` closest if these are more.
 // - At most `parallelism` requests run that are not slow; each slow or silent peer widens that by
 //   one, up to parallelism_max. As soon as the kClosingResponders nearest candidates have answered
@@ -122,6 +123,10 @@ class Lookup {
 
  private:
   enum class State : std::uint8_t { kHeard, kAsked, kLate, kSlow, kAnswered, kSilent };
+  // An answer still counts.
+  static bool awaited(State state) { return state == State::kAsked || state == State::kLate || state == State::kSlow; }
+  // Others are asked in its place.
+  static bool replaced(State state) { return state == State::kLate || state == State::kSlow || state == State::kSilent; }
   struct Candidate {
     Distance away;
     Target to;  // the addresses named, the first one first

@@ -297,7 +297,7 @@ void NodeCore::State::on_request_timer(Now now, std::uint32_t rpc, Output& out) 
     give_up(now, *r, /*unsent=*/false, out);
     return;
   }
-  if (const Instant again = r->sent_at + r->rto; r->attempt == 0 && now.mono < again) {
+  if (const Instant again = r->sent_at + r->rto; r->hedge && r->attempt == 0 && now.mono < again) {
     r->timer = timers.arm(std::min(again, r->give_up_at), tag(Timer::kRequest, rpc));
     dht.on_late(now, r->tag, dht_out);
     return drain(now, out);

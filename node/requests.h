@@ -1,10 +1,11 @@
 // Requests under way: from the packet that asks to the one that answers, or to giving up.
 //
 // One table for all parts of a node. A request is sent; silent for one RTO it is sent once more and
-// its owner is told that it is slow (time to hedge), a get before that: when all others would have answered, if little is
-// known of the peer; silent again it may try a fresh handshake, as
+// its owner is told that it is slow (time to hedge); silent again it may try a fresh handshake, as
 // the peer may have restarted; then it ends. To a peer that may be gone the handshake goes at once,
 // where no packet is lost. An answer matches by rpc id, kind and peer, all three.
+// Of a peer that is hardly known a Get's owner is told before the RTO that it is late: when all others would
+// have answered (PeerStats). Nothing else is done then.
 //
 // Invariants: a slot is free or carries exactly one request; each request ends exactly once; at
 // most kRequestsMax are under way; rpc ids carry a random half that changes with each use of a slot,
@@ -47,7 +48,7 @@ struct RequestInfo {
   bool may_rehandshake = true;
   bool may_be_gone = false;      // only named by others, or asked in the background: worth kFewTries, or one
   bool once = false;             // is not sent again
-  bool hedge = false;            // its owner is told that it is late before it goes out again
+  bool hedge = false;            // of the DHT: told that it is late before it goes out again
   bool look_again = false;       // an address that was silent waits for kBackoffOfSecondLooks at most
   Duration patience{};           // total, at most kPatienceMax; 0: a few RTOs
   std::optional<dht::TraceContext> trace{};
